@@ -1,0 +1,153 @@
+"""From a composed configuration to objects, with every mistake in one line."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, make_dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+from hydra.core.config_store import ConfigStore
+from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from nas.errors import UserError
+
+_PLAIN = (int, float, str, bool)
+
+
+@dataclass
+class SearchConfig:
+    """The options beside the four groups; see `conf/config.yaml`."""
+
+    space: Any = field(default_factory=dict)
+    strategy: Any = field(default_factory=dict)
+    estimator: Any = field(default_factory=dict)
+    evaluator: Any = field(default_factory=dict)
+    seed: int = 0
+    budget: int = 150
+    initial: int = 20
+    pool: int = 1000
+    batch: int = 5
+    resume: str | None = None
+
+
+def check(config: SearchConfig) -> None:
+    """Check what no single part can.
+
+    Raises:
+        UserError: a number is out of its range.
+    """
+    for name, least in {"seed": 0, "budget": 1, "initial": 1, "pool": 1, "batch": 1}.items():
+        if (value := getattr(config, name)) < least:
+            raise UserError(f"{name} is {value}, must be at least {least}")
+    if config.pool < config.batch:
+        raise UserError(f"pool is {config.pool}, must be at least {config.batch} (batch): candidates of a round")
+
+
+def config_folder() -> str:
+    """The YAML tree: inside the installed package, or beside the package in a checkout."""
+    package = Path(__file__).parent
+    return str(next(folder for folder in (package / "conf", package.parent / "conf") if folder.is_dir()))
+
+
+def register() -> None:
+    """Tell Hydra the types of the top-level options, and OmegaConf how to name a run's folder."""
+    ConfigStore.instance().store("search_options", SearchConfig)
+    OmegaConf.register_new_resolver("run_folder", _run_folder, replace=True)
+
+
+def _run_folder(resume: str | None, fresh: str) -> str:
+    if resume is not None and not (Path(resume) / "config.yaml").is_file():
+        raise UserError(f"resume is {resume!r}, which holds no run (no config.yaml): name the folder of an earlier run")
+    return resume or fresh
+
+
+def build(node: Any, name: str, **given: Any) -> Any:
+    """Make the object that a config node describes.
+
+    The class that `_target_` names gets the node's other entries, checked against the type hints of its constructor,
+    and whatever of `given` its constructor asks for. Nodes within that have a `_target_` are built first.
+
+    Args:
+        node: the node, with a `_target_`.
+        name: what the user calls it, for messages.
+        given: objects that constructors may ask for by name.
+
+    Raises:
+        UserError: the class cannot be imported, or an entry is unknown, missing or of a wrong type.
+    """
+    entries = dict(node)
+    try:
+        module, _, attribute = entries.pop("_target_").rpartition(".")
+        target = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UserError(f"{name}._target_ cannot be imported: {_one_line(error)}") from error
+    parameters = inspect.signature(target).parameters
+    hints = get_type_hints(target.__init__)
+    for key in entries:
+        if key not in parameters:
+            allowed = ", ".join(option for option in parameters if option not in given)
+            raise UserError(f"{name}.{key} is unknown, allowed: {allowed or 'no options'}")
+    for key, parameter in parameters.items():
+        if key in entries and isinstance(entries[key], Mapping | DictConfig) and "_target_" in entries[key]:
+            entries[key] = build(entries[key], f"{name}.{key}", **given)
+        elif key in entries:
+            entries[key] = _typed(entries[key], hints.get(key, Any), f"{name}.{key}")
+        elif key in given:
+            entries[key] = given[key]
+        elif parameter.default is parameter.empty and parameter.kind not in (
+            parameter.VAR_KEYWORD,
+            parameter.VAR_POSITIONAL,
+        ):
+            raise UserError(f"{name}.{key} is missing: {target.__name__} needs it")
+    return target(**entries)
+
+
+def _typed(value: Any, hint: Any, name: str) -> Any:
+    if hint not in _PLAIN and not (set(get_args(hint)) & set(_PLAIN)):
+        return OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+    try:
+        schema = OmegaConf.structured(make_dataclass("Options", [("value", hint, field(default=MISSING))]))
+        return OmegaConf.merge(schema, {"value": value}).value
+    except OmegaConfBaseException as error:
+        raise UserError(f"{name} is {value!r}: {_one_line(error.msg or error)}") from error
+
+
+def differences(recorded: Any, current: Any, prefix: str = "") -> list[str]:
+    """Keys in which two plain configurations differ, each with both values."""
+    if not (isinstance(recorded, dict) and isinstance(current, dict)):
+        return [] if recorded == current else [f"{prefix} (recorded {recorded!r}, now {current!r})"]
+    keys = sorted({*recorded, *current})
+    return [
+        line
+        for key in keys
+        for line in differences(recorded.get(key), current.get(key), f"{prefix}.{key}" if prefix else str(key))
+    ]
+
+
+def _one_line(text: object) -> str:
+    return " ".join(str(text).split())
+
+
+def explain(error: HydraException | OmegaConfBaseException) -> str:
+    """Say in one line what Hydra refused and what is allowed."""
+    if isinstance(error, MissingConfigException) and error.options is not None:
+        missing = str(error.missing_cfg_file)
+        group, _, option = missing.rpartition("/")
+        return f"{group}={option} is unknown, allowed: {', '.join(sorted(error.options))}"
+    cause: BaseException = error
+    while isinstance(cause.__cause__, UserError | OmegaConfBaseException):
+        cause = cause.__cause__
+    if isinstance(cause, UserError):
+        return str(cause)
+    if isinstance(cause, OmegaConfBaseException):
+        parent = cause.parent_node
+        if isinstance(error, ConfigCompositionException) and isinstance(parent, DictConfig) and cause.key not in parent:
+            allowed = ", ".join(str(key) for key in parent if key != "_target_")
+            return f"{cause.full_key} is unknown, allowed: {allowed}"
+        return f"{cause.full_key}: {_one_line(cause.msg)}" if cause.full_key else _one_line(cause.msg)
+    return _one_line(error)

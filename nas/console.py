@@ -1,0 +1,35 @@
+"""What a search shows on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from nas.history import History
+
+
+@contextmanager
+def progress(budget: int) -> Iterator[Callable[[History], None]]:
+    """Show a bar of evaluations with the incumbent; gives the function that moves it."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    best = TextColumn("best {task.fields[best]}")
+    with Progress(TextColumn("evaluations"), BarColumn(), MofNCompleteColumn(), best, TimeElapsedColumn()) as bar:
+        task = bar.add_task("search", total=budget, best="-")
+        yield lambda history: bar.update(task, completed=len(history), best=f"{history.values.max():.5f}")
+
+
+def print_summary(result: dict[str, Any], folder: Path) -> None:
+    """Say what was found, on what it was measured, and where the rest is."""
+    best = result["best"]
+    print(f"best after {result['budget']} evaluations: {best['value']:.5f} (found at {best['step'] + 1})")
+    if best["test_accuracy"] is not None:
+        print(f"test accuracy {best['test_accuracy']:.5f}, regret {result['test_regret']:.5f}")
+    if expected := result["random_search_expected_value"]:
+        print(f"random search would be expected at {expected[-1]:.5f}")
+    print(f"cell {best['key']} (published hash {best['digest']})")
+    print("measured on " + ", ".join(f"{name} {value}" for name, value in result["measured_on"].items()))
+    print("seconds: " + ", ".join(f"{name} {seconds:.2f}" for name, seconds in result["wall_seconds"].items()))
+    print(f"everything else in {folder}")

@@ -1,0 +1,6 @@
+"""Encoders: from architectures to a continuous space."""
+
+from nas.encoders.base import Encoder
+from nas.encoders.sequence import SequenceEncoder
+
+__all__ = ["Encoder", "SequenceEncoder"]

@@ -1,0 +1,60 @@
+"""Trained weights in the user's cache folder."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import os
+import tempfile
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nas.paths import cache_folder
+
+if TYPE_CHECKING:
+    import torch
+
+Weights = dict[str, "torch.Tensor"]
+
+_log = logging.getLogger(__name__)
+
+
+def fingerprint(*settings: object, code: list[type]) -> str:
+    """Digest of settings and of the source files that define some classes and their bases."""
+    sources = sorted(
+        {inspect.getsourcefile(base) or "" for owner in code for base in owner.__mro__ if base.__module__ != "builtins"}
+    )
+    digest = sha256(repr(settings).encode())
+    for source in sources:
+        if Path(source).is_file():
+            digest.update(Path(source).read_bytes())
+    return digest.hexdigest()[:24]
+
+
+def trained(name: str, train: Callable[[], Weights]) -> Weights:
+    """Return the weights stored under `name`; where there are none, or the file is damaged, train and store them.
+
+    The file appears whole or not at all. Of several processes that want the same weights one trains; the others wait.
+    """
+    from filelock import FileLock
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file, save_file
+
+    folder = cache_folder() / "encoders"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.safetensors"
+    with FileLock(path.with_suffix(".lock")):
+        if path.is_file():
+            try:
+                return load_file(path)
+            except SafetensorError as error:
+                _log.warning("%s is damaged (%s): training the encoder anew", path, error)
+        _log.info("training the encoder once for this space and these settings (then kept at %s)", path)
+        weights = train()
+        handle, temporary = tempfile.mkstemp(dir=folder, suffix=".part")
+        os.close(handle)
+        save_file(weights, temporary)
+        os.replace(temporary, path)
+    return weights

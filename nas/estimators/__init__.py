@@ -1,0 +1,8 @@
+"""Estimators: what a candidate may be worth, from the values already known."""
+
+from nas.estimators.base import NetworkEstimator
+from nas.estimators.emprox import EmProx
+from nas.estimators.none import NoEstimator
+from nas.estimators.ridge import Ridge
+
+__all__ = ["EmProx", "NetworkEstimator", "NoEstimator", "Ridge"]

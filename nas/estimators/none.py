@@ -1,0 +1,30 @@
+"""No estimator."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nas.types import Architectures, Prediction, Space, Values
+
+
+class NoEstimator:
+    """Makes no estimate (every mean is NaN), so that candidates are evaluated in the strategy's own order.
+
+    Args:
+        space: the search space; not used.
+    """
+
+    min_trials = 0
+
+    def __init__(self, space: Space) -> None:
+        pass
+
+    def prepare(self) -> None:
+        """Do nothing."""
+
+    def fit(self, archs: Architectures, values: Values) -> None:
+        """Learn nothing."""
+
+    def predict(self, archs: Architectures) -> Prediction:
+        """Return NaN for every architecture."""
+        return Prediction(mean=np.full(len(archs), np.nan))

@@ -1,0 +1,45 @@
+"""Ridge regression, the plain baseline."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.errors import UserError
+from nas.estimators.base import NetworkEstimator
+from nas.types import Architectures, Keys, Prediction, Space, Values
+
+
+class Ridge(NetworkEstimator):
+    """Ridge regression of -log(1 - accuracy) on path and one-hot encodings.
+
+    Args:
+        space: the search space.
+        alpha: strength of the penalty, above 0.
+
+    Raises:
+        UserError: `alpha` is not above 0; from `fit`, a value is not an accuracy in [0, 1).
+    """
+
+    def __init__(self, space: Space, alpha: float) -> None:
+        if not alpha > 0:
+            raise UserError(f"estimator.alpha is {alpha}, must be above 0")
+        super().__init__(space, min_trials=2)
+        self.alpha = alpha
+        self._model: Any = None
+
+    def _features(self, archs: Architectures) -> NDArray[np.float32]:
+        graphs = self.space.graphs(archs)
+        return np.concatenate([graphs.paths(), self.space.one_hot(archs)], axis=1, dtype=np.float32)
+
+    def _fit(self, archs: Architectures, keys: Keys, values: Values) -> None:
+        from sklearn.linear_model import Ridge as RidgeRegression
+
+        for value in values[(values < 0) | (values >= 1)][:1]:
+            raise UserError(f"estimator=ridge needs accuracies in [0, 1), got {value}: use another estimator")
+        self._model = RidgeRegression(alpha=self.alpha).fit(self._features(archs), -np.log1p(-values))
+
+    def _predict(self, archs: Architectures, keys: Keys) -> Prediction:
+        return Prediction(mean=-np.expm1(-self._model.predict(self._features(archs)).astype(np.float64)))

@@ -1,0 +1,63 @@
+"""Evaluation by look-up in a benchmark table."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nas.errors import UserError
+from nas.paths import find_table
+from nas.tables import read_table
+from nas.types import Architectures, Evaluation, Reference, Space, Values
+
+
+class TableEvaluator:
+    """Looks architectures up in a benchmark table; see `nas.tables` for the file.
+
+    Args:
+        space: the search space; it knows its table's name and format.
+        path: the file; None: look in `NAS_DATA_DIR`, then in the user's cache folder.
+        signal: what the search sees: `validation` or `test_mean`; None: the first that the table has for every row.
+        sha256: the digest that the file must have; None: any.
+
+    Raises:
+        UserError: there is no such file, it is not a valid table of this space, or it lacks the signal.
+    """
+
+    def __init__(self, space: Space, path: str | None, signal: str | None, sha256: str | None) -> None:
+        name = space.table_file
+        if name is None:
+            raise UserError(f"{type(space).__name__} has no benchmark table: use another evaluator")
+        self.space = space
+        self._table = read_table(find_table(path, name), space, sha256)
+        signals = self._table.signals
+        self._signal = next(iter(signals)) if signal is None else signal
+        if self._signal not in signals:
+            raise UserError(
+                f"evaluator.signal is {signal!r}, but {self._table.path} has for every architecture "
+                f"only {', '.join(signals)}"
+            )
+        self._values = signals[self._signal]
+
+    def identity(self) -> dict[str, str]:
+        """The table's name, digest and size, and the signal."""
+        table = self._table
+        return {"table": table.path.name, "sha256": table.sha256, "rows": f"{len(table)}", "signal": self._signal}
+
+    def _rows(self, archs: Architectures) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+        try:
+            return self._table.rows(self.space.keys(archs))
+        except KeyError as error:
+            raise UserError(f"{self._table.path} has no architecture with key {error.args[0]}") from error
+
+    def evaluate(self, archs: Architectures) -> Evaluation:
+        """Look up the signal and the training seconds."""
+        rows = self._rows(archs)
+        return Evaluation(self._values[rows], self._table.columns.cost[rows])
+
+    def test(self, archs: Architectures) -> Values:
+        """Look up the mean test accuracy. For the report only."""
+        return self._table.columns.test[self._rows(archs)]
+
+    def reference(self) -> Reference:
+        """The signal of every row, and the best test accuracy. For the report only."""
+        return Reference(self._values, float(self._table.columns.test.max()))

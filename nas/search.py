@@ -1,0 +1,132 @@
+"""Search for an architecture: `python -m nas.search space=nb101 estimator=emprox`."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from nas.config import SearchConfig, build, check, config_folder, differences, explain, register
+from nas.console import print_summary, progress
+from nas.errors import UserError
+from nas.history import History, write_whole
+from nas.loop import Phases, search
+from nas.types import Evaluator
+
+_log = logging.getLogger("nas.search")  # __name__ is __main__ when this is the program
+
+
+def run(config: SearchConfig, folder: Path) -> dict[str, Any]:
+    """Search, or continue the search that `folder` holds; return the content of its `result.json`.
+
+    Raises:
+        UserError: the configuration cannot be run, or is not the one that `folder` records.
+    """
+    check(config)
+    phase = Phases()
+    with phase("setup"):
+        space = build(config.space, "space")
+        strategy = build(config.strategy, "strategy", space=space)
+        estimator = build(config.estimator, "estimator", space=space)
+        evaluator: Evaluator = build(config.evaluator, "evaluator", space=space)
+    if config.budget > config.initial < estimator.min_trials:
+        raise UserError(
+            f"initial is {config.initial}, must be at least {estimator.min_trials}: "
+            f"the estimator needs as many known architectures (estimator.k neighbours, for emprox)"
+        )
+    _record(folder, config, evaluator)
+    with History(folder / "history.jsonl", space) as history:
+        if len(history.recorded) >= config.budget and (folder / "result.json").exists():
+            result: dict[str, Any] = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+            return result
+        if config.budget > config.initial:
+            with phase("prepare"):
+                estimator.prepare()
+        with progress(config.budget) as on_round:
+            search(
+                strategy,
+                estimator,
+                evaluator,
+                history,
+                seed=config.seed,
+                budget=config.budget,
+                initial=config.initial,
+                pool=config.pool,
+                batch=config.batch,
+                phase=phase,
+                on_round=on_round,
+            )
+        from nas.report import write_report  # brings the plotting libraries
+
+        return write_report(folder, config, space, evaluator, history, phase)
+
+
+def _record(folder: Path, config: SearchConfig, evaluator: Evaluator) -> None:
+    current = {**_options(config), "measured_on": evaluator.identity()}
+    recorded = _recorded(folder)
+    if recorded is None:
+        write_whole(folder / "config.yaml", OmegaConf.to_yaml(current))
+    elif changed := differences(recorded, current):
+        raise UserError(f"{folder} holds a run with another configuration: {'; '.join(changed)}: use another folder")
+
+
+def _options(config: SearchConfig) -> dict[str, Any]:
+    return {key: value for key, value in vars(config).items() if key != "resume"}
+
+
+def _recorded(folder: Path) -> dict[str, Any] | None:
+    path = folder / "config.yaml"
+    if not path.is_file():
+        return None
+    content = OmegaConf.to_container(OmegaConf.load(path))
+    if not isinstance(content, dict):
+        raise UserError(f"{path} is not the record of a run")
+    return {str(key): value for key, value in content.items()}
+
+
+def _task(composed: DictConfig) -> float:
+    job = HydraConfig.get()
+    folder = Path(job.runtime.output_dir)
+    options: dict[str, Any] = OmegaConf.to_container(composed, resolve=True)  # type: ignore[assignment]
+    if options["resume"] is not None:
+        if job.mode is RunMode.MULTIRUN:
+            raise UserError("resume continues one run: to continue a sweep, start it again with hydra.sweep.dir=FOLDER")
+        if all(override.startswith("resume=") for override in job.overrides.task):
+            options = _recorded(folder) or options
+            options.pop("measured_on", None)
+    _log.info("results go to %s", folder)
+    result = run(SearchConfig(**options), folder)
+    print_summary(result, folder)
+    return float(result["best"]["value"])
+
+
+def main() -> int:
+    """Run from the command line; a user's mistake is one line on standard error and exit code 1."""
+    register()
+    shows_traces = os.environ.setdefault("HYDRA_FULL_ERROR", "0") == "1"
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves its errors to us
+    try:
+        hydra.main(version_base="1.3", config_path=config_folder(), config_name="config")(_task)()
+    except (UserError, HydraException, OmegaConfBaseException) as error:
+        if shows_traces:
+            raise
+        print(f"error: {error if isinstance(error, UserError) else explain(error)}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped: continue with resume=FOLDER", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

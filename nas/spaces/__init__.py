@@ -1,0 +1,6 @@
+"""Search spaces: what an architecture is, which are the same, and how to draw and change them."""
+
+from nas.spaces.base import Gene, GeneSpace
+from nas.spaces.nb101 import NB101
+
+__all__ = ["NB101", "Gene", "GeneSpace"]

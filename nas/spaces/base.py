@@ -1,0 +1,187 @@
+"""The base of every search space whose architectures are vectors of genes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from nas.errors import UserError
+from nas.graphs import Graphs
+from nas.types import Architectures, Keys, TableColumns
+
+_BATCH = 1 << 14  # rows handled at once, so that the intermediate arrays stay in the processor's cache
+
+
+@dataclass(frozen=True)
+class Gene:
+    """One position of an architecture: `name`, and the names of the values 0, 1, ... it may take."""
+
+    name: str
+    choices: tuple[str, ...]
+
+
+class GeneSpace(ABC):
+    """Architectures as integer vectors over named genes; a batch is one `(n, genes)` uint8 array.
+
+    A subclass gives `genes`, `canonical` and `graphs`, and `_valid` where not every vector is an architecture. It holds
+    no data: sampling and enumeration follow from the definition of the space.
+
+    Args:
+        genes: the genes, in order; their numbers of choices must multiply to less than 2**64.
+        attempts: how often `mutate` tries anew for a child before it gives up.
+    """
+
+    table_file: str | None = None
+    """Name of the benchmark table of this space, where there is one."""
+
+    def __init__(self, genes: tuple[Gene, ...], *, attempts: int = 1000) -> None:
+        self.genes = genes
+        self.cardinalities = np.array([len(gene.choices) for gene in genes], dtype=np.int64)
+        self._attempts = attempts
+        radix = [1]
+        for gene in reversed(genes[1:]):
+            radix.append(radix[-1] * len(gene.choices))
+        if radix[-1] * len(genes[0].choices) >= 1 << 64:
+            raise UserError("the genes' numbers of choices multiply to 2**64 or more: keys would not be distinct")
+        self._radix = np.array(radix[::-1], dtype=np.uint64)
+
+    def __repr__(self) -> str:
+        """Say all that defines the space: what is kept for a space is kept under this."""
+        return f"{type(self).__name__}(genes={self.genes})"
+
+    @abstractmethod
+    def canonical(self, archs: Architectures) -> Architectures:
+        """Map valid architectures to the one representative of all that are the same network."""
+
+    @abstractmethod
+    def graphs(self, archs: Architectures) -> Graphs:
+        """Return the computation graphs of valid architectures, in canonical form."""
+
+    def _valid(self, archs: Architectures) -> NDArray[np.bool_]:
+        """Tell which rows, all of whose genes are in range, are architectures of the space."""
+        return np.ones(len(archs), dtype=np.bool_)
+
+    def enumerate(self) -> Architectures:
+        """Return every distinct architecture once, canonical, in ascending order of keys.
+
+        Raises:
+            UserError: the space is too large to be enumerated.
+        """
+        total = int(np.prod(self.cardinalities.astype(object)))
+        if total > 1 << 24:
+            raise UserError(f"{type(self).__name__} has {total:,} architectures: too many to enumerate")
+        codes = np.arange(total, dtype=np.uint64)
+        archs = (codes[:, None] // self._radix % self.cardinalities.astype(np.uint64)).astype(np.uint8)
+        return self.unique(archs[self.valid(archs)])
+
+    @cached_property
+    def _all(self) -> Architectures:
+        return self.enumerate()
+
+    def valid(self, archs: Architectures) -> NDArray[np.bool_]:
+        """Tell which rows of a `(n, genes)` array are architectures of the space: `(n,)` bool."""
+        result: NDArray[np.bool_] = np.all(archs < self.cardinalities, axis=1)
+        result[result] = self._valid(archs[result])
+        return result
+
+    def check(self, archs: Any) -> Architectures:
+        """Return `archs` as it is if it is a batch of architectures of the space.
+
+        Raises:
+            UserError: the array's shape, its type, a gene, or an architecture is out of the space.
+        """
+        width = len(self.genes)
+        if not isinstance(archs, np.ndarray) or archs.ndim != 2 or archs.shape[1] != width or archs.dtype != np.uint8:
+            found = f"{archs.dtype} of shape {archs.shape}" if isinstance(archs, np.ndarray) else type(archs).__name__
+            raise UserError(f"architectures must be a uint8 array of shape (n, {width}), got {found}")
+        for row, column in np.argwhere(archs >= self.cardinalities)[:1]:
+            gene, value = self.genes[column], archs[row, column]
+            allowed = f"0..{len(gene.choices) - 1} ({', '.join(gene.choices)})"
+            raise UserError(f"architecture {row}: gene {gene.name!r} is {value}, must be {allowed}")
+        for row in np.flatnonzero(~self._valid(archs))[:1]:
+            raise UserError(f"architecture {row} ({archs[row].tolist()}) is out of the space: {self.requirement}")
+        return archs
+
+    @property
+    def requirement(self) -> str:
+        """What makes a vector of genes an architecture of the space, in words."""
+        return "every gene within its choices"
+
+    def keys(self, archs: Architectures) -> Keys:
+        """Return `(n,)` uint64, equal for architectures that are the same network and different otherwise."""
+        return self._pack(self.canonical(archs))
+
+    def _pack(self, canonical: Architectures) -> Keys:
+        packed = np.zeros(len(canonical), dtype=np.uint64)
+        for weight, column in zip(self._radix, canonical.T, strict=True):
+            packed += weight * column
+        return packed
+
+    def unique(self, archs: Architectures) -> Architectures:
+        """Return the distinct networks among valid `archs`, canonical, in ascending order of keys."""
+        canonical = self.canonical(archs)
+        return canonical[np.unique(self._pack(canonical), return_index=True)[1]]
+
+    def sample(self, n: int, rng: Generator) -> Architectures:
+        """Draw `n` canonical architectures, independent and uniform over the distinct networks of the space."""
+        return self._all[rng.integers(len(self._all), size=n)]
+
+    def mutate(self, archs: Architectures, rng: Generator) -> Architectures:
+        """Change one gene of each architecture to another value, so that the network changes.
+
+        A change that leaves the network as it is (an edge to a vertex that leads nowhere) is kept and followed by
+        another; one that leads out of the space is drawn anew.
+
+        Returns:
+            `(n, genes)` uint8, valid, not canonical, each row a different network from its parent's.
+
+        Raises:
+            UserError: some architecture has no valid neighbour that could be found.
+        """
+        children = archs.copy()
+        parents = self.keys(archs)
+        open_rows = np.arange(len(archs))
+        for _ in range(self._attempts):
+            if not len(open_rows):
+                return children
+            trial = children[open_rows]
+            rows = np.arange(len(open_rows))
+            genes = rng.integers(len(self.genes), size=len(rows))
+            choices = self.cardinalities[genes]
+            shift = 1 + rng.integers(np.maximum(choices - 1, 1))
+            trial[rows, genes] = (trial[rows, genes] + shift) % choices
+            kept = self._valid(trial)
+            children[open_rows[kept]] = trial[kept]
+            same = np.ones(len(rows), dtype=np.bool_)
+            same[kept] = self.keys(trial[kept]) == parents[open_rows[kept]]
+            open_rows = open_rows[same]
+        raise UserError(f"no valid mutation of {archs[open_rows[0]].tolist()} found in {self._attempts} attempts")
+
+    def one_hot(self, archs: Architectures) -> NDArray[np.float32]:
+        """Encode the canonical genes: one column for a gene of two choices, else one per choice."""
+        canonical = self.canonical(archs)
+        columns = []
+        for column, choices in zip(canonical.T, self.cardinalities, strict=True):
+            values = np.arange(1, 2) if choices == 2 else np.arange(choices)
+            columns.append(column[:, None] == values)
+        return np.concatenate(columns, axis=1, dtype=np.float32)
+
+    def table_columns(self, arrays: Mapping[str, NDArray[Any]]) -> TableColumns:
+        """Read the arrays of this space's benchmark table; see `nas.tables`.
+
+        Raises:
+            UserError: there is no table format for this space.
+        """
+        raise UserError(f"{type(self).__name__} has no benchmark table: use another evaluator")
+
+
+def in_batches(archs: Architectures) -> list[Architectures]:
+    """Split rows so that per-batch intermediates stay in the processor's cache; at least one batch."""
+    return np.array_split(archs, max(1, -(-len(archs) // _BATCH)))

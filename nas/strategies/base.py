@@ -1,0 +1,68 @@
+"""The base of every strategy: keeps what was told, and proposes nothing twice."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+from numpy.random import Generator
+
+from nas.errors import UserError
+from nas.types import Architectures, Proposal, Space, Values
+
+_ROUNDS = 20  # of proposing, before what is missing is drawn at random, and again before it is given up
+
+
+class ArchiveStrategy(ABC):
+    """A strategy whose state is the list of all trials told so far; a subclass gives `propose`.
+
+    Args:
+        space: the search space.
+    """
+
+    def __init__(self, space: Space) -> None:
+        self.space = space
+        self._archs: Architectures = np.empty((0, len(space.cardinalities)), dtype=np.uint8)
+        self._values: Values = np.empty(0)
+        self._keys = space.keys(self._archs)
+
+    @abstractmethod
+    def propose(self, n: int, rng: Generator) -> Proposal:
+        """Make `n` valid candidates, best guess first; some may be known or equal to one another."""
+
+    def tell(self, archs: Architectures, values: Values) -> None:
+        """Learn the values `(n,)` of architectures `(n, genes)`, in the order of their evaluation."""
+        self._archs = np.concatenate([self._archs, archs])
+        self._values = np.concatenate([self._values, values])
+        self._keys = np.concatenate([self._keys, self.space.keys(archs)])
+
+    def ask(self, n: int, rng: Generator) -> Proposal:
+        """Propose up to `n` distinct architectures that were not told before, best guess first.
+
+        What `propose` cannot supply is drawn at random from the space; fewer than `n` come back only when the space is
+        nearly used up.
+
+        Raises:
+            UserError: no new architecture could be found.
+        """
+        found = Proposal(self._archs[:0], np.empty(0, dtype=np.str_))
+        taken = self._keys
+        for make in [self.propose] * _ROUNDS + [self.random] * _ROUNDS:
+            if len(found) == n:
+                break
+            made = make(n, rng)
+            keys = self.space.keys(made.archs)
+            first = np.zeros(len(keys), dtype=np.bool_)
+            first[np.unique(keys, return_index=True)[1]] = True
+            new = np.flatnonzero(first & ~np.isin(keys, taken))[: n - len(found)]
+            found = Proposal(
+                np.concatenate([found.archs, made.archs[new]]), np.concatenate([found.origin, made.origin[new]])
+            )
+            taken = np.concatenate([taken, keys[new]])
+        if not len(found):
+            raise UserError(f"no new architecture found after {len(self._keys)} evaluations: lower the budget")
+        return found
+
+    def random(self, n: int, rng: Generator) -> Proposal:
+        """Draw `n` architectures uniformly from the space."""
+        return Proposal(self.space.sample(n, rng), np.full(n, "random"))

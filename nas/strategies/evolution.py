@@ -1,0 +1,46 @@
+"""Regularized evolution."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.random import Generator
+
+from nas.errors import UserError
+from nas.strategies.base import ArchiveStrategy
+from nas.types import Proposal, Space
+
+
+class RegularizedEvolution(ArchiveStrategy):
+    """Regularized ("aging") evolution (Real et al. 2019, algorithm 1).
+
+    The population is the last `population` trials: who was evaluated first dies first, however good. The parent of
+    each candidate is the best of `tournament` members drawn without replacement, and the candidate differs from it
+    by one mutation. Before the first trial is told, candidates are random.
+
+    Args:
+        space: the search space.
+        population: members kept, at least 1.
+        tournament: members drawn for each parent, 1..population; all of a smaller population.
+
+    Raises:
+        UserError: a number is out of its range.
+    """
+
+    def __init__(self, space: Space, population: int, tournament: int) -> None:
+        if population < 1:
+            raise UserError(f"strategy.population is {population}, must be at least 1")
+        if not 1 <= tournament <= population:
+            raise UserError(f"strategy.tournament is {tournament}, must be 1..{population} (strategy.population)")
+        super().__init__(space)
+        self.population = population
+        self.tournament = tournament
+
+    def propose(self, n: int, rng: Generator) -> Proposal:
+        """Make `n` mutants of tournament winners."""
+        if not len(self._archs):
+            return self.random(n, rng)
+        archs, values = self._archs[-self.population :], self._values[-self.population :]
+        size = min(self.tournament, len(archs))
+        drawn = np.argsort(rng.random((n, len(archs))), axis=1)[:, :size]
+        winners = drawn[np.arange(n), values[drawn].argmax(axis=1)]
+        return Proposal(self.space.mutate(archs[winners], rng), np.full(n, "mutation"))

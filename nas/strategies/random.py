@@ -1,0 +1,16 @@
+"""Random search."""
+
+from __future__ import annotations
+
+from numpy.random import Generator
+
+from nas.strategies.base import ArchiveStrategy
+from nas.types import Proposal
+
+
+class RandomSearch(ArchiveStrategy):
+    """Uniform over the distinct networks of the space, without replacement."""
+
+    def propose(self, n: int, rng: Generator) -> Proposal:
+        """Draw `n` architectures."""
+        return self.random(n, rng)

@@ -1,0 +1,160 @@
+"""Benchmark tables in the compact NumPy format: read, checked, and indexed by key."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.errors import UserError
+from nas.types import Keys, Space, TableColumns, Values
+
+_CHECKED_ROWS = 64  # whose published hash is computed anew when a table is read
+
+
+@dataclass(frozen=True)
+class Table:
+    """A benchmark table: its rows as read, and an index from key to row.
+
+    Attributes:
+        path: the file.
+        sha256: digest of its content, hexadecimal.
+        columns: the rows.
+    """
+
+    path: Path
+    sha256: str
+    columns: TableColumns
+    _sorted_keys: Keys
+    _rows: NDArray[np.intp]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def signals(self) -> dict[str, Values]:
+        """What a search may be shown, complete for every row, most honest first."""
+        columns = {"validation": self.columns.validation, "test_mean": self.columns.test}
+        return {name: values for name, values in columns.items() if values is not None}
+
+    def rows(self, keys: Keys) -> NDArray[np.intp]:
+        """Rows of the networks with these keys: `(n,)`.
+
+        Raises:
+            KeyError: a key is not in the table.
+        """
+        place = np.minimum(np.searchsorted(self._sorted_keys, keys), len(self) - 1)
+        for missing in keys[self._sorted_keys[place] != keys][:1]:
+            raise KeyError(f"{missing:016x}")
+        return self._rows[place]
+
+
+class _Arrays(Mapping[str, NDArray[Any]]):
+    """The arrays of a file; asking for one that is missing is a UserError."""
+
+    def __init__(self, path: Path, arrays: dict[str, NDArray[Any]]) -> None:
+        self._path, self._arrays = path, arrays
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        if name not in self._arrays:
+            raise UserError(
+                f"{self._path} has no array {name!r}, only {', '.join(self) or 'none'}: is it another table?"
+            )
+        return self._arrays[name]
+
+    def __iter__(self) -> Any:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+
+def read_table(path: Path, space: Space, expected_sha256: str | None = None) -> Table:
+    """Read and check a table.
+
+    Args:
+        path: the file.
+        space: says what its arrays mean.
+        expected_sha256: refuse a file with another digest.
+
+    Raises:
+        UserError: the file is missing, damaged, of another format or space, or says something impossible.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read the benchmark table {path}: {error.strerror}") from error
+    digest = sha256(content).hexdigest()
+    if expected_sha256 is not None and digest != expected_sha256.lower():
+        raise UserError(f"{path} has SHA-256 {digest}, expected {expected_sha256}: obtain the file again")
+    arrays = _read_arrays(path, content)
+    try:
+        columns = space.table_columns(arrays)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+    except (ValueError, IndexError, TypeError, OverflowError) as error:
+        raise UserError(f"{path}: the arrays do not fit together ({error}): obtain the file again") from error
+    try:
+        space.check(columns.archs)
+        _check_values(columns)
+        keys = space.keys(columns.archs)
+        _check_rows(space, columns, keys)
+    except UserError as error:
+        raise UserError(f"{path} is no valid table: {error}") from error
+    order = np.argsort(keys)
+    return Table(path, digest, columns, keys[order], order)
+
+
+def _read_arrays(path: Path, content: bytes) -> _Arrays:
+    try:
+        with np.load(BytesIO(content), allow_pickle=False) as archive:
+            if isinstance(archive, np.ndarray):
+                raise ValueError("a single array")
+            return _Arrays(path, {name: archive[name] for name in archive.files})
+    except (OSError, EOFError, ValueError, KeyError, BadZipFile, zlib.error, NotImplementedError) as error:
+        raise UserError(
+            f"{path} ({len(content):,} bytes) is truncated, damaged or no NumPy archive (.npz) of plain arrays "
+            f"({error}): obtain the file again"
+        ) from error
+
+
+def _check_values(columns: TableColumns) -> None:
+    n = len(columns.archs)
+    if n == 0:
+        raise UserError("it has no rows")
+    for name in ("test", "validation", "cost"):
+        values = getattr(columns, name)
+        if values is None:
+            continue
+        if values.shape != (n,):
+            raise UserError(f"{name} has shape {values.shape}, expected ({n},)")
+        if name == "cost":
+            wrong, allowed = (values < 0) | np.isinf(values), "0 or more seconds"
+        else:
+            wrong, allowed = ~((values >= 0) & (values <= 1)), "an accuracy in 0..1"
+        for row in np.flatnonzero(wrong)[:1]:
+            raise UserError(f"{name} of row {row} is {values[row]}, must be {allowed}")
+
+
+def _check_rows(space: Space, columns: TableColumns, keys: Keys) -> None:
+    unique, counts = np.unique(keys, return_counts=True)
+    for key in unique[counts > 1][:1]:
+        rows = np.flatnonzero(keys == key)[:2].tolist()
+        raise UserError(f"rows {rows[0]} and {rows[1]} are the same network")
+    if columns.digests is None:
+        return
+    if len(columns.digests) != len(keys):
+        raise UserError(f"there are {len(columns.digests)} hashes for {len(keys)} rows")
+    sample = np.linspace(0, len(keys) - 1, min(_CHECKED_ROWS, len(keys))).astype(np.intp)
+    for row, computed in zip(sample, space.digests(columns.archs[sample]), strict=True):
+        stated = columns.digests[row].tobytes().hex()
+        if stated != computed:
+            raise UserError(f"row {row} is said to hash to {stated}, but hashes to {computed}")
