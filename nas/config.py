@@ -30,8 +30,8 @@ class SearchConfig:
     seed: int = 0
     budget: int = 150
     initial: int = 20
-    pool: int = 1000
-    batch: int = 5
+    pool: int = 300
+    batch: int = 1
     resume: str | None = None
 
 

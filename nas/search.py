@@ -131,6 +131,7 @@ def main() -> int:
     With `NAS_FULL_ERROR` in the environment it is a traceback, for who writes a part of their own.
     """
     register()
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin while they wait make a busy machine crawl
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves its errors to us
     try:
         hydra.main(version_base="1.3", config_path=config_folder(), config_name="config")(_task)()

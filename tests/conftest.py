@@ -13,9 +13,9 @@ from nas.spaces import NB101
 
 @pytest.fixture(scope="session", autouse=True)
 def caches(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Keep the tests out of the user's cache, and on one thread: a busy machine makes more threads slower."""
+    """Keep the tests out of the user's cache, and waiting threads from spinning on a busy machine."""
     os.environ["NAS_CACHE_DIR"] = str(tmp_path_factory.mktemp("cache"))
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from nas.history import History
 from nas.metrics import expected_best_of_random
 from nas.spaces import NB101
 
-SMALL = ["space.max_vertices=5", *SMALL_ENCODER]
+SMALL = ["space.max_vertices=5", "batch=5", "pool=1000", *SMALL_ENCODER]
 
 
 @pytest.fixture
@@ -204,10 +204,10 @@ def test_a_sweep_makes_one_folder_for_each_run(tmp_path: Path, data) -> None:
         (["budget=0"], "budget is 0, must be at least 1"),
         (["budget=3000"], "budget is 3000, must be at most 2532"),
         (["seed=-1"], "seed is -1, must be at least 0"),
-        (["pool=4"], "pool is 4, must be at least 5 (batch)"),
+        (["pool=4", "batch=5"], "pool is 4, must be at least 5 (batch)"),
         (["estimator.k=21"], "initial is 20, must be at least 21"),
         (["estimator.k=0"], "estimator.k is 0, must be at least 1"),
-        (["strategy.tournament=51"], "strategy.tournament is 51, must be 1..50"),
+        (["strategy.tournament=21"], "strategy.tournament is 21, must be 1..20"),
         (["evaluator.path=nowhere.npz"], "no benchmark table at nowhere.npz: name the file with evaluator.path=FILE"),
         (["evaluator.path=damaged.npz"], "is truncated, damaged or no NumPy archive"),
         (["evaluator.sha256=00"], "expected 00: obtain the file again"),
