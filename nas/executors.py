@@ -116,11 +116,12 @@ class DaskExecutor:
             from distributed import Client
         except ImportError as error:
             raise UserError("executor=dask needs Dask: pip install 'nas[dask]'") from error
+        connect: Any = Client  # Dask has no types
         try:
             if self._address is None:
-                client = Client(n_workers=workers, threads_per_worker=1, dashboard_address=None)
+                client = connect(n_workers=workers, threads_per_worker=1, dashboard_address=None)
             else:
-                client = Client(self._address, timeout="10s")
+                client = connect(self._address, timeout="10s")
         except (OSError, TimeoutError, ValueError) as error:
             raise UserError(f"executor.address is {self._address!r}, where no Dask scheduler answers") from error
         executor: Executor = client.get_executor(pure=False)
