@@ -46,6 +46,10 @@ def skeleton(stem: int = 8, stacks: int = 2, cells: int = 1) -> Skeleton:
     return Skeleton(stem, stacks, cells, classes=10, image_channels=1)
 
 
+TABLE = Setting(Digits(960, 300), skeleton(), Recipe(epochs=10, shift=1, learning_rate=0.05))
+"""What the pilot chose."""
+
+
 def space() -> NB101:
     """The cells of the embedded table."""
     return NB101(max_vertices=MAX_VERTICES)
@@ -80,12 +84,14 @@ def reliability(values: NDArray[np.float64]) -> float:
     Args:
         values: `(cells, seeds)`.
     """
-    cells, seeds = values.shape
-    between = seeds * values.mean(axis=1).var(ddof=1)
+    between = values.shape[1] * values.mean(axis=1).var(ddof=1)
     within = values.var(axis=1, ddof=1).mean()
     return float((between - within) / between)
 
 
 def versions() -> dict[str, str]:
-    """Versions of what decides the figures."""
-    return {"python": python_version(), **{name: version(name) for name in ("numpy", "scikit-learn", "torch")}}
+    """Versions of what decides the figures, to the last bit."""
+    from torch.backends.cpu import get_cpu_capability
+
+    libraries = {name: version(name) for name in ("numpy", "scikit-learn", "torch")}
+    return {"python": python_version(), **libraries, "instructions": get_cpu_capability()}

@@ -19,12 +19,23 @@ from nas.networks import parameter_counts
 from nas.training import Curves, Recipe
 
 SETTINGS = {
-    "320 images": Setting(Digits(320), skeleton(), Recipe(epochs=20)),
-    "320 images, noise 0.5": Setting(Digits(320), skeleton(), Recipe(epochs=20, noise=0.5)),
-    "320 images, noise 1": Setting(Digits(320), skeleton(), Recipe(epochs=20, noise=1.0)),
-    "640 images, noise 1, batch 64": Setting(Digits(640), skeleton(), Recipe(epochs=20, batch=64, noise=1.0)),
-    "320 images, shift 1": Setting(Digits(320), skeleton(), Recipe(epochs=20, shift=1)),
-    "320 images, rate 0.03": Setting(Digits(320), skeleton(), Recipe(epochs=20, learning_rate=0.03)),
+    "960 images, 8 epochs, shift 1, rate 0.05": Setting(
+        Digits(960, 300), skeleton(), Recipe(epochs=8, shift=1, learning_rate=0.05)
+    ),
+    "960 images, 8 epochs, shift 1, rate 0.03": Setting(
+        Digits(960, 300), skeleton(), Recipe(epochs=8, shift=1, learning_rate=0.03)
+    ),
+    "960 images, 8 epochs, shift 1, noise 0.3, rate 0.05": Setting(
+        Digits(960, 300), skeleton(), Recipe(epochs=8, shift=1, noise=0.3, learning_rate=0.05)
+    ),
+    "960 images, 10 epochs, shift 1, rate 0.05": Setting(
+        Digits(960, 300), skeleton(), Recipe(epochs=10, shift=1, learning_rate=0.05)
+    ),
+    "960 images, 12 epochs, shift 1, rate 0.05": Setting(
+        Digits(960, 300), skeleton(), Recipe(epochs=12, shift=1, learning_rate=0.05)
+    ),
+    "960 images, 10 epochs, shift 1, rate 0.1": Setting(Digits(960, 300), skeleton(), Recipe(epochs=10, shift=1)),
+    "320 images, 20 epochs, rate 0.1": Setting(Digits(320, 500), skeleton(), Recipe(epochs=20)),
 }
 
 
@@ -59,7 +70,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cells", type=int, default=60)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--only", help="the recipe to try, by name", choices=SETTINGS)
     parser.add_argument("--out", type=Path, default=Path("experiments/results/digits_pilot.json"))
     options = parser.parse_args()
     archs = space().enumerate()
@@ -68,12 +78,17 @@ def main() -> None:
     others = np.delete(np.arange(len(archs)), largest)
     rows = [*np.random.default_rng(0).choice(others, options.cells, replace=False).tolist(), largest]
     result: dict[str, Any] = {"cells": len(rows), "rows": rows, "seeds": SEEDS, "versions": versions(), "recipes": {}}
+    if options.out.exists():
+        earlier = json.loads(options.out.read_text(encoding="utf-8"))
+        if all(earlier[key] == json.loads(json.dumps(result[key])) for key in result if key != "recipes"):
+            result["recipes"] = earlier["recipes"]
     for name, setting in SETTINGS.items():
-        if options.only not in (None, name):
+        if name in result["recipes"]:
             continue
         jobs = [(archs[row : row + 1], setting) for row in rows]
-        done = {int(np.flatnonzero((archs == job[0]).all(axis=1))[0]): r for job, r in in_processes(train_cell, jobs, options.workers)}
-        figures = summarise([done[row][0] for row in rows], [done[row][1] for row in rows])
+        done = {job[0].tobytes(): trained for job, trained in in_processes(train_cell, jobs, options.workers)}
+        trained = [done[arch.tobytes()] for arch, _ in jobs]
+        figures = summarise([curves for curves, _ in trained], [seconds for _, seconds in trained])
         result["recipes"][name] = {**setting.describe(), **figures}
         print(name, json.dumps(figures), flush=True)
         options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

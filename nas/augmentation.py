@@ -7,9 +7,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 
-def augment(
-    images: Tensor, generator: torch.Generator, *, noise: float, shift: int, flip: bool, cutout: int
-) -> Tensor:
+def augment(images: Tensor, generator: torch.Generator, *, noise: float, shift: int, flip: bool, cutout: int) -> Tensor:
     """Shift, mirror, cut out and add noise to each image on its own; see `nas.training.Recipe`.
 
     Args:

@@ -17,7 +17,9 @@ from nas.networks.channels import Skeleton, parameter_counts
 
 if TYPE_CHECKING:
     import torch
-    from torch import Tensor, nn
+    from torch import Tensor
+
+    from nas.networks.cell import CellNetwork
 
 _EVALUATION_BATCH = 256  # images scored at once, in each copy
 
@@ -85,8 +87,8 @@ class Curves:
 
     @property
     def diverged(self) -> bool:
-        """Whether a loss became NaN or infinite."""
-        return not all(np.isfinite(loss).all() for loss in (self.train_loss, self.valid_loss, self.test_loss))
+        """Whether the loss of training or validation became NaN or infinite."""
+        return not all(np.isfinite(loss).all() for loss in (self.train_loss, self.valid_loss))
 
     def accuracy(self, part: str) -> NDArray[np.float64]:
         """`(s, e)`: share of correct images of `train`, `valid` or `test`, 0..1; NaN for a part without images."""
@@ -166,9 +168,9 @@ def _generators(graph: Graphs, seeds: Sequence[int]) -> tuple[list[torch.Generat
     there = graph.labels[0] != ABSENT
     adjacency = graph.adjacency[0][np.ix_(there, there)]
     network = int.from_bytes(np.packbits(adjacency).tobytes() + graph.labels[0][there].tobytes(), "little")
-    states = [np.random.SeedSequence([seed, network]).generate_state(2, np.uint64) for seed in seeds]
-    weights, orders = zip(*((torch.Generator().manual_seed(int(value)) for value in pair) for pair in states))
-    return list(weights), list(orders)
+    states = np.array([np.random.SeedSequence([seed, network]).generate_state(2, np.uint64) for seed in seeds])
+    weights, orders = ([torch.Generator().manual_seed(int(state)) for state in column] for column in states.T)
+    return weights, orders
 
 
 class _Part:
@@ -190,7 +192,7 @@ class _Part:
         return images.repeat(1, copies, 1, 1), labels[:, None].expand(-1, copies)
 
 
-def _score(network: nn.Module, part: _Part) -> tuple[Tensor, Tensor]:
+def _score(network: CellNetwork, part: _Part) -> tuple[Tensor, Tensor]:
     """Sum of losses and number of correct images of each copy, `(copies,)` each."""
     import torch
 
@@ -204,7 +206,7 @@ def _score(network: nn.Module, part: _Part) -> tuple[Tensor, Tensor]:
     return loss, correct
 
 
-def _loss(network: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+def _loss(network: CellNetwork, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """Cross-entropy and correctness of every image in every copy, `(n, copies)` each."""
     import torch
     from torch.nn.functional import cross_entropy
@@ -218,7 +220,7 @@ def _loss(network: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, T
 
 
 def _epoch(
-    network: nn.Module,
+    network: CellNetwork,
     part: _Part,
     recipe: Recipe,
     optimizer: torch.optim.Optimizer,
@@ -231,16 +233,27 @@ def _epoch(
     from nas.augmentation import augment
 
     network.train()
-    options = {"noise": recipe.noise, "shift": recipe.shift, "flip": recipe.flip, "cutout": recipe.cutout}
-    orders = [torch.randperm(len(part), generator=generator) for generator in generators]
-    images = torch.cat([augment(part.images[o], g, **options) for o, g in zip(orders, generators, strict=True)], dim=1)
-    labels = torch.stack([part.labels[order] for order in orders], dim=1)
+    drawn, classes = [], []
+    for generator in generators:
+        order = torch.randperm(len(part), generator=generator)
+        drawn.append(
+            augment(
+                part.images[order],
+                generator,
+                noise=recipe.noise,
+                shift=recipe.shift,
+                flip=recipe.flip,
+                cutout=recipe.cutout,
+            )
+        )
+        classes.append(part.labels[order])
+    images, labels = torch.cat(drawn, dim=1), torch.stack(classes, dim=1)
     loss, correct = torch.zeros(len(generators)), torch.zeros(len(generators), dtype=torch.int64)
     for first in range(0, len(part) - recipe.batch + 1, recipe.batch):
         rows = slice(first, first + recipe.batch)
         optimizer.zero_grad(set_to_none=True)
         losses, right = _loss(network, images[rows].to(part.device), labels[rows].to(part.device))
-        losses.mean(dim=0).sum().backward()
+        losses.mean(dim=0).sum().backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
         loss += losses.detach().sum(dim=0).cpu()
@@ -262,5 +275,14 @@ class _Record:
 
     def curves(self, images: tuple[int, int, int], parameters: int) -> Curves:
         losses, correct = np.stack(self.losses, axis=1), np.stack(self.correct, axis=1)
-        columns = [array[:, part::3] for part in range(3) for array in (losses, correct)]
-        return Curves(*columns, images, np.array(self.seconds), parameters)
+        return Curves(
+            train_loss=losses[:, 0::3],
+            train_correct=correct[:, 0::3],
+            valid_loss=losses[:, 1::3],
+            valid_correct=correct[:, 1::3],
+            test_loss=losses[:, 2::3],
+            test_correct=correct[:, 2::3],
+            images=images,
+            seconds=np.array(self.seconds),
+            parameters=parameters,
+        )

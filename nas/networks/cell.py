@@ -89,7 +89,8 @@ class Cell(nn.Module):
 
 
 def _split(value: Tensor, copies: int) -> Tensor:
-    return value.permute(0, 2, 3, 1).unflatten(3, (copies, -1))  # channels last: much the fastest layout, on CPU too
+    last = value.permute(0, 2, 3, 1)  # channels last: much the fastest layout, on CPU too
+    return last.reshape(*last.shape[:3], copies, -1)
 
 
 def _joined(values: list[Tensor]) -> Tensor:

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from written import graph
 
 from nas.graphs import Graphs
 from nas.networks import Skeleton
 from nas.networks.cell import Cell, CellNetwork
 from nas.spaces import NB101
-from tests.networks.test_channels import graph
 
 
 def identity_projections(cell: Cell) -> None:

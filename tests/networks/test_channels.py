@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from written import graph
 
 from nas.errors import UserError
 from nas.graphs import ABSENT, INPUT, OUTPUT, Graphs
@@ -13,15 +14,6 @@ from nas.networks import Skeleton, parameter_counts, vertex_channels
 from nas.networks.cell import CellNetwork
 from nas.spaces import NB101
 from nas.spaces.nb101 import OPERATIONS
-
-
-def graph(edges: list[tuple[int, int]], *operations: int) -> Graphs:
-    v = len(operations) + 2
-    adjacency = np.zeros((1, v, v), dtype=np.bool_)
-    for x, y in edges:
-        adjacency[0, x, y] = True
-    labels = np.array([[INPUT, *(3 + operation for operation in operations), OUTPUT]], dtype=np.uint8)
-    return Graphs(adjacency, labels, OPERATIONS)
 
 
 def parameters_of(network: torch.nn.Module) -> int:
