@@ -46,7 +46,7 @@ def skeleton(stem: int = 8, stacks: int = 2, cells: int = 1) -> Skeleton:
     return Skeleton(stem, stacks, cells, classes=10, image_channels=1)
 
 
-TABLE = Setting(Digits(960, 300), skeleton(), Recipe(epochs=10, shift=1, learning_rate=0.05))
+TABLE = Setting(Digits(960, 300), skeleton(), Recipe(epochs=8, shift=1, learning_rate=0.05))
 """What the pilot chose."""
 
 
