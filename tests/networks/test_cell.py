@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from written import graph
+from cells import graph
 
 from nas.graphs import Graphs
 from nas.networks import Skeleton

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from written import graph
+from cells import graph
 
 from nas.errors import UserError
 from nas.graphs import ABSENT, INPUT, OUTPUT, Graphs

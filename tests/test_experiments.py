@@ -13,7 +13,7 @@ from experiments.digits import SEEDS, Setting, reliability, skeleton, space, tra
 from nas.datasets import Digits
 from nas.training import Recipe
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 QUICK = Setting(Digits(64, 100), skeleton(4), Recipe(epochs=2))
 
 
