@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from hydra.core.config_store import ConfigStore
-from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -30,22 +30,27 @@ class SearchConfig:
     seed: int = 0
     budget: int = 150
     initial: int = 20
-    pool: int = 1000
-    batch: int = 5
+    pool: int = 300
+    batch: int = 1
     resume: str | None = None
 
 
-def check(config: SearchConfig) -> None:
-    """Check what no single part can.
+def checked(options: dict[str, Any]) -> SearchConfig:
+    """Return the options as an object, checked for what no single part can check.
 
     Raises:
-        UserError: a number is out of its range.
+        UserError: an option is unknown or missing, or a number is out of its range.
     """
+    known = SearchConfig.__dataclass_fields__
+    for name in [*(set(options) - set(known)), *(set(known) - set(options))][:1]:
+        raise UserError(f"{name} is {'unknown' if name in options else 'missing'}, the options are {', '.join(known)}")
+    config = SearchConfig(**options)
     for name, least in {"seed": 0, "budget": 1, "initial": 1, "pool": 1, "batch": 1}.items():
         if (value := getattr(config, name)) < least:
             raise UserError(f"{name} is {value}, must be at least {least}")
     if config.pool < config.batch:
         raise UserError(f"pool is {config.pool}, must be at least {config.batch} (batch): candidates of a round")
+    return config
 
 
 def config_folder() -> str:
@@ -80,12 +85,14 @@ def build(node: Any, name: str, **given: Any) -> Any:
     Raises:
         UserError: the class cannot be imported, or an entry is unknown, missing or of a wrong type.
     """
+    if not isinstance(node, Mapping | DictConfig) or "_target_" not in node:
+        raise UserError(f"{name} is {node!r}, must name a class with _target_: choose an option of the group")
     entries = dict(node)
     try:
         module, _, attribute = entries.pop("_target_").rpartition(".")
         target = getattr(import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
-        raise UserError(f"{name}._target_ cannot be imported: {_one_line(error)}") from error
+        raise UserError(f"{name}._target_ cannot be imported: {error}") from error
     parameters = inspect.signature(target).parameters
     hints = get_type_hints(target.__init__)
     for key in entries:
@@ -114,7 +121,7 @@ def _typed(value: Any, hint: Any, name: str) -> Any:
         schema = OmegaConf.structured(make_dataclass("Options", [("value", hint, field(default=MISSING))]))
         return OmegaConf.merge(schema, {"value": value}).value
     except OmegaConfBaseException as error:
-        raise UserError(f"{name} is {value!r}: {_one_line(error.msg or error)}") from error
+        raise UserError(f"{name} is {value!r}: {_first_line(error)}") from error
 
 
 def differences(recorded: Any, current: Any, prefix: str = "") -> list[str]:
@@ -129,25 +136,28 @@ def differences(recorded: Any, current: Any, prefix: str = "") -> list[str]:
     ]
 
 
-def _one_line(text: object) -> str:
-    return " ".join(str(text).split())
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]
 
 
 def explain(error: HydraException | OmegaConfBaseException) -> str:
     """Say in one line what Hydra refused and what is allowed."""
     if isinstance(error, MissingConfigException) and error.options is not None:
-        missing = str(error.missing_cfg_file)
-        group, _, option = missing.rpartition("/")
+        group, _, option = str(error.missing_cfg_file).rpartition("/")
         return f"{group}={option} is unknown, allowed: {', '.join(sorted(error.options))}"
-    cause: BaseException = error
-    while isinstance(cause.__cause__, UserError | OmegaConfBaseException):
-        cause = cause.__cause__
-    if isinstance(cause, UserError):
-        return str(cause)
-    if isinstance(cause, OmegaConfBaseException):
-        parent = cause.parent_node
-        if isinstance(error, ConfigCompositionException) and isinstance(parent, DictConfig) and cause.key not in parent:
-            allowed = ", ".join(str(key) for key in parent if key != "_target_")
-            return f"{cause.full_key} is unknown, allowed: {allowed}"
-        return f"{cause.full_key}: {_one_line(cause.msg)}" if cause.full_key else _one_line(cause.msg)
-    return _one_line(error)
+    if isinstance(error, OverrideParseException):
+        return f"{error.override!r} is no override, expected NAME=VALUE: {_first_line(error)}"
+    chain: list[BaseException] = [error]
+    while chain[-1].__context__ is not None:
+        chain.append(chain[-1].__context__)
+    for cause in chain:
+        if isinstance(cause, UserError):
+            return str(cause)
+    for cause in chain:
+        if isinstance(cause, OmegaConfBaseException) and cause.full_key:
+            parent = cause.parent_node
+            if isinstance(parent, DictConfig) and cause.key not in parent:
+                allowed = ", ".join(str(key) for key in parent if key not in ("_target_", "hydra"))
+                return f"{cause.full_key} is unknown, allowed: {allowed or 'no options'}"
+            return f"{cause.full_key}: {_first_line(cause)}"
+    return _first_line(error)

@@ -36,31 +36,26 @@ def draw_cell(path: Path, graphs: Graphs, title: str) -> None:
 
     adjacency, labels = graphs.adjacency[0], graphs.labels[0]
     there = np.flatnonzero(labels != ABSENT).tolist()
-    graph = nx.DiGraph()
-    names = {}
-    for vertex in there:
-        sources = [source for source in there if adjacency[source, vertex]]
-        depth = max((graph.nodes[source]["depth"] + 1 for source in sources), default=0)
-        graph.add_node(vertex, depth=depth)
-        graph.add_edges_from((source, vertex) for source in sources)
-        names[vertex] = {INPUT: "input", OUTPUT: "output"}.get(labels[vertex]) or graphs.operations[
-            labels[vertex] - FIRST_OPERATION
-        ].replace("-", "\n")
-    layers = nx.multipartite_layout(graph, subset_key="depth")
-    # Vertices of one layer on one line would hide an edge that passes over them.
-    places = {
-        vertex: (x, y + 0.15 * (-1) ** i * (0 < i < len(there) - 1))
-        for i, (vertex, (x, y)) in enumerate(layers.items())
+    graph = nx.DiGraph([(x, y) for x in there for y in there if adjacency[x, y]])
+    ends = {INPUT: "input", OUTPUT: "output"}
+    names = {
+        vertex: ends.get(labels[vertex]) or graphs.operations[labels[vertex] - FIRST_OPERATION].replace("-", "\n")
+        for vertex in there
     }
-    figure = Figure(figsize=(1.6 + 1.3 * len(there), 4), layout="constrained")
+    # In topological order on one line, longer edges as arcs above and below: no edge can hide behind a vertex.
+    places = {vertex: (float(vertex), 0.0) for vertex in there}
+    figure = Figure(figsize=(1 + 1.4 * len(there), 4.5), layout="constrained")
     axes = figure.add_subplot()
-    nx.draw_networkx_edges(
-        graph, places, ax=axes, node_size=3600, arrowsize=16, edge_color="0.3", connectionstyle="arc3,rad=0.12"
-    )
-    colours = [f"C{labels[vertex]}" for vertex in graph]
-    nx.draw_networkx_nodes(graph, places, ax=axes, node_size=3600, node_color=colours, alpha=0.9)
+    for x, y in graph.edges:
+        bend = 0.0 if y == x + 1 else 0.45 * (-1) ** (x + y)
+        style = f"arc3,rad={bend}"
+        nx.draw_networkx_edges(
+            graph, places, [(x, y)], ax=axes, node_size=3600, arrowsize=16, edge_color="0.3", connectionstyle=style
+        )
+    colours = [f"C{labels[vertex]}" for vertex in there]
+    nx.draw_networkx_nodes(graph, places, there, ax=axes, node_size=3600, node_color=colours)
     nx.draw_networkx_labels(graph, places, names, ax=axes, font_size=8)
     axes.set_title(title, fontsize="medium")
-    axes.margins(0.15, 0.25)
+    axes.set(xlim=(-0.6, there[-1] + 0.6), ylim=(-1, 1))
     axes.set_axis_off()
     figure.savefig(path, dpi=120)

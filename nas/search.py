@@ -16,7 +16,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from nas.config import SearchConfig, build, check, config_folder, differences, explain, register
+from nas.config import SearchConfig, build, checked, config_folder, differences, explain, register
 from nas.console import print_summary, progress
 from nas.errors import UserError
 from nas.history import History, write_whole
@@ -32,7 +32,6 @@ def run(config: SearchConfig, folder: Path) -> dict[str, Any]:
     Raises:
         UserError: the configuration cannot be run, or is not the one that `folder` records.
     """
-    check(config)
     phase = Phases()
     with phase("setup"):
         space = build(config.space, "space")
@@ -44,6 +43,9 @@ def run(config: SearchConfig, folder: Path) -> dict[str, Any]:
             f"initial is {config.initial}, must be at least {estimator.min_trials}: "
             f"the estimator needs as many known architectures (estimator.k neighbours, for emprox)"
         )
+    reference = evaluator.reference()
+    if reference is not None and config.budget > len(reference.signal):
+        raise UserError(f"budget is {config.budget}, must be at most {len(reference.signal)}: the table has no more")
     _record(folder, config, evaluator)
     with History(folder / "history.jsonl", space) as history:
         if len(history.recorded) >= config.budget and (folder / "result.json").exists():
@@ -95,6 +97,19 @@ def _recorded(folder: Path) -> dict[str, Any] | None:
 
 
 def _task(composed: DictConfig) -> float:
+    try:
+        return _search(composed)
+    except UserError as error:
+        if _shows_traces():
+            raise
+        raise SystemExit(f"error: {error}") from error  # anything else Hydra would announce with a line of its own
+
+
+def _shows_traces() -> bool:
+    return "NAS_FULL_ERROR" in os.environ
+
+
+def _search(composed: DictConfig) -> float:
     job = HydraConfig.get()
     folder = Path(job.runtime.output_dir)
     options: dict[str, Any] = OmegaConf.to_container(composed, resolve=True)  # type: ignore[assignment]
@@ -102,23 +117,26 @@ def _task(composed: DictConfig) -> float:
         if job.mode is RunMode.MULTIRUN:
             raise UserError("resume continues one run: to continue a sweep, start it again with hydra.sweep.dir=FOLDER")
         if all(override.startswith("resume=") for override in job.overrides.task):
-            options = _recorded(folder) or options
+            options = {**(_recorded(folder) or {}), "resume": options["resume"]}
             options.pop("measured_on", None)
     _log.info("results go to %s", folder)
-    result = run(SearchConfig(**options), folder)
+    result = run(checked(options), folder)
     print_summary(result, folder)
     return float(result["best"]["value"])
 
 
 def main() -> int:
-    """Run from the command line; a user's mistake is one line on standard error and exit code 1."""
+    """Run from the command line; a user's mistake is one line on standard error and exit code 1.
+
+    With `NAS_FULL_ERROR` in the environment it is a traceback, for who writes a part of their own.
+    """
     register()
-    shows_traces = os.environ.setdefault("HYDRA_FULL_ERROR", "0") == "1"
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin while they wait make a busy machine crawl
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves its errors to us
     try:
         hydra.main(version_base="1.3", config_path=config_folder(), config_name="config")(_task)()
     except (UserError, HydraException, OmegaConfBaseException) as error:
-        if shows_traces:
+        if _shows_traces():
             raise
         print(f"error: {error if isinstance(error, UserError) else explain(error)}", file=sys.stderr)
         return 1

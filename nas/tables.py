@@ -115,9 +115,10 @@ def read_table(path: Path, space: Space, expected_sha256: str | None = None) -> 
 
 def _read_arrays(path: Path, content: bytes) -> _Arrays:
     try:
-        with np.load(BytesIO(content), allow_pickle=False) as archive:
-            if isinstance(archive, np.ndarray):
-                raise ValueError("a single array")
+        archive = np.load(BytesIO(content), allow_pickle=False)
+        if isinstance(archive, np.ndarray):
+            raise ValueError("a single array")
+        with archive:
             return _Arrays(path, {name: archive[name] for name in archive.files})
     except (OSError, EOFError, ValueError, KeyError, BadZipFile, zlib.error, NotImplementedError) as error:
         raise UserError(

@@ -62,5 +62,7 @@ class NetworkEstimator(ABC):
         """
         if not self._fitted:
             raise RuntimeError("predict() was called without calling fit()")
+        if not len(archs):
+            return Prediction(np.empty(0))
         keys, first, inverse = np.unique(self.space.keys(archs), return_index=True, return_inverse=True)
         return self._predict(self.space.canonical(archs[first]), keys).take(inverse)

@@ -16,7 +16,7 @@ from nas.errors import UserError
 from nas.graphs import Graphs
 from nas.types import Architectures, Keys, TableColumns
 
-_BATCH = 1 << 14  # rows handled at once, so that the intermediate arrays stay in the processor's cache
+_BATCH = 1 << 12  # rows handled at once, so that the intermediate arrays stay in the processor's cache
 
 
 @dataclass(frozen=True)

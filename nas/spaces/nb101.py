@@ -95,8 +95,8 @@ class NB101(GeneSpace):
         return valid
 
     @cached_property
-    def _relabellings(self) -> list[tuple[Bits, Bits, Bits]]:
-        """For every permutation of the inner vertices, how each of three parts of a cell's code changes.
+    def _relabellings(self) -> tuple[Bits, Bits, Bits]:
+        """For every permutation of the inner vertices (rows), what each of three parts of a cell's code becomes.
 
         The parts are the edges among inner vertices, the edges from the input and to the output, and the operations.
         """
@@ -126,7 +126,8 @@ class NB101(GeneSpace):
             gone = moved_digits == _NO_VERTEX
             moved_operations[(gone[:, :-1] & ~gone[:, 1:]).any(axis=1)] |= _REFUSED
             tables.append((moved_inner, moved_ends << np.uint32(2 * m), moved_operations))
-        return tables
+        first, second, third = zip(*tables, strict=True)
+        return np.stack(first), np.stack(second), np.stack(third)
 
     def _code(self, archs: Architectures) -> tuple[Bits, NDArray[np.bool_]]:
         """The smallest code over all relabellings, and whether the input feeds the output directly."""
@@ -146,13 +147,11 @@ class NB101(GeneSpace):
             operations |= np.where(there, gene, _NO_VERTEX).astype(np.uint32) << np.uint32(2 * (y - 1))
         into_output = bits >> np.uint32(last * (last - 1) // 2)
         ends |= (into_output >> np.uint32(1)) << np.uint32(m)
-        best = np.full_like(bits, np.iinfo(np.uint32).max)
-        for inner_table, ends_table, operations_table in self._relabellings:
-            code = inner_table[inner]
-            code |= ends_table[ends]
-            code |= operations_table[operations]
-            np.minimum(best, code, out=best)
-        return best, (into_output & np.uint32(1)).astype(np.bool_)
+        inner_codes, ends_codes, operations_codes = self._relabellings
+        codes = inner_codes.take(inner, axis=1)
+        codes |= ends_codes.take(ends, axis=1)
+        codes |= operations_codes.take(operations, axis=1)
+        return codes.min(axis=0), (into_output & np.uint32(1)).astype(np.bool_)
 
     def canonical(self, archs: Architectures) -> Architectures:
         """Map valid cells to their canonical form: `(n, genes)` uint8."""

@@ -10,7 +10,8 @@ from numpy.random import Generator
 from nas.errors import UserError
 from nas.types import Architectures, Proposal, Space, Values
 
-_ROUNDS = 20  # of proposing, before what is missing is drawn at random, and again before it is given up
+_ROUNDS = 4  # of proposing, before what is missing is drawn at random, and again before it is given up
+_LEAST = 64  # proposals made at once, since most may be known
 
 
 class ArchiveStrategy(ABC):
@@ -50,7 +51,7 @@ class ArchiveStrategy(ABC):
         for make in [self.propose] * _ROUNDS + [self.random] * _ROUNDS:
             if len(found) == n:
                 break
-            made = make(n, rng)
+            made = make(max(n, _LEAST), rng)
             keys = self.space.keys(made.archs)
             first = np.zeros(len(keys), dtype=np.bool_)
             first[np.unique(keys, return_index=True)[1]] = True

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import table_arrays
+
+from nas.evaluators import TableEvaluator
+from nas.spaces import NB101
+
+
+@pytest.fixture(scope="session", autouse=True)
+def caches(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep the tests out of the user's cache, and waiting threads from spinning on a busy machine."""
+    os.environ["NAS_CACHE_DIR"] = str(tmp_path_factory.mktemp("cache"))
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+@pytest.fixture(scope="session")
+def real_table() -> Path:
+    """The real table of NAS-Bench-101, where `NAS_DATA_DIR` names a folder that has it."""
+    path = Path(os.environ.get("NAS_DATA_DIR", "/nonexistent")) / "nasbench101.npz"
+    if not path.is_file():
+        pytest.skip("needs nasbench101.npz in the folder that NAS_DATA_DIR names")
+    return path
+
+
+@pytest.fixture(scope="session")
+def space() -> NB101:
+    return NB101()
+
+
+@pytest.fixture(scope="session")
+def small_space() -> NB101:
+    """2,532 cells: all with at most 5 vertices."""
+    return NB101(max_vertices=5)
+
+
+@pytest.fixture(scope="session")
+def small_table(tmp_path_factory: pytest.TempPathFactory, small_space: NB101) -> Path:
+    path = tmp_path_factory.mktemp("data") / "nasbench101.npz"
+    np.savez_compressed(path, **table_arrays(small_space, small_space.enumerate()))
+    return path
+
+
+@pytest.fixture(scope="session")
+def evaluator(small_space: NB101, small_table: Path) -> TableEvaluator:
+    return TableEvaluator(small_space, str(small_table), None, None)

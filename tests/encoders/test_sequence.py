@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from nas.encoders import SequenceEncoder
+from nas.encoders.network import SequenceDecoderNetwork, SequenceEncoderNetwork, reconstruction_loss
+from nas.errors import UserError
+from nas.spaces import NB101
+
+OPTIONS = {
+    "width": 16, "cells": 300, "epochs": 2, "batch": 50, "learning_rate": 1e-3, "weight_decay": 1e-4, "dropout": 0.1,
+    "clip": 5.0, "seed": 0, "device": "cpu",
+}  # fmt: skip
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("NAS_CACHE_DIR", str(tmp_path))
+    return tmp_path / "encoders"
+
+
+def stored(cache: Path) -> list[Path]:
+    return sorted(cache.glob("*.safetensors"))
+
+
+def test_embeddings_are_of_unit_length_and_equal_for_isomorphic_cells(cache, small_space: NB101) -> None:
+    encoder = SequenceEncoder(small_space, **OPTIONS)
+    archs = small_space.enumerate()[::10]
+    embedded = encoder.embed(archs)
+    assert embedded.shape == (len(archs), 16)
+    assert np.linalg.norm(embedded, axis=1) == pytest.approx(1, abs=1e-5)
+    assert (encoder.embed(archs) == embedded).all()  # no dropout
+
+
+def test_the_encoder_is_trained_once_and_read_afterwards(cache, small_space, caplog) -> None:
+    archs = small_space.enumerate()[:100]
+    caplog.set_level("INFO", logger="nas")
+    first = SequenceEncoder(small_space, **OPTIONS).embed(archs)
+    again = SequenceEncoder(small_space, **OPTIONS).embed(archs)
+    assert (first == again).all()
+    assert caplog.text.count("training the encoder") == 1
+    assert not list(cache.glob("*.part"))
+
+
+def test_training_is_a_function_of_its_settings(cache, small_space) -> None:
+    archs = small_space.enumerate()[:100]
+    first = SequenceEncoder(small_space, **OPTIONS).embed(archs)
+    stored(cache)[0].unlink()
+    torch.manual_seed(99)  # the encoder neither reads nor moves the global state
+    before = torch.random.get_rng_state()
+    assert (SequenceEncoder(small_space, **OPTIONS).embed(archs) == first).all()
+    assert (torch.random.get_rng_state() == before).all()
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"epochs": 1}, {"dropout": 0.2}, {"width": 8}])
+def test_other_settings_are_another_encoder(change, cache, small_space) -> None:
+    SequenceEncoder(small_space, **OPTIONS).load()
+    SequenceEncoder(small_space, **{**OPTIONS, **change}).load()
+    assert len(stored(cache)) == 2
+
+
+def test_another_space_is_another_encoder(cache, small_space) -> None:
+    SequenceEncoder(small_space, **OPTIONS).load()
+    SequenceEncoder(NB101(max_vertices=5, max_edges=6), **OPTIONS).load()
+    assert len(stored(cache)) == 2
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda content: content[: len(content) // 2], lambda content: b"", lambda _: b"x" * 99]
+)
+def test_a_damaged_file_is_trained_anew(damage, cache, small_space, caplog) -> None:
+    archs = small_space.enumerate()[:100]
+    first = SequenceEncoder(small_space, **OPTIONS).embed(archs)
+    [path] = stored(cache)
+    path.write_bytes(damage(path.read_bytes()))
+    assert (SequenceEncoder(small_space, **OPTIONS).embed(archs) == first).all()
+    assert "is damaged" in caplog.text
+    caplog.clear()
+    SequenceEncoder(small_space, **OPTIONS).load()
+    assert "is damaged" not in caplog.text
+
+
+def test_training_lowers_the_reconstruction_loss(cache, small_space) -> None:
+    """On cells that were not trained on, against the same network untrained."""
+    archs = small_space.sample(200, np.random.default_rng(5))
+    tokens = torch.from_numpy(small_space.graphs(archs).tokens()).long()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network, decoder = SequenceEncoderNetwork(7, 16, 0.1), SequenceDecoderNetwork(7, 16, 0.1)
+    before = float(reconstruction_loss(network.eval(), decoder.eval(), tokens).detach())
+    SequenceEncoder(small_space, **{**OPTIONS, "epochs": 40, "learning_rate": 5e-3})._train(
+        network.train(), decoder.train(), torch.device("cpu")
+    )
+    after = float(reconstruction_loss(network.eval(), decoder.eval(), tokens).detach())
+    assert after < 0.6 * before
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"width": 0}, "encoder.width is 0"),
+        ({"dropout": 1.0}, "encoder.dropout is 1.0"),
+        ({"device": "abacus"}, "encoder.device is 'abacus'"),
+    ],
+)
+def test_settings_out_of_range_are_refused(change, message, cache, small_space) -> None:
+    with pytest.raises(UserError, match=message):
+        SequenceEncoder(small_space, **{**OPTIONS, **change}).load()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_gives_embeddings_too(cache, small_space) -> None:
+    embedded = SequenceEncoder(small_space, **{**OPTIONS, "device": "cuda"}).embed(small_space.enumerate()[:50])
+    assert np.linalg.norm(embedded, axis=1) == pytest.approx(1, abs=1e-5)

@@ -1,0 +1,66 @@
+"""What several tests need: a small table that the tests make, and the program as a user runs it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.graphs import ABSENT, FIRST_OPERATION, OUTPUT
+from nas.spaces import NB101
+
+SMALL_ENCODER = ["estimator.encoder.cells=256", "estimator.encoder.epochs=2", "estimator.encoder.device=cpu"]
+
+
+def accuracy(space: NB101, archs: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """A made-up accuracy: convolutions and depth help, up to noise that is a function of the key."""
+    one_hot = space.one_hot(archs)
+    weights = np.random.default_rng(7).normal(size=one_hot.shape[1])
+    noise = np.array([np.random.default_rng(int(key)).normal() for key in space.keys(archs)])
+    return 0.9 + 0.01 * (np.tanh(one_hot @ weights / 3) + 0.3 * noise)
+
+
+def table_arrays(space: NB101, archs: NDArray[np.uint8], *, validated: bool = False) -> dict[str, NDArray]:
+    """The compact format of NAS-Bench-101 for some cells, with `accuracy` as their test accuracy."""
+    graphs = space.graphs(archs)
+    n, v = graphs.labels.shape
+    bits = np.zeros(n, dtype=np.uint32)
+    for y in range(1, v):
+        for x in range(y):
+            bits |= graphs.adjacency[:, x, y].astype(np.uint32) << np.uint32(x + y * (y - 1) // 2)
+    ops = np.full((n, 7), 255, dtype=np.uint8)
+    inner = graphs.labels >= FIRST_OPERATION
+    ops[:, :v] = np.where(inner, graphs.labels - FIRST_OPERATION, np.where(graphs.labels == ABSENT, 255, 3))
+    ops[:, :v][graphs.labels == OUTPUT] = 4
+    test = accuracy(space, archs)
+    rows = np.arange(n if validated else min(n, 20), dtype=np.int32)
+    return {
+        "num_vertices": (graphs.labels != ABSENT).sum(axis=1).astype(np.uint8),
+        "adj_bits": bits,
+        "ops": ops,
+        "op_names": np.array(["conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3", "input", "output"]),
+        "params": np.arange(n, dtype=np.int32),
+        "test_acc_108": test.astype(np.float32),
+        "val_row": rows,
+        "val_epochs": np.array([4, 12, 36, 108]),
+        "val_acc_1run": np.repeat(test[rows, None] - 0.02, 4, axis=1).astype(np.float32),
+        "train_time_108_1run": np.full(len(rows), 100.0, dtype=np.float32),
+        "md5": np.array([list(bytes.fromhex(digest)) for digest in space.digests(archs)], dtype=np.uint8),
+    }
+
+
+def run_search(*options: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `python -m nas.search` in `cwd` as a user would; `environment` adds to this process's."""
+    return subprocess.run(
+        [sys.executable, "-m", "nas.search", *options],
+        cwd=cwd,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )

@@ -1,0 +1,191 @@
+"""What every option of every config group must do: a new YAML is tested without editing a test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from helpers import accuracy
+from omegaconf import OmegaConf
+
+from nas.config import build, config_folder
+from nas.errors import UserError
+from nas.graphs import Graphs
+from nas.spaces import NB101
+
+CONF = Path(config_folder())
+
+
+def options(group: str) -> list[str]:
+    names = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+    assert names
+    return names
+
+
+def node(group: str, name: str) -> dict:
+    config = OmegaConf.to_container(OmegaConf.load(CONF / group / f"{name}.yaml"))
+    if "encoder" in config:
+        config["encoder"].update(cells=256, epochs=1, device="cpu")
+    return config
+
+
+@pytest.fixture(params=options("space"))
+def any_space(request):
+    return build(node("space", request.param), "space")
+
+
+@pytest.fixture(params=options("strategy"))
+def strategy(request, space: NB101):
+    return build(node("strategy", request.param), "strategy", space=space)
+
+
+@pytest.fixture(params=options("estimator"))
+def make_estimator(request, space: NB101):
+    return lambda: build(node("estimator", request.param), "estimator", space=space)
+
+
+@pytest.fixture(params=options("evaluator"))
+def any_evaluator(request, small_space: NB101, small_table: Path, monkeypatch):
+    monkeypatch.setenv("NAS_DATA_DIR", str(small_table.parent))
+    return build(node("evaluator", request.param), "evaluator", space=small_space)
+
+
+@pytest.fixture(scope="module")
+def cells(space: NB101):
+    archs = space.unique(space.sample(260, np.random.default_rng(0)))
+    return archs[np.random.default_rng(1).permutation(len(archs))]
+
+
+def test_every_option_is_documented_by_its_class_and_loads_as_yaml() -> None:
+    for path in CONF.glob("*/*.yaml"):
+        assert "_target_" in yaml.safe_load(path.read_text()), path
+
+
+class TestSpace:
+    def test_samples_are_valid_canonical_and_a_function_of_the_generator(self, any_space) -> None:
+        archs = any_space.sample(200, np.random.default_rng(0))
+        assert any_space.check(archs) is archs
+        assert archs.shape == (200, len(any_space.cardinalities))
+        assert (any_space.canonical(archs) == archs).all()
+        assert (any_space.sample(200, np.random.default_rng(0)) == archs).all()
+        assert (any_space.sample(200, np.random.default_rng(1)) != archs).any()
+
+    def test_mutants_are_valid_other_networks_and_parents_stay(self, any_space) -> None:
+        archs = any_space.sample(100, np.random.default_rng(0))
+        before = archs.copy()
+        mutants = any_space.check(any_space.mutate(archs, np.random.default_rng(1)))
+        assert (archs == before).all()
+        assert (any_space.keys(mutants) != any_space.keys(archs)).all()
+        assert (any_space.mutate(archs, np.random.default_rng(1)) == mutants).all()
+
+    def test_keys_encodings_and_graphs_are_those_of_the_canonical_form(self, any_space) -> None:
+        raw = any_space.mutate(any_space.sample(100, np.random.default_rng(0)), np.random.default_rng(1))
+        canonical = any_space.canonical(raw)
+        assert (any_space.keys(raw) == any_space.keys(canonical)).all()
+        assert (any_space.one_hot(raw) == any_space.one_hot(canonical)).all()
+        graphs: Graphs = any_space.graphs(raw)
+        assert (graphs.tokens() == any_space.graphs(canonical).tokens()).all()
+        assert graphs.tokens().max() < graphs.vocabulary
+        assert not np.tril(graphs.adjacency).any()
+        assert any_space.digests(raw) == any_space.digests(canonical)
+
+    def test_an_empty_batch_is_a_batch(self, any_space) -> None:
+        empty = any_space.sample(0, np.random.default_rng(0))
+        assert len(any_space.keys(empty)) == len(any_space.graphs(empty)) == len(any_space.one_hot(empty)) == 0
+        assert any_space.mutate(empty, np.random.default_rng(0)).shape == empty.shape
+
+    def test_spaces_that_differ_are_told_apart_by_their_repr(self, any_space) -> None:
+        assert repr(any_space) == repr(build({"_target_": f"nas.spaces.{type(any_space).__name__}"}, "space"))
+        assert "0x" not in repr(any_space)
+
+
+class TestStrategy:
+    def test_proposals_are_new_distinct_and_valid(self, strategy, space: NB101) -> None:
+        known: set[int] = set()
+        for round_ in range(6):
+            proposal = strategy.ask(30, np.random.default_rng(round_))
+            space.check(proposal.archs)
+            keys = set(space.keys(proposal.archs).tolist())
+            assert len(keys) == len(proposal) == len(proposal.origin) == 30
+            assert not keys & known
+            strategy.tell(proposal.archs[:10], accuracy(space, proposal.archs[:10]))
+            known |= set(space.keys(proposal.archs[:10]).tolist())
+
+    def test_state_is_what_was_told(self, strategy, space: NB101, cells) -> None:
+        """Told in one piece or in several, and asked in between or not: the next proposal is the same."""
+        import copy
+
+        other = copy.deepcopy(strategy)
+        values = accuracy(space, cells[:40])
+        strategy.tell(cells[:40], values)
+        other.ask(7, np.random.default_rng(5))
+        other.tell(cells[:15], values[:15])
+        other.ask(7, np.random.default_rng(6))
+        other.tell(cells[15:40], values[15:])
+        ours, theirs = (each.ask(20, np.random.default_rng(9)) for each in (strategy, other))
+        assert (ours.archs == theirs.archs).all()
+        assert (ours.origin == theirs.origin).all()
+
+
+class TestEstimator:
+    def test_predictions_have_the_shape_of_the_query_and_are_repeatable(self, make_estimator, space, cells) -> None:
+        values = accuracy(space, cells[:100])
+        first, second = make_estimator(), make_estimator()
+        for estimator in (first, second):
+            estimator.prepare()
+            estimator.fit(cells[:100], values)
+        one, two = first.predict(cells[100:]), second.predict(cells[100:])
+        assert one.mean.shape == (len(cells) - 100,)
+        assert np.array_equal(one.mean, two.mean, equal_nan=True)
+        assert one.std is None or (one.std >= 0).all()
+        assert one.cost == 0
+        assert len(first.predict(cells[:0]).mean) == 0
+
+    def test_isomorphic_cells_get_the_same_estimate(self, make_estimator, space, cells) -> None:
+        estimator = make_estimator()
+        estimator.fit(cells[:100], accuracy(space, cells[:100]))
+        mutants = space.mutate(cells[100:], np.random.default_rng(0))
+        query = np.concatenate([mutants, space.canonical(mutants)[::-1]])
+        prediction = estimator.predict(query)
+        for column in (prediction.mean, prediction.std):
+            if column is not None:
+                half = len(mutants)
+                assert np.array_equal(column[:half], column[half:][::-1], equal_nan=True)
+
+    def test_a_network_that_is_told_twice_counts_once(self, make_estimator, space, cells) -> None:
+        values = accuracy(space, cells[:60])
+        once, twice = make_estimator(), make_estimator()
+        once.fit(cells[:60], values)
+        twice.fit(np.concatenate([cells[:60], cells[:60]]), np.concatenate([values, values]))
+        assert np.array_equal(once.predict(cells[60:]).mean, twice.predict(cells[60:]).mean, equal_nan=True)
+
+    def test_too_few_trials_are_refused(self, make_estimator, space, cells) -> None:
+        estimator = make_estimator()
+        if estimator.min_trials > 0:
+            with pytest.raises(UserError, match=f"needs {estimator.min_trials} known architectures"):
+                estimator.fit(cells[: estimator.min_trials - 1], np.full(estimator.min_trials - 1, 0.9))
+            with pytest.raises(UserError, match="finite"):
+                estimator.fit(cells[:30], np.full(30, np.nan))
+            with pytest.raises(RuntimeError, match=r"without calling fit\(\)"):
+                estimator.predict(cells)
+
+
+class TestEvaluator:
+    def test_values_are_repeatable_and_in_range(self, any_evaluator, small_space) -> None:
+        archs = small_space.sample(20, np.random.default_rng(0))
+        first, again = any_evaluator.evaluate(archs), any_evaluator.evaluate(archs[::-1])
+        assert (first.value == again.value[::-1]).all()
+        assert ((first.value >= 0) & (first.value <= 1)).all()
+        assert ((first.cost >= 0) | np.isnan(first.cost)).all()
+
+    def test_the_same_network_has_the_same_value(self, any_evaluator, small_space) -> None:
+        mutants = small_space.mutate(small_space.sample(10, np.random.default_rng(0)), np.random.default_rng(1))
+        canonical = small_space.canonical(mutants)
+        assert (any_evaluator.evaluate(mutants).value == any_evaluator.evaluate(canonical).value).all()
+
+    def test_its_identity_says_what_is_measured(self, any_evaluator) -> None:
+        identity = any_evaluator.identity()
+        assert identity
+        assert all(isinstance(value, str) and value for value in identity.values())

@@ -1,0 +1,57 @@
+"""What is shipped, and that it works where it is installed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+from helpers import SMALL_ENCODER
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--outdir", folder, ROOT], check=True, capture_output=True
+    )
+    [path] = folder.glob("*.whl")
+    return path
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_every_module_and_every_option(wheel: Path) -> None:
+    shipped = {name for name in ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    modules = {str(path.relative_to(ROOT)) for path in (ROOT / "nas").rglob("*.py")} | {"nas/py.typed"}
+    data = {str(path.relative_to(ROOT)) for path in (ROOT / "nas").rglob("*.npz")}
+    options = {f"nas/{path.relative_to(ROOT)}" for path in (ROOT / "conf").rglob("*.yaml")}
+    assert shipped == modules | data | options
+
+
+@pytest.mark.slow
+def test_the_wheel_installed_in_a_fresh_environment_runs_anywhere(
+    wheel: Path, tmp_path: Path, small_table: Path
+) -> None:
+    venv.create(tmp_path / "fresh", with_pip=True)
+    python = tmp_path / "fresh" / "bin" / "python"
+    install = [python, "-m", "pip", "install", "--quiet", wheel, "--constraint", ROOT / "constraints.txt"]
+    subprocess.run(install, check=True, capture_output=True)
+    work = tmp_path / "elsewhere"
+    work.mkdir()
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        [python, "-m", "nas.search", "space.max_vertices=5", "budget=25", "hydra.run.dir=run", *SMALL_ENCODER],
+        cwd=work,
+        env={**environment, "NAS_DATA_DIR": str(small_table.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in (work / "run").glob("*.png")) == ["best_cell.png", "progress.png"]

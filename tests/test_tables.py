@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import accuracy, table_arrays
+
+from nas.errors import UserError
+from nas.evaluators import TableEvaluator
+from nas.spaces import NB101
+from nas.tables import read_table
+
+SPACE = NB101(max_vertices=4)
+CELLS = SPACE.enumerate()
+
+
+def write(folder: Path, **changes) -> Path:
+    arrays = {**table_arrays(SPACE, CELLS), **changes}
+    path = folder / "nasbench101.npz"
+    np.savez_compressed(path, **{name: array for name, array in arrays.items() if array is not None})
+    return path
+
+
+def changed(name: str, row: int, value) -> dict:
+    array = table_arrays(SPACE, CELLS)[name].copy()
+    array[row] = value
+    return {name: array}
+
+
+def doubled() -> dict:
+    arrays = table_arrays(SPACE, CELLS)
+    names = ("num_vertices", "adj_bits", "ops", "test_acc_108", "md5")
+    return {name: np.append(arrays[name], arrays[name][:1], axis=0) for name in names}
+
+
+def test_rows_are_found_by_key_in_any_order(tmp_path: Path) -> None:
+    table = read_table(write(tmp_path), SPACE)
+    archs = CELLS[np.random.default_rng(0).permutation(len(CELLS))]
+    assert table.columns.test[table.rows(SPACE.keys(archs))] == pytest.approx(accuracy(SPACE, archs), abs=1e-6)
+    with pytest.raises(KeyError, match="ffffffffffffffff"):
+        table.rows(np.array([2**64 - 1], dtype=np.uint64))
+
+
+def test_the_signal_is_validation_only_where_every_cell_has_it(tmp_path: Path) -> None:
+    part = TableEvaluator(SPACE, str(write(tmp_path)), None, None)
+    assert part.identity()["signal"] == "test_mean"
+    path = tmp_path / "whole.npz"
+    np.savez(path, **table_arrays(SPACE, CELLS, validated=True))
+    whole = TableEvaluator(SPACE, str(path), None, None)
+    assert whole.identity()["signal"] == "validation"
+    assert whole.evaluate(CELLS).value == pytest.approx(whole.test(CELLS) - 0.02, abs=1e-6)
+    assert TableEvaluator(SPACE, str(path), "test_mean", None).evaluate(CELLS).value == pytest.approx(whole.test(CELLS))
+    with pytest.raises(UserError, match="signal is 'validation', but .* only test_mean"):
+        TableEvaluator(SPACE, str(write(tmp_path)), "validation", None)
+
+
+def test_cost_is_nan_where_the_table_lacks_it(tmp_path: Path) -> None:
+    cost = TableEvaluator(SPACE, str(write(tmp_path)), None, None).evaluate(CELLS).cost
+    assert (np.isnan(cost)).sum() == len(CELLS) - 20
+    assert set(cost[~np.isnan(cost)]) == {100.0}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"adj_bits": None}, "has no array 'adj_bits'"),
+        ({"adj_bits": np.zeros(3, dtype=np.uint32)}, "do not fit together"),
+        ({"test_acc_108": np.zeros(3)}, r"test has shape \(3,\), expected \(91,\)"),
+        ({"ops": np.full((91, 7), "x")}, "do not fit together"),
+        ({"test_acc_108": np.array([{}] * 91)}, "plain arrays"),
+        ({"val_row": np.array([10**6] * 20)}, "do not fit together"),
+        (changed("test_acc_108", 5, np.nan), "test of row 5 is nan, must be an accuracy in 0..1"),
+        (changed("test_acc_108", 5, 93.0), "test of row 5 is 93.0"),
+        (changed("train_time_108_1run", 3, -1.0), "cost of row 3 is -1.0"),
+        (changed("num_vertices", 7, 6), "row 7 has 6 vertices, space.max_vertices is 4"),
+        (changed("ops", 90, 9), "gene 'op1' is 9"),
+        (changed("adj_bits", 90, 0), "architecture 90 .* is out of the space"),
+        (changed("md5", 90, 0), f"row 90 is said to hash to {'00' * 16}, but hashes to"),
+        (doubled(), "rows 0 and 91 are the same network"),
+        ({"md5": np.zeros((4, 16), dtype=np.uint8)}, "there are 4 hashes for 91 rows"),
+    ],
+)
+def test_tables_that_say_something_impossible_are_refused(changes, message, tmp_path: Path) -> None:
+    path = write(tmp_path, **changes)
+    with pytest.raises(UserError, match=message) as caught:
+        read_table(path, SPACE)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content[: len(content) // 2],
+        lambda content: content[:-1000] + bytes(1000),
+        lambda content: content[:3000] + bytes([content[3000] ^ 255]) + content[3001:],
+        lambda _: b"",
+        lambda _: b"not an archive at all",
+        lambda _: b"\x93NUMPY\x01\x00",
+    ],
+)
+def test_damaged_files_are_refused(damage, tmp_path: Path) -> None:
+    path = write(tmp_path)
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(UserError, match="obtain the file again"):
+        read_table(path, SPACE)
+
+
+def test_a_single_array_is_no_table(tmp_path: Path) -> None:
+    path = tmp_path / "nasbench101.npz"
+    with path.open("wb") as file:
+        np.save(file, np.zeros(3))
+    with pytest.raises(UserError, match="a single array"):
+        read_table(path, SPACE)
+
+
+def test_another_digest_than_expected_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    digest = read_table(path, SPACE).sha256
+    assert len(read_table(path, SPACE, digest.upper())) == 91
+    with pytest.raises(UserError, match=f"has SHA-256 {digest}, expected 00"):
+        read_table(path, SPACE, "00")
+
+
+def test_the_file_is_found_by_path_then_data_folder_then_cache(tmp_path: Path, monkeypatch) -> None:
+    for name in ("given", "data", "cache"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setenv("NAS_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("NAS_CACHE_DIR", str(tmp_path / "cache"))
+    with pytest.raises(UserError, match=r"data/nasbench101.npz and .*cache/nasbench101.npz: name the file with"):
+        TableEvaluator(SPACE, None, None, None)
+    digests = {}
+    for place, name in enumerate(("cache", "data", "given")):
+        path = write(tmp_path / name, params=np.full(91, place, dtype=np.int32))
+        digests[name] = read_table(path, SPACE).sha256
+        explicit = str(path) if name == "given" else None
+        assert TableEvaluator(SPACE, explicit, None, None).identity()["sha256"] == digests[name]
+    with pytest.raises(UserError, match="no benchmark table at elsewhere"):
+        TableEvaluator(SPACE, "elsewhere", None, None)
+
+
+def test_the_reference_is_the_whole_table(tmp_path: Path) -> None:
+    reference = TableEvaluator(SPACE, str(write(tmp_path)), None, None).reference()
+    assert np.sort(reference.signal) == pytest.approx(np.sort(accuracy(SPACE, CELLS)), abs=1e-6)
+    assert reference.optimum == reference.signal.max()
