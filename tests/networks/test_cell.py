@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from torch import nn
 from cells import graph
+from torch import nn
 
 from nas.graphs import Graphs
 from nas.networks import Skeleton
