@@ -8,7 +8,7 @@ from torch.nn.functional import pad
 
 
 def augment(images: Tensor, generator: torch.Generator, *, noise: float, shift: int, flip: bool, cutout: int) -> Tensor:
-    """Shift, mirror, cut out and add noise to each image on its own; see `nas.training.Recipe`.
+    """Shift, mirror, cut out and add noise to each image on its own; see `nas.recipe.Recipe`.
 
     Args:
         images: `(n, channels, height, width)`, on the CPU like the generator.

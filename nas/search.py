@@ -37,7 +37,10 @@ def run(config: SearchConfig, folder: Path) -> dict[str, Any]:
         space = build(config.space, "space")
         strategy = build(config.strategy, "strategy", space=space)
         estimator = build(config.estimator, "estimator", space=space)
-        evaluator: Evaluator = build(config.evaluator, "evaluator", space=space)
+        dataset = {} if config.dataset is None else {"dataset": build(config.dataset, "dataset")}
+        evaluator: Evaluator = build(config.evaluator, "evaluator", space=space, **dataset)
+    if dataset and not hasattr(evaluator, "dataset"):
+        raise UserError("dataset is for an evaluator that trains: add evaluator=training, or leave it out")
     if config.budget > config.initial < estimator.min_trials:
         raise UserError(
             f"initial is {config.initial}, must be at least {estimator.min_trials}: "

@@ -14,6 +14,7 @@ from nas.datasets.base import Images
 from nas.errors import UserError
 from nas.graphs import ABSENT, Graphs
 from nas.networks.channels import Skeleton, parameter_counts
+from nas.recipe import Recipe
 
 if TYPE_CHECKING:
     import torch
@@ -22,45 +23,6 @@ if TYPE_CHECKING:
     from nas.networks.cell import CellNetwork
 
 _EVALUATION_BATCH = 256  # images scored at once, in each copy
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a candidate is trained: SGD with Nesterov momentum, the learning rate falling to 0 as a cosine, by step.
-
-    Args:
-        epochs: passes over the training images, at least 1.
-        batch: images in a step, at least 2; what is left of an epoch after the last full batch is not used.
-        learning_rate: at the start, above 0.
-        momentum: 0..1, 1 excluded.
-        weight_decay: at least 0; for all parameters.
-        noise: standard deviation of what is added to every pixel of a training image, in the images' unit.
-        shift: most pixels a training image is moved, in each direction; what comes in is 0.
-        flip: whether a training image is mirrored, left to right, half the time.
-        cutout: side of the square set to 0 at a random place of a training image (DeVries and Taylor 2017).
-
-    Raises:
-        UserError: a number is out of its range.
-    """
-
-    epochs: int = 20
-    batch: int = 32
-    learning_rate: float = 0.1
-    momentum: float = 0.9
-    weight_decay: float = 0.0005
-    noise: float = 0.0
-    shift: int = 0
-    flip: bool = False
-    cutout: int = 0
-
-    def __post_init__(self) -> None:
-        for name, least in {"epochs": 1, "batch": 2, "weight_decay": 0, "noise": 0, "shift": 0, "cutout": 0}.items():
-            if not (value := getattr(self, name)) >= least:
-                raise UserError(f"recipe.{name} is {value}, must be at least {least}")
-        if not self.learning_rate > 0:
-            raise UserError(f"recipe.learning_rate is {self.learning_rate}, must be above 0")
-        if not 0 <= self.momentum < 1:
-            raise UserError(f"recipe.momentum is {self.momentum}, must be 0..1, 1 excluded")
 
 
 @dataclass(frozen=True)
@@ -119,14 +81,12 @@ def train(
         recipe: how to train.
         seeds: one for each copy, each 0 or more.
         device: `cpu` or `cuda`; on CUDA in mixed precision, channels last.
-        threads: PyTorch's threads in this process from here on; None: leave them.
+        threads: PyTorch's threads meanwhile; None: as they are.
 
     Raises:
         UserError: the recipe, the skeleton and the images do not fit together.
     """
     import torch
-
-    from nas.networks.cell import CellNetwork
 
     if len(images.x_train) < recipe.batch:
         raise UserError(f"recipe.batch is {recipe.batch}, must be at most {len(images.x_train)}, the training images")
@@ -134,8 +94,21 @@ def train(
     for name, needed in fits.items():
         if (stated := getattr(skeleton, name)) != needed:
             raise UserError(f"skeleton.{name} is {stated}, but the images need {needed}")
-    if threads is not None:
-        torch.set_num_threads(threads)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads or before)
+    try:
+        return _train(graph, images, skeleton, recipe, seeds, device)
+    finally:
+        torch.set_num_threads(before)
+
+
+def _train(
+    graph: Graphs, images: Images, skeleton: Skeleton, recipe: Recipe, seeds: Sequence[int], device: str
+) -> Curves:
+    import torch
+
+    from nas.networks.cell import CellNetwork
+
     start = perf_counter()
     weights, orders = _generators(graph, seeds)
     network = CellNetwork(graph, skeleton, weights).to(device)
@@ -197,12 +170,13 @@ def _score(network: CellNetwork, part: _Part) -> tuple[Tensor, Tensor]:
     import torch
 
     network.eval()
-    loss, correct = torch.zeros(network.copies), torch.zeros(network.copies, dtype=torch.int64)
+    loss = torch.zeros(network.copies, device=part.device)
+    correct = torch.zeros(network.copies, dtype=torch.int64, device=part.device)
     with torch.inference_mode():
         for first in range(0, len(part), _EVALUATION_BATCH):
             losses, right = _loss(network, *part.rows(slice(first, first + _EVALUATION_BATCH), network.copies))
-            loss += losses.sum(dim=0).cpu()
-            correct += right.sum(dim=0).cpu()
+            loss += losses.sum(dim=0)
+            correct += right.sum(dim=0)
     return loss, correct
 
 
@@ -212,7 +186,7 @@ def _loss(network: CellNetwork, images: Tensor, labels: Tensor) -> tuple[Tensor,
     from torch.nn.functional import cross_entropy
 
     images = images.contiguous(memory_format=torch.channels_last)
-    with torch.autocast("cuda", enabled=images.is_cuda):
+    with torch.autocast("cuda", torch.bfloat16, enabled=images.is_cuda):
         scores = network(images)
     scores = scores.float()
     losses = cross_entropy(scores.flatten(0, 1), labels.flatten(), reduction="none").view_as(labels)
@@ -248,7 +222,8 @@ def _epoch(
         )
         classes.append(part.labels[order])
     images, labels = torch.cat(drawn, dim=1), torch.stack(classes, dim=1)
-    loss, correct = torch.zeros(len(generators)), torch.zeros(len(generators), dtype=torch.int64)
+    loss = torch.zeros(network.copies, device=part.device)
+    correct = torch.zeros(network.copies, dtype=torch.int64, device=part.device)
     for first in range(0, len(part) - recipe.batch + 1, recipe.batch):
         rows = slice(first, first + recipe.batch)
         optimizer.zero_grad(set_to_none=True)
@@ -256,8 +231,8 @@ def _epoch(
         losses.mean(dim=0).sum().backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
-        loss += losses.detach().sum(dim=0).cpu()
-        correct += right.sum(dim=0).cpu()
+        loss += losses.detach().sum(dim=0)
+        correct += right.sum(dim=0)
     return loss, correct
 
 
@@ -270,8 +245,8 @@ class _Record:
     correct: list[NDArray[np.int64]] = field(default_factory=list)
 
     def add(self, sums: tuple[Tensor, Tensor], images: int) -> None:
-        self.losses.append(sums[0].double().numpy() / (images or np.nan))
-        self.correct.append(sums[1].numpy())
+        self.losses.append(sums[0].cpu().double().numpy() / (images or np.nan))
+        self.correct.append(sums[1].cpu().numpy())
 
     def curves(self, images: tuple[int, int, int], parameters: int) -> Curves:
         losses, correct = np.stack(self.losses, axis=1), np.stack(self.correct, axis=1)

@@ -11,7 +11,7 @@ import pytest
 from experiments.build_digits_table import official_columns, read_journal, record, table
 from experiments.digits import SEEDS, Setting, reliability, skeleton, space, train_cell
 from nas.datasets import Digits
-from nas.training import Recipe
+from nas.recipe import Recipe
 
 ROOT = Path(__file__).parents[1]
 QUICK = Setting(Digits(64, 100), skeleton(4), Recipe(epochs=2))

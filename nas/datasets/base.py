@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, fields
 from hashlib import sha256
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nas.errors import UserError
+
+PARTS = ("train", "valid", "test")
 
 
 @dataclass(frozen=True)
@@ -18,7 +21,7 @@ class Images:
 
     Attributes:
         x_train, x_valid, x_test: `(n, channels, height, width)` float32, finite; n may be 0 for test only.
-        y_train, y_valid, y_test: `(n,)` int64, 0..classes - 1.
+        y_train, y_valid, y_test: `(n,)` int64, 0..classes - 1; every class occurs in train.
 
     Raises:
         UserError: an array has a wrong shape, type or value, there is one class only, or two parts share an image.
@@ -32,20 +35,24 @@ class Images:
     y_test: NDArray[np.int64]
 
     def __post_init__(self) -> None:
-        for part in ("train", "valid", "test"):
+        for part in PARTS:
             _check_part(part, *self.part(part), empty_allowed=part == "test")
         shape = self.x_train.shape[1:]
-        for part in ("valid", "test"):
+        for part in PARTS[1:]:
             if (other := self.part(part)[0].shape[1:]) != shape:
                 raise UserError(f"x_{part} has images of shape {other}, but x_train of {shape}: they must be the same")
-        present = np.unique(self.y_train)
-        if len(present) < 2:
-            raise UserError(f"y_train holds the class {present[0]} only, at least 2 classes are needed")
-        for part in ("train", "valid", "test"):
+        _check_classes(self.y_train)
+        for part in PARTS[1:]:
             labels = self.part(part)[1]
             for row in np.flatnonzero((labels < 0) | (labels >= self.classes))[:1]:
                 raise UserError(f"y_{part}[{row}] is {labels[row]}, must be 0..{self.classes - 1} (as in y_train)")
         self._check_overlap()
+
+    @classmethod
+    def of(cls, images: Sequence[NDArray[np.float32]], labels: Sequence[NDArray[np.int64]]) -> Images:
+        """Make a data set of the images and the labels of train, valid and test, in this order."""
+        (x_train, x_valid, x_test), (y_train, y_valid, y_test) = images, labels
+        return cls(x_train, y_train, x_valid, y_valid, x_test, y_test)
 
     def part(self, name: str) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Images and labels of `train`, `valid` or `test`."""
@@ -68,13 +75,57 @@ class Images:
 
     def _check_overlap(self) -> None:
         seen: dict[bytes, tuple[str, int]] = {}
-        for part in ("train", "valid", "test"):
-            digests = [sha256(image.tobytes()).digest() for image in self.part(part)[0]]
+        for part in PARTS:
+            digests = image_digests(self.part(part)[0])
             for row, digest in enumerate(digests):
                 if digest in seen:
                     other, place = seen[digest]
                     raise UserError(f"x_{part}[{row}] is the same image as x_{other}[{place}]: parts must be disjoint")
             seen |= {digest: (part, row) for row, digest in enumerate(digests)}
+
+
+class Dataset(Hashable, Protocol):
+    """Where images come from; small, hashable and picklable, so that it can travel to another process to load there."""
+
+    def load(self) -> Images:
+        """Read the images. Raises UserError for files that are missing or not what they should be."""
+
+
+def image_digests(images: NDArray[Any]) -> list[bytes]:
+    """A digest for each image, equal for images that are the same."""
+    return [sha256(image.tobytes()).digest() for image in images]
+
+
+def check_finite(name: str, images: NDArray[np.float32]) -> None:
+    """Raises UserError for an image that holds NaN or infinity."""
+    finite = np.isfinite(images).reshape(len(images), -1).all(axis=1)
+    for row in np.flatnonzero(~finite)[:1]:
+        raise UserError(f"{name}[{row}] holds NaN or infinity: remove or mend that image")
+
+
+def standardised(train: NDArray[Any], *others: NDArray[Any]) -> list[NDArray[np.float32]]:
+    """Subtract the mean of the training images from all images, channel by channel, and divide by their deviation.
+
+    Args:
+        train: `(n, channels, height, width)`, n above 0.
+        others: more images of the same shape, n may be 0.
+    """
+    mean = train.mean(axis=(0, 2, 3), keepdims=True, dtype=np.float64)
+    deviation = train.std(axis=(0, 2, 3), keepdims=True, dtype=np.float64)
+    deviation[deviation == 0] = 1.0
+    shift, scale = mean.astype(np.float32), deviation.astype(np.float32)
+    return [(images.astype(np.float32) - shift) / scale for images in (train, *others)]
+
+
+def _check_classes(labels: NDArray[np.int64]) -> None:
+    present, counts = np.unique(labels, return_counts=True)
+    if len(present) < 2:
+        raise UserError(f"y_train holds the class {present[0]} only, at least 2 classes are needed")
+    for missing in np.flatnonzero(present != np.arange(len(present)))[:1]:
+        raise UserError(
+            f"y_train holds {present[missing]} ({counts[missing]} times) but no {missing}: "
+            f"labels must be 0..{len(present) - 1}, each of them used"
+        )
 
 
 def _check_part(part: str, images: Any, labels: Any, *, empty_allowed: bool) -> None:
@@ -91,6 +142,4 @@ def _check_part(part: str, images: Any, labels: Any, *, empty_allowed: bool) -> 
         raise UserError(f"x_{part} is empty, at least one image is needed")
     if 0 in images.shape[1:]:
         raise UserError(f"x_{part} has images of shape {images.shape[1:]}, must be at least (1, 1, 1)")
-    finite = np.isfinite(images).all(axis=(1, 2, 3))
-    for row in np.flatnonzero(~finite)[:1]:
-        raise UserError(f"x_{part}[{row}] holds NaN or infinity: remove or mend that image")
+    check_finite(f"x_{part}", images)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from hashlib import sha256
 
 import numpy as np
@@ -12,6 +13,7 @@ from nas.errors import UserError
 _IMAGES = 1797
 
 
+@dataclass(frozen=True)
 class Digits:
     """8x8 images of ten digits (Alpaydin and Kaynak 1998, the test part of "optdigits"), 1,797 of them.
 
@@ -27,13 +29,15 @@ class Digits:
         UserError: a number is out of its range.
     """
 
-    def __init__(self, train: int = 320, valid: int = 500) -> None:
-        if train < 32 or valid < 1 or train + valid >= _IMAGES:
+    train: int = 960
+    valid: int = 300
+
+    def __post_init__(self) -> None:
+        if self.train < 32 or self.valid < 1 or self.train + self.valid >= _IMAGES:
             raise UserError(
-                f"dataset.train is {train} and dataset.valid {valid}, must be at least 32 and 1, "
+                f"dataset.train is {self.train} and dataset.valid {self.valid}, must be at least 32 and 1, "
                 f"together at most {_IMAGES - 1}"
             )
-        self.train, self.valid = train, valid
 
     def load(self) -> Images:
         """Return the three parts: `(n, 1, 8, 8)` images."""
