@@ -98,7 +98,7 @@ def image_digests(images: NDArray[Any]) -> list[bytes]:
 
 def check_finite(name: str, images: NDArray[np.float32]) -> None:
     """Raises UserError for an image that holds NaN or infinity."""
-    finite = np.isfinite(images).reshape(len(images), -1).all(axis=1)
+    finite = np.isfinite(images).all(axis=tuple(range(1, images.ndim)))
     for row in np.flatnonzero(~finite)[:1]:
         raise UserError(f"{name}[{row}] holds NaN or infinity: remove or mend that image")
 

@@ -46,15 +46,15 @@ class Outcome:
         """The same in plain entries for a journal: per epoch losses, accuracies and seconds; None: not known."""
         if self.curves is None:
             return {"error": self.error}
-        columns: dict[str, Any] = {
-            f"{part}_{kind}": _plain(
-                getattr(self.curves, f"{part}_loss") if kind == "loss" else self.curves.accuracy(part)
-            )
-            for part in ("train", "valid")
-            for kind in ("loss", "accuracy")
+        return {
+            "error": self.error,
+            "parameters": self.curves.parameters,
+            "train_loss": _plain(self.curves.train_loss[0]),
+            "train_accuracy": _plain(self.curves.accuracy("train")[0]),
+            "valid_loss": _plain(self.curves.valid_loss[0]),
+            "valid_accuracy": _plain(self.curves.accuracy("valid")[0]),
+            "seconds": _plain(self.curves.seconds),
         }
-        seconds = [round(value, 3) for value in self.curves.seconds.tolist()]
-        return {"error": self.error, "parameters": self.curves.parameters, **columns, "seconds": seconds}
 
 
 def _plain(values: np.ndarray[Any, np.dtype[np.float64]]) -> list[float | None]:
