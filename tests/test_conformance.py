@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,8 @@ def node(group: str, name: str) -> dict:
     config = OmegaConf.to_container(OmegaConf.load(CONF / group / f"{name}.yaml"))
     if "encoder" in config:
         config["encoder"].update(cells=256, epochs=1, device="cpu")
+    if "recipe" in config:
+        config["recipe"].update(epochs=1)
     return config
 
 
@@ -189,3 +192,19 @@ class TestEvaluator:
         identity = any_evaluator.identity()
         assert identity
         assert all(isinstance(value, str) and value for value in identity.values())
+
+
+@pytest.mark.parametrize("name", options("dataset"))
+class TestDataset:
+    def test_it_is_small_hashable_and_survives_a_pickle(self, name: str) -> None:
+        config = {key: "file" if value == "???" else value for key, value in node("dataset", name).items()}
+        dataset = build(config, "dataset")
+        content = pickle.dumps(dataset)
+        assert len(content) < 1000
+        assert {dataset: 1}[pickle.loads(content)] == 1
+
+    def test_what_must_be_given_is_asked_for_by_name(self, name: str) -> None:
+        config = node("dataset", name)
+        if "???" in config.values():
+            with pytest.raises(UserError, match=r"dataset\.path is missing: give it with dataset\.path=VALUE"):
+                build(config, "dataset")
