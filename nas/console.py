@@ -18,7 +18,12 @@ def progress(budget: int) -> Iterator[Callable[[History], None]]:
     best = TextColumn("best {task.fields[best]}")
     with Progress(TextColumn("evaluations"), BarColumn(), MofNCompleteColumn(), best, TimeElapsedColumn()) as bar:
         task = bar.add_task("search", total=budget, best="-")
-        yield lambda history: bar.update(task, completed=len(history), best=f"{history.values.max():.5f}")
+
+        def show(history: History) -> None:
+            best = f"{history.values[history.known].max():.5f}" if len(history.known) else "-"
+            bar.update(task, completed=len(history), best=best)
+
+        yield show
 
 
 def print_summary(result: dict[str, Any], folder: Path) -> None:

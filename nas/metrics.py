@@ -8,8 +8,8 @@ from nas.types import Values
 
 
 def incumbents(values: Values) -> Values:
-    """`(n,)`: the best value after each evaluation."""
-    return np.maximum.accumulate(values)
+    """`(n,)`: the best value after each evaluation; NaN, a failed one, until the first that succeeded."""
+    return np.fmax.accumulate(values)
 
 
 def expected_best_of_random(population: Values, budget: int) -> Values:

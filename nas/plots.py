@@ -21,7 +21,7 @@ def draw_progress(path: Path, incumbent: Values, random: Values | None, measured
     if random is not None:
         axes.plot(evaluations, 100 * random, "--", color="0.5", label="random search, expected")
     # The first evaluations say little and would squeeze the rest of the figure.
-    axes.set_ylim(100 * np.quantile(incumbent, 0.02) - 0.2, 100 * incumbent[-1] + 0.1)
+    axes.set_ylim(100 * np.nanquantile(incumbent, 0.02) - 0.2, 100 * incumbent[-1] + 0.1)
     axes.set(xlabel="evaluations", ylabel=f"best {measured_on.get('signal', 'value')} so far (%)")
     axes.set_title(measured_on.get("table", ""), fontsize="medium")
     axes.legend(loc="lower right")

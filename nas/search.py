@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from nas.config import SearchConfig, build, checked, config_folder, differences,
 from nas.console import print_summary, progress
 from nas.errors import UserError
 from nas.history import History, write_whole
-from nas.loop import Phases, search
+from nas.loop import Budget, Phases, search
 from nas.types import Evaluator
 
 _log = logging.getLogger("nas.search")  # __name__ is __main__ when this is the program
@@ -34,11 +35,12 @@ def run(config: SearchConfig, folder: Path) -> dict[str, Any]:
     """
     phase = Phases()
     with phase("setup"):
-        space = build(config.space, "space")
+        asked = {"space": build(config.space, "space")}
+        dataset = {} if config.dataset is None else {"dataset": build(config.dataset, "dataset")}
+        evaluator: Evaluator = build(config.evaluator, "evaluator", **asked, **dataset)
+        space = evaluator.space
         strategy = build(config.strategy, "strategy", space=space)
         estimator = build(config.estimator, "estimator", space=space)
-        dataset = {} if config.dataset is None else {"dataset": build(config.dataset, "dataset")}
-        evaluator: Evaluator = build(config.evaluator, "evaluator", space=space, **dataset)
     if dataset and not hasattr(evaluator, "dataset"):
         raise UserError("dataset is for an evaluator that trains: add evaluator=training, or leave it out")
     if config.budget > config.initial < estimator.min_trials:
@@ -57,20 +59,9 @@ def run(config: SearchConfig, folder: Path) -> dict[str, Any]:
         if config.budget > config.initial:
             with phase("prepare"):
                 estimator.prepare()
-        with progress(config.budget) as on_round:
-            search(
-                strategy,
-                estimator,
-                evaluator,
-                history,
-                seed=config.seed,
-                budget=config.budget,
-                initial=config.initial,
-                pool=config.pool,
-                batch=config.batch,
-                phase=phase,
-                on_round=on_round,
-            )
+        budget = Budget(config.budget, config.initial, config.pool, config.batch)
+        with progress(config.budget) as on_trial, closing(evaluator):
+            search(strategy, estimator, evaluator, history, budget, seed=config.seed, phase=phase, on_trial=on_trial)
         from nas.report import write_report  # brings the plotting libraries
 
         return write_report(folder, config, space, evaluator, history, phase)

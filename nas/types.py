@@ -7,6 +7,7 @@ numbers come from the generator that is passed.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -83,6 +84,40 @@ class Evaluation:
 
     def __post_init__(self) -> None:
         _same_length(self, value=self.value, cost=self.cost)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One architecture on its way to evaluation, and what was thought of it when it was chosen.
+
+    Attributes:
+        arch: `(genes,)` uint8.
+        origin: the move that proposed it.
+        mean: the estimate, or None.
+        std: its standard deviation, or None.
+    """
+
+    arch: NDArray[np.uint8]
+    origin: str
+    mean: float | None = None
+    std: float | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one candidate.
+
+    Attributes:
+        value: what the search may see, or None where the evaluation failed.
+        cost: seconds of training, or None where unknown.
+        error: why the evaluation failed, or None.
+        details: what else the evaluator has to tell (such as learning curves), plain enough for JSON, or None.
+    """
+
+    value: float | None
+    cost: float | None = None
+    error: str | None = None
+    details: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -163,15 +198,15 @@ class Space(Protocol):
 class Strategy(Protocol):
     """Proposes candidates. Its state is a function of what it was told, in order."""
 
-    def ask(self, n: int, rng: Generator) -> Proposal:
-        """Propose up to `n` distinct architectures, none told before, best guess first.
+    def ask(self, n: int, rng: Generator, exclude: Architectures | None = None) -> Proposal:
+        """Propose up to `n` distinct architectures, none told before and none of `exclude`, best guess first.
 
         Raises:
             UserError: no new architecture is left.
         """
 
     def tell(self, archs: Architectures, values: Values) -> None:
-        """Learn the values of evaluated architectures, in the order of their evaluation."""
+        """Learn the values of evaluated architectures, in the order of their evaluation; NaN: it failed."""
 
 
 class Estimator(Protocol):
@@ -193,11 +228,22 @@ class Estimator(Protocol):
 class Evaluator(Protocol):
     """Measures architectures: looks them up or trains them."""
 
+    space: Space
+    """The architectures that can be measured: the space that was asked for, or the part of it that is covered."""
+    slots: int
+    """How many architectures may be measured at once."""
+
     def identity(self) -> dict[str, str]:
         """What is measured and on what; results of different identities must never be mixed."""
 
     def evaluate(self, archs: Architectures) -> Evaluation:
-        """Measure architectures. Raises UserError for one that cannot be measured."""
+        """Measure architectures and wait for all. Raises UserError for one that cannot be measured."""
+
+    def submit(self, arch: NDArray[np.uint8]) -> Future[Outcome]:
+        """Begin to measure one architecture `(genes,)`; what goes wrong with it is told by the outcome."""
+
+    def close(self) -> None:
+        """Stop what is being measured, and give back what was taken for it."""
 
     def test(self, archs: Architectures) -> Values | None:
         """`(n,)` mean test accuracy, 0..1, or None where there is none. For the report only."""

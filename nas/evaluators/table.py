@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
+
 import numpy as np
+from numpy.typing import NDArray
 
 from nas.errors import UserError
 from nas.paths import find_table
 from nas.tables import read_table
-from nas.types import Architectures, Evaluation, Reference, Space, Values
+from nas.types import Architectures, Evaluation, Outcome, Reference, Space, Values
 
 
 class TableEvaluator:
@@ -22,6 +25,8 @@ class TableEvaluator:
     Raises:
         UserError: there is no such file, it is not a valid table of this space, or it lacks the signal.
     """
+
+    slots = 1
 
     def __init__(self, space: Space, path: str | None, signal: str | None, sha256: str | None) -> None:
         name = space.table_file
@@ -43,11 +48,22 @@ class TableEvaluator:
         table = self._table
         return {"table": table.path.name, "sha256": table.sha256, "rows": f"{len(table)}", "signal": self._signal}
 
-    def _rows(self, archs: Architectures) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+    def _rows(self, archs: Architectures) -> NDArray[np.intp]:
         try:
             return self._table.rows(self.space.keys(archs))
         except KeyError as error:
             raise UserError(f"{self._table.path} has no architecture with key {error.args[0]}") from error
+
+    def submit(self, arch: NDArray[np.uint8]) -> Future[Outcome]:
+        """Look one architecture up, at once."""
+        found = self.evaluate(arch[None])
+        cost = float(found.cost[0])
+        future: Future[Outcome] = Future()
+        future.set_result(Outcome(float(found.value[0]), None if np.isnan(cost) else cost))
+        return future
+
+    def close(self) -> None:
+        """Do nothing: nothing is open."""
 
     def evaluate(self, archs: Architectures) -> Evaluation:
         """Look up the signal and the training seconds."""

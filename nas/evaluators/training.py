@@ -2,63 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable
+from concurrent.futures import Future
+from dataclasses import asdict, replace
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nas.datasets import Dataset, Digits, Images
 from nas.errors import UserError
 from nas.graphs import Graphs
 from nas.networks import Skeleton
 from nas.recipe import Recipe
-from nas.training import Curves, train
-from nas.types import Architectures, Evaluation, Reference, Space, Values
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one candidate: `curves` of one copy, or why it failed (`error`, one line), or both."""
-
-    curves: Curves | None
-    error: str | None
-
-    @property
-    def value(self) -> float:
-        """Validation accuracy after the last epoch, 0..1; NaN where the candidate failed."""
-        return self._last("valid")
-
-    @property
-    def test(self) -> float:
-        """Test accuracy after the last epoch, 0..1; NaN where the candidate failed or there are no test images."""
-        return self._last("test")
-
-    @property
-    def seconds(self) -> float:
-        """Wall seconds of the training; NaN where it did not come to an end."""
-        return np.nan if self.curves is None else float(self.curves.seconds[-1])
-
-    def _last(self, part: str) -> float:
-        return np.nan if self.curves is None or self.error else float(self.curves.accuracy(part)[0, -1])
-
-    def record(self) -> dict[str, Any]:
-        """The same in plain entries for a journal: per epoch losses, accuracies and seconds; None: not known."""
-        if self.curves is None:
-            return {"error": self.error}
-        return {
-            "error": self.error,
-            "parameters": self.curves.parameters,
-            "train_loss": _plain(self.curves.train_loss[0]),
-            "train_accuracy": _plain(self.curves.accuracy("train")[0]),
-            "valid_loss": _plain(self.curves.valid_loss[0]),
-            "valid_accuracy": _plain(self.curves.accuracy("valid")[0]),
-            "seconds": _plain(self.curves.seconds),
-        }
-
-
-def _plain(values: np.ndarray[Any, np.dtype[np.float64]]) -> list[float | None]:
-    return [round(value, 6) if np.isfinite(value) else None for value in values.tolist()]
+from nas.training import train
+from nas.types import Architectures, Evaluation, Outcome, Reference, Space, Values
 
 
 @lru_cache(maxsize=1)
@@ -74,6 +32,10 @@ def train_candidate(
 
     Fit to run in another process: all arguments are small and can be pickled. See `nas.training.train` for them.
 
+    Returns:
+        The validation accuracy after the last epoch, the wall seconds, and as details the parameters, the test accuracy
+        after the last epoch (for reports only), and lists of what was seen in each of the `epochs`.
+
     Raises:
         UserError: the data set, the skeleton or the recipe is at fault, not the candidate.
     """
@@ -82,12 +44,29 @@ def train_candidate(
     except UserError:
         raise
     except (RuntimeError, ArithmeticError, MemoryError) as error:
-        return Outcome(None, f"{type(error).__name__}: {' '.join(str(error).split())}")
-    return Outcome(curves, "the loss became NaN or infinite" if curves.diverged else None)
+        return Outcome(None, error=f"{type(error).__name__}: {' '.join(str(error).split())}")
+    epochs = {
+        "train_loss": _plain(curves.train_loss[0]),
+        "train_accuracy": _plain(curves.accuracy("train")[0]),
+        "valid_loss": _plain(curves.valid_loss[0]),
+        "valid_accuracy": _plain(curves.accuracy("valid")[0]),
+        "test_accuracy": _plain(curves.accuracy("test")[0]),
+        "seconds": _plain(curves.seconds),
+    }
+    tested = None if curves.diverged else epochs["test_accuracy"][-1]
+    details = {"parameters": curves.parameters, "test_accuracy": tested, "epochs": epochs}
+    seconds = float(curves.seconds[-1])
+    if curves.diverged:
+        return Outcome(None, seconds, "the loss became NaN or infinite", details)
+    return Outcome(float(curves.accuracy("valid")[0, -1]), seconds, None, details)
+
+
+def _plain(values: NDArray[np.float64]) -> list[float | None]:
+    return [round(value, 6) if np.isfinite(value) else None for value in values.tolist()]
 
 
 class TrainingEvaluator:
-    """Trains every candidate and reports its validation accuracy after the last epoch; NaN where training failed.
+    """Trains every candidate; its value is the validation accuracy after the last epoch.
 
     What a candidate gets depends on the seed and its graph only, not on when it is trained: a network that comes again
     is not trained again.
@@ -104,6 +83,8 @@ class TrainingEvaluator:
     Raises:
         UserError: the data set cannot be used, or an option is out of its range.
     """
+
+    slots = 1
 
     def __init__(
         self,
@@ -152,26 +133,40 @@ class TrainingEvaluator:
             self.space.graphs(arch), self.dataset, self.skeleton, self.recipe, self.seed, self.device, self.threads
         )  # fmt: skip
 
-    def outcomes(self, archs: Architectures) -> list[Outcome]:
-        """Train what was not trained yet, in order; what became of each."""
-        keys = self.space.keys(archs).tolist()
-        for row, key in enumerate(keys):
-            if key not in self._outcomes:
-                self._outcomes[key] = train_candidate(*self.job(archs[row : row + 1]))
-        return [self._outcomes[key] for key in keys]
+    def _outcome(self, arch: Architectures) -> Outcome:
+        key = int(self.space.keys(arch)[0])
+        if key not in self._outcomes:
+            self._outcomes[key] = train_candidate(*self.job(arch))
+        return self._outcomes[key]
+
+    def submit(self, arch: NDArray[np.uint8]) -> Future[Outcome]:
+        """Train one architecture, here and now."""
+        future: Future[Outcome] = Future()
+        future.set_result(self._outcome(arch[None]))
+        return future
+
+    def close(self) -> None:
+        """Do nothing: nothing is open."""
 
     def evaluate(self, archs: Architectures) -> Evaluation:
-        """Train; the validation accuracies and the wall seconds."""
-        outcomes = self.outcomes(archs)
-        return Evaluation(np.array([o.value for o in outcomes]), np.array([o.seconds for o in outcomes]))
+        """Train; the validation accuracies and the wall seconds, NaN where training failed."""
+        outcomes = [self._outcome(arch[None]) for arch in archs]
+        return Evaluation(_column(o.value for o in outcomes), _column(o.cost for o in outcomes))
 
     def test(self, archs: Architectures) -> Values | None:
         """Test accuracy after the last epoch; trains again what this process has not trained. For the report only."""
-        return np.array([outcome.test for outcome in self.outcomes(archs)]) if self._tested else None
+        if not self._tested:
+            return None
+        outcomes = [self._outcome(arch[None]) for arch in archs]
+        return _column(outcome.details and outcome.details["test_accuracy"] for outcome in outcomes)
 
     def reference(self) -> Reference | None:
         """Nothing is known of the whole space."""
         return None
+
+
+def _column(values: Iterable[float | None]) -> Values:
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 
 def _device(name: str) -> str:

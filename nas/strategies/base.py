@@ -17,6 +17,8 @@ _LEAST = 64  # proposals made at once, since most may be known
 class ArchiveStrategy(ABC):
     """A strategy whose state is the list of all trials told so far; a subclass gives `propose`.
 
+    Those that succeeded are in `_archs` `(n, genes)` and `_values` `(n,)`, oldest first.
+
     Args:
         space: the search space.
     """
@@ -32,13 +34,14 @@ class ArchiveStrategy(ABC):
         """Make `n` valid candidates, best guess first; some may be known or equal to one another."""
 
     def tell(self, archs: Architectures, values: Values) -> None:
-        """Learn the values `(n,)` of architectures `(n, genes)`, in the order of their evaluation."""
-        self._archs = np.concatenate([self._archs, archs])
-        self._values = np.concatenate([self._values, values])
+        """Learn the values `(n,)` of architectures `(n, genes)`, in order; one that failed (NaN) stays known."""
+        known = np.isfinite(values)
+        self._archs = np.concatenate([self._archs, archs[known]])
+        self._values = np.concatenate([self._values, values[known]])
         self._keys = np.concatenate([self._keys, self.space.keys(archs)])
 
-    def ask(self, n: int, rng: Generator) -> Proposal:
-        """Propose up to `n` distinct architectures that were not told before, best guess first.
+    def ask(self, n: int, rng: Generator, exclude: Architectures | None = None) -> Proposal:
+        """Propose up to `n` distinct architectures, none told before and none of `exclude`, best guess first.
 
         What `propose` cannot supply is drawn at random from the space; fewer than `n` come back only when the space is
         nearly used up.
@@ -47,7 +50,7 @@ class ArchiveStrategy(ABC):
             UserError: no new architecture could be found.
         """
         found = Proposal(self._archs[:0], np.empty(0, dtype=np.str_))
-        taken = self._keys
+        taken = self._keys if exclude is None else np.concatenate([self._keys, self.space.keys(exclude)])
         for make in [self.propose] * _ROUNDS + [self.random] * _ROUNDS:
             if len(found) == n:
                 break
