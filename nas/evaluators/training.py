@@ -158,7 +158,7 @@ class TrainingEvaluator:
         if not self._tested:
             return None
         outcomes = [self._outcome(arch[None]) for arch in archs]
-        return _column(outcome.details and outcome.details["test_accuracy"] for outcome in outcomes)
+        return _column((outcome.details or {}).get("test_accuracy") for outcome in outcomes)
 
     def reference(self) -> Reference | None:
         """Nothing is known of the whole space."""
