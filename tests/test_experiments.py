@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from experiments.build_digits_table import official_columns, read_journal, record, table
-from experiments.digits import SEEDS, Setting, reliability, skeleton, space, train_cell
+from experiments.digits import SEEDS, TABLE, Setting, reliability, skeleton, space, train_cell, versions
+from experiments.digits_figures import figures
 from nas.datasets import Digits
+from nas.networks import parameter_counts
 from nas.recipe import Recipe
 
 ROOT = Path(__file__).parents[1]
@@ -78,3 +80,48 @@ def test_a_build_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
         )
     keys = [json.loads(line)["key"] for line in journal.read_text().splitlines()[1:]]
     assert sorted(keys) == sorted(space().keys(space().enumerate()[:3]).tolist())
+
+
+@pytest.fixture(scope="module")
+def shipped() -> dict[str, np.ndarray]:
+    with np.load(ROOT / "nas" / "data" / "nb101_digits.npz", allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+def test_the_shipped_table_has_every_cell_once(shipped: dict[str, np.ndarray]) -> None:
+    archs = space().enumerate()
+    assert [row.tobytes().hex() for row in shipped["md5"]] == sorted(space().digests(archs))
+    graphs = space().graphs(archs)
+    rows = np.argsort(np.array(space().digests(archs)))
+    for name, column in official_columns(graphs).items():
+        np.testing.assert_array_equal(shipped[name], column if name == "op_names" else column[rows])
+    np.testing.assert_array_equal(shipped["params"], parameter_counts(graphs, TABLE.skeleton)[rows])
+    for part, images in zip(("train", "valid", "test"), shipped["images"], strict=True):
+        assert shipped[f"{part}_correct"].shape == (len(archs), len(SEEDS), TABLE.recipe.epochs)
+        assert shipped[f"{part}_correct"].max() <= images
+        assert np.isfinite(shipped[f"{part}_loss"]).all()
+
+
+def test_the_shipped_table_meets_what_was_asked_of_it(shipped: dict[str, np.ndarray]) -> None:
+    found = figures(shipped)
+    assert found["icc_test"] >= 0.95
+    assert found["icc_valid"] >= 0.95
+    assert found["spearman_test_parameters"] <= 0.85
+    assert found["largest_rank"] > 1
+    assert found["best"] < 0.99
+    assert (ROOT / "nas" / "data" / "nb101_digits.npz").stat().st_size <= 4_000_000
+
+
+def test_training_a_cell_again_gives_what_the_shipped_table_says(shipped: dict[str, np.ndarray]) -> None:
+    made_with, here = json.loads(str(shipped["versions"])), versions()
+    if changed := [name for name, value in here.items() if made_with[name] != value]:
+        pytest.skip(f"the table was made with another {', '.join(changed)}: the same figures to the bit need the same")
+    assert json.loads(str(shipped["setting"])) == TABLE.describe()
+    archs = space().enumerate()[[700, 2100]]
+    for arch, digest in zip(archs, space().digests(archs), strict=True):
+        row = [stated.tobytes().hex() for stated in shipped["md5"]].index(digest)
+        curves, _ = train_cell(arch[None], TABLE)
+        for part in ("train", "valid", "test"):
+            np.testing.assert_array_equal(shipped[f"{part}_correct"][row], getattr(curves, f"{part}_correct"))
+            loss = getattr(curves, f"{part}_loss").astype(np.float16)
+            np.testing.assert_allclose(shipped[f"{part}_loss"][row], loss, rtol=1e-3)  # rounded twice
