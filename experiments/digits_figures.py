@@ -27,6 +27,7 @@ def figures(arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
     mean, runs = test.mean(axis=1), test.shape[1]
     order = np.argsort(-mean, kind="stable")
     deviation = test.std(axis=1, ddof=1)
+    error = deviation[order[0]] / runs**0.5
     gap = mean[order[0]] - mean[order[1]]
     convolutions = (arrays["ops"] == 0).sum(axis=1)
     largest = int(arrays["params"].argmax())
@@ -43,9 +44,7 @@ def figures(arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
         "second": float(mean[order[1]]),
         "best_minus_second": float(gap),
         "standard_error_of_that": float(np.sqrt((deviation[order[:2]] ** 2).sum() / runs)),
-        "cells_within_one_standard_error_of_best": int((mean >= mean[order[0]] - deviation[order[0]] / runs**0.5).sum()),
-            (mean[order[0]] - mean <= deviation[order[0]] / runs**0.5).sum()
-        ),
+        "cells_within_one_standard_error_of_best": int((mean >= mean[order[0]] - error).sum()),
         "deviation_over_seeds_top_100": float(np.sqrt((deviation[order[:100]] ** 2).mean())),
         "largest": float(mean[largest]),
         "largest_params": int(arrays["params"][largest]),
