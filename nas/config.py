@@ -21,12 +21,14 @@ _PLAIN = (int, float, str, bool)
 
 @dataclass
 class SearchConfig:
-    """The options beside the four groups; see `conf/config.yaml`."""
+    """The six groups and the options beside them; see `conf/config.yaml`."""
 
     space: Any = field(default_factory=dict)
     strategy: Any = field(default_factory=dict)
     estimator: Any = field(default_factory=dict)
     evaluator: Any = field(default_factory=dict)
+    dataset: Any = field(default_factory=dict)
+    executor: Any = field(default_factory=dict)
     seed: int = 0
     budget: int = 150
     initial: int = 20
@@ -100,6 +102,8 @@ def build(node: Any, name: str, **given: Any) -> Any:
         if key not in parameters:
             allowed = ", ".join(option for option in parameters if option not in given)
             raise UserError(f"{name}.{key} is unknown, allowed: {allowed or 'no options'}")
+        if isinstance(entries[key], str) and entries[key] == "???":
+            raise UserError(f"{name}.{key} is missing: give it with {name}.{key}=VALUE")
     for key, parameter in parameters.items():
         if key in entries and isinstance(entries[key], Mapping | DictConfig) and "_target_" in entries[key]:
             entries[key] = build(entries[key], f"{name}.{key}", **given)

@@ -31,7 +31,8 @@ def print_summary(result: dict[str, Any], folder: Path) -> None:
     best = result["best"]
     print(f"best after {result['budget']} evaluations: {best['value']:.5f} (found at {best['step'] + 1})")
     if best["test_accuracy"] is not None:
-        print(f"test accuracy {best['test_accuracy']:.5f}, regret {result['test_regret']:.5f}")
+        regret = "" if result["test_regret"] is None else f", regret {result['test_regret']:.5f}"
+        print(f"test accuracy {best['test_accuracy']:.5f}{regret}")
     if expected := result["random_search_expected_value"]:
         print(f"random search would be expected at {expected[-1]:.5f}")
     print(f"cell {best['key']} (published hash {best['digest']})")

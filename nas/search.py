@@ -35,7 +35,8 @@ def run(config: SearchConfig, folder: Path) -> dict[str, Any]:
     """
     phase = Phases()
     with phase("setup"):
-        evaluator: Evaluator = build(config.evaluator, "evaluator", space=build(config.space, "space"))
+        parts = {name: build(getattr(config, name), name) for name in ("space", "dataset", "executor")}
+        evaluator: Evaluator = build(config.evaluator, "evaluator", **parts)
         space = evaluator.space
         strategy = build(config.strategy, "strategy", space=space)
         estimator = build(config.estimator, "estimator", space=space)

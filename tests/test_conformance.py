@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -26,9 +27,13 @@ def options(group: str) -> list[str]:
 
 def node(group: str, name: str) -> dict:
     options = OmegaConf.load(CONF / group / f"{name}.yaml")
-    config = OmegaConf.to_container(OmegaConf.create({"table": "cifar10", "part": options}), resolve=True)["part"]
+    config = OmegaConf.to_container(OmegaConf.create({"table": "cifar10", "seed": 0, "part": options}), resolve=True)[
+        "part"
+    ]
     if "encoder" in config:
         config["encoder"].update(cells=256, epochs=1, device="cpu")
+    if "recipe" in config:
+        config["recipe"].update(epochs=1)
     return config
 
 
@@ -198,3 +203,19 @@ class TestEvaluator:
         assert [outcome.value for outcome in outcomes] == whole.value.tolist()
         assert all(outcome.error is None for outcome in outcomes)
         any_evaluator.close()
+
+
+@pytest.mark.parametrize("name", options("dataset"))
+class TestDataset:
+    def test_it_is_small_hashable_and_survives_a_pickle(self, name: str) -> None:
+        config = {key: "file" if value == "???" else value for key, value in node("dataset", name).items()}
+        dataset = build(config, "dataset")
+        content = pickle.dumps(dataset)
+        assert len(content) < 1000
+        assert {dataset: 1}[pickle.loads(content)] == 1
+
+    def test_what_must_be_given_is_asked_for_by_name(self, name: str) -> None:
+        config = node("dataset", name)
+        if "???" in config.values():
+            with pytest.raises(UserError, match=r"dataset\.path is missing: give it with dataset\.path=VALUE"):
+                build(config, "dataset")
