@@ -6,6 +6,8 @@ Each option opens something with the interface of `concurrent.futures.Executor`.
 from __future__ import annotations
 
 import multiprocessing
+import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -60,7 +62,7 @@ class SpawnedProcesses(Executor):
     @staticmethod
     def _start() -> ProcessPoolExecutor:
         # Never fork: a fork of a process with PyTorch's or FAISS's threads hangs.
-        return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
+        return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_end_with_parent)
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Run a picklable call in the next process that is free."""
@@ -86,6 +88,18 @@ class SpawnedProcesses(Executor):
         for _ in range(self._workers):
             if wait or not self._idle.empty():
                 self._idle.get().shutdown(wait=wait, cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """See to it that this process does not outlive a parent that is killed."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 class LocalExecutor:

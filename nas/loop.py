@@ -72,7 +72,9 @@ def search(
                 break
             candidate = queue.popleft()
             recorded = history.recorded_outcome(begun)
-            flying[_done(recorded) if recorded else evaluator.submit(candidate.arch)] = candidate
+            with phase("evaluate"):
+                future = _done(recorded) if recorded else evaluator.submit(candidate.arch)
+            flying[future] = candidate
             if evaluator.slots > 1:
                 history.note_in_flight(flying.values())
         with phase("evaluate"):

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import ast
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -63,6 +66,32 @@ def test_a_call_that_always_kills_its_process_fails_with_the_reason(tmp_path: Pa
             dying.result()
         assert len(list(tmp_path.iterdir())) == 3
         assert executor.submit(where, 0).result()
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks processes up in /proc")
+def test_workers_end_with_a_program_that_is_killed(tmp_path: Path) -> None:
+    program = (
+        "import os, time\n"
+        "from test_executors import where\n"
+        "from nas.executors import SpawnedProcesses\n"
+        "if __name__ == '__main__':\n"
+        "    executor = SpawnedProcesses(2)\n"
+        "    print({future.result() for future in [executor.submit(where, i) for i in range(6)]}, flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    (tmp_path / "program.py").write_text(program)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    parent = subprocess.Popen(
+        [sys.executable, tmp_path / "program.py"], env=environment, stdout=subprocess.PIPE, text=True
+    )
+    assert parent.stdout is not None
+    workers = ast.literal_eval(parent.stdout.readline())
+    parent.kill()
+    parent.wait()
+    deadline = time.monotonic() + 20
+    while any(Path(f"/proc/{pid}").exists() for pid in workers):
+        assert time.monotonic() < deadline, "a worker outlives its program"
+        time.sleep(0.05)
 
 
 def test_a_dask_cluster_is_an_executor() -> None:
