@@ -67,6 +67,7 @@ def train(
     seeds: Sequence[int],
     device: str = "cpu",
     threads: int | None = 1,
+    patience: int | None = None,
 ) -> Curves:
     """Train one network once for each seed, jointly as the groups of grouped convolutions.
 
@@ -82,6 +83,8 @@ def train(
         seeds: one for each copy, each 0 or more.
         device: `cpu` or `cuda`; on CUDA in mixed precision, channels last.
         threads: PyTorch's threads meanwhile; None: as they are.
+        patience: stop when for so many epochs no copy has had more validation images correct than ever before; None:
+            train to the end.
 
     Raises:
         UserError: the recipe, the skeleton and the images do not fit together.
@@ -97,13 +100,19 @@ def train(
     before = torch.get_num_threads()
     torch.set_num_threads(threads or before)
     try:
-        return _train(graph, images, skeleton, recipe, seeds, device)
+        return _train(graph, images, skeleton, recipe, seeds, device, patience)
     finally:
         torch.set_num_threads(before)
 
 
 def _train(
-    graph: Graphs, images: Images, skeleton: Skeleton, recipe: Recipe, seeds: Sequence[int], device: str
+    graph: Graphs,
+    images: Images,
+    skeleton: Skeleton,
+    recipe: Recipe,
+    seeds: Sequence[int],
+    device: str,
+    patience: int | None,
 ) -> Curves:
     import torch
 
@@ -129,6 +138,8 @@ def _train(
         for part in parts[1:]:
             record.add(_score(network, part), len(part))
         record.seconds.append(perf_counter() - start)
+        if patience is not None and record.stale >= patience:
+            break
     return record.curves(
         (steps * recipe.batch, len(parts[1]), len(parts[2])), int(parameter_counts(graph, skeleton)[0])
     )
@@ -247,6 +258,12 @@ class _Record:
     def add(self, sums: tuple[Tensor, Tensor], images: int) -> None:
         self.losses.append(sums[0].cpu().double().numpy() / (images or np.nan))
         self.correct.append(sums[1].cpu().numpy())
+
+    @property
+    def stale(self) -> int:
+        """Epochs since a copy last had more validation images correct than before."""
+        valid = np.stack(self.correct[1::3])
+        return int((len(valid) - 1 - valid.argmax(axis=0)).min())
 
     def curves(self, images: tuple[int, int, int], parameters: int) -> Curves:
         losses, correct = np.stack(self.losses, axis=1), np.stack(self.correct, axis=1)

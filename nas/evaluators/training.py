@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from concurrent.futures import Future
 from dataclasses import asdict, replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +27,14 @@ def load(dataset: Dataset) -> Images:
 
 
 def train_candidate(
-    graph: Graphs, dataset: Dataset, skeleton: Skeleton, recipe: Recipe, seed: int, device: str, threads: int
+    graph: Graphs,
+    dataset: Dataset,
+    skeleton: Skeleton,
+    recipe: Recipe,
+    seed: int,
+    device: str = "cpu",
+    threads: int = 1,
+    patience: int | None = None,
 ) -> Outcome:
     """Train one network; a fault of the candidate, such as too little memory for it, is its outcome.
 
@@ -40,7 +48,7 @@ def train_candidate(
         UserError: the data set, the skeleton or the recipe is at fault, not the candidate.
     """
     try:
-        curves = train(graph, load(dataset), skeleton, recipe, [seed], device, threads)
+        curves = train(graph, load(dataset), skeleton, recipe, [seed], device, threads, patience)
     except UserError:
         raise
     except (RuntimeError, ArithmeticError, MemoryError) as error:
@@ -79,6 +87,7 @@ class TrainingEvaluator:
         seed: 0 or more.
         device: `cpu`, `cuda`, or `auto`: CUDA where there is one.
         threads: PyTorch's threads on the CPU, at least 1; more than 1 pay for large networks only.
+        patience: stop a training when the validation accuracy has not risen for so many epochs; None: never.
 
     Raises:
         UserError: the data set cannot be used, or an option is out of its range.
@@ -95,15 +104,16 @@ class TrainingEvaluator:
         seed: int = 0,
         device: str = "auto",
         threads: int = 1,
+        patience: int | None = None,
     ) -> None:
-        for name, value, least in (("seed", seed, 0), ("threads", threads, 1)):
-            if value < least:
+        for name, value, least in (("seed", seed, 0), ("threads", threads, 1), ("patience", patience, 1)):
+            if value is not None and value < least:
                 raise UserError(f"evaluator.{name} is {value}, must be at least {least}")
         self.space = space
         self.dataset: Dataset = dataset or Digits()
         self.device = _device(device)
         self.recipe = recipe or Recipe()
-        self.seed, self.threads = seed, threads
+        self.seed, self.threads, self.patience = seed, threads, patience
         images = load(self.dataset)
         shape = images.x_train.shape
         if len(images.y_train) < self.recipe.batch:
@@ -124,14 +134,15 @@ class TrainingEvaluator:
             "seed": f"{self.seed}",
             "device": self.device,
             "threads": f"{self.threads}",
+            "patience": f"{self.patience}",
             "torch": str(torch.__version__),  # a str of a class of its own
         }
 
-    def job(self, arch: Architectures) -> tuple[Graphs, Dataset, Skeleton, Recipe, int, str, int]:
+    def job(self, arch: Architectures) -> tuple[Any, ...]:
         """The arguments of `train_candidate` for one architecture `(1, genes)`."""
-        return (
-            self.space.graphs(arch), self.dataset, self.skeleton, self.recipe, self.seed, self.device, self.threads
-        )  # fmt: skip
+        graph = self.space.graphs(arch)
+        how = (self.seed, self.device, self.threads, self.patience)
+        return graph, self.dataset, self.skeleton, self.recipe, *how
 
     def _outcome(self, arch: Architectures) -> Outcome:
         key = int(self.space.keys(arch)[0])

@@ -124,6 +124,7 @@ def test_identity_tells_apart_what_must_not_be_mixed(small_space: NB101) -> None
             {"recipe": replace(QUICK, epochs=3)},
             {"skeleton": Skeleton(8, 2, 1)},
             {"threads": 2},
+            {"patience": 1},
         )
     ]
     assert len({tuple(identity.items()) for identity in identities}) == len(identities)
