@@ -33,6 +33,7 @@ class SearchConfig:
     initial: int = 20
     pool: int = 300
     batch: int = 1
+    table: str = "auto"
     resume: str | None = None
 
 

@@ -27,11 +27,13 @@ class Table:
     Attributes:
         path: the file.
         sha256: digest of its content, hexadecimal.
+        space: the part of the search space that it covers.
         columns: the rows.
     """
 
     path: Path
     sha256: str
+    space: Space
     columns: TableColumns
     _sorted_keys: Keys
     _rows: NDArray[np.intp]
@@ -70,6 +72,9 @@ class _Arrays(Mapping[str, NDArray[Any]]):
             )
         return self._arrays[name]
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._arrays
+
     def __iter__(self) -> Any:
         return iter(self._arrays)
 
@@ -97,6 +102,7 @@ def read_table(path: Path, space: Space, expected_sha256: str | None = None) -> 
         raise UserError(f"{path} has SHA-256 {digest}, expected {expected_sha256}: obtain the file again")
     arrays = _read_arrays(path, content)
     try:
+        space = space.covered(arrays)
         columns = space.table_columns(arrays)
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
@@ -110,7 +116,7 @@ def read_table(path: Path, space: Space, expected_sha256: str | None = None) -> 
     except UserError as error:
         raise UserError(f"{path} is no valid table: {error}") from error
     order = np.argsort(keys)
-    return Table(path, digest, columns, keys[order], order)
+    return Table(path, digest, space, columns, keys[order], order)
 
 
 def _read_arrays(path: Path, content: bytes) -> _Arrays:

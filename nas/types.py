@@ -159,7 +159,11 @@ class Space(Protocol):
     def cardinalities(self) -> NDArray[np.int64]:
         """`(genes,)`: the number of values each gene may take."""
 
-    table_file: str | None
+    tables: Mapping[str, str]
+    """The benchmark tables there are for this space: name to file name, the most telling first."""
+
+    def covered(self, arrays: Mapping[str, NDArray[Any]]) -> Space:
+        """The part of this space that the arrays of a benchmark table are about."""
 
     def check(self, archs: Any) -> Architectures:
         """Return a valid batch as it is. Raises UserError for anything out of the space."""

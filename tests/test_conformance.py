@@ -26,7 +26,8 @@ def options(group: str) -> list[str]:
 
 
 def node(group: str, name: str) -> dict:
-    config = OmegaConf.to_container(OmegaConf.load(CONF / group / f"{name}.yaml"))
+    options = OmegaConf.load(CONF / group / f"{name}.yaml")
+    config = OmegaConf.to_container(OmegaConf.create({"table": "cifar10", "part": options}), resolve=True)["part"]
     if "encoder" in config:
         config["encoder"].update(cells=256, epochs=1, device="cpu")
     if "recipe" in config:
@@ -192,6 +193,14 @@ class TestEvaluator:
         identity = any_evaluator.identity()
         assert identity
         assert all(isinstance(value, str) and value for value in identity.values())
+
+    def test_one_at_a_time_is_the_same_as_a_batch(self, any_evaluator, small_space) -> None:
+        archs = small_space.sample(3, np.random.default_rng(0))
+        whole = any_evaluator.evaluate(archs)
+        outcomes = [any_evaluator.submit(arch).result() for arch in archs]
+        assert [outcome.value for outcome in outcomes] == whole.value.tolist()
+        assert all(outcome.error is None for outcome in outcomes)
+        any_evaluator.close()
 
 
 @pytest.mark.parametrize("name", options("dataset"))

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from nas.errors import UserError
+from nas.executors import DaskExecutor, InProcess, LocalExecutor, SpawnedProcesses
+
+
+def where(_: int) -> int:
+    time.sleep(0.3)
+    return os.getpid()
+
+
+def die(marks: str, times: int) -> str:
+    """Kill the own process the first `times` times."""
+    died = len(list(Path(marks).iterdir()))
+    if died < times:
+        (Path(marks) / str(died)).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "alive"
+
+
+def fail() -> None:
+    raise ValueError("no such thing")
+
+
+def test_one_worker_is_this_process() -> None:
+    executor = LocalExecutor().open(1)
+    assert executor.submit(where, 0).result() == os.getpid()
+    with pytest.raises(ValueError, match="no such thing"):
+        executor.submit(fail).result()
+    assert isinstance(executor, InProcess)
+
+
+def test_several_workers_are_other_processes_at_once() -> None:
+    with LocalExecutor().open(2) as executor:
+        pids = {future.result() for future in [executor.submit(where, i) for i in range(4)]}
+        assert len(pids) == 2
+        assert os.getpid() not in pids
+        with pytest.raises(ValueError, match="no such thing"):
+            executor.submit(fail).result()
+
+
+def test_a_call_outlives_the_death_of_its_process_and_harms_no_other(tmp_path: Path) -> None:
+    with SpawnedProcesses(2) as executor:
+        dying = executor.submit(die, str(tmp_path), 2)
+        others = [executor.submit(where, i) for i in range(3)]
+        assert dying.result() == "alive"
+        assert all(other.result() for other in others)
+        assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_call_that_always_kills_its_process_fails_with_the_reason(tmp_path: Path) -> None:
+    with SpawnedProcesses(2) as executor:
+        dying = executor.submit(die, str(tmp_path), 100)
+        assert executor.submit(where, 0).result()
+        with pytest.raises(RuntimeError, match="its worker process died 3 times"):
+            dying.result()
+        assert len(list(tmp_path.iterdir())) == 3
+        assert executor.submit(where, 0).result()
+
+
+def test_a_dask_cluster_is_an_executor() -> None:
+    pytest.importorskip("distributed")
+    executor = DaskExecutor(None).open(2)
+    try:
+        assert executor.submit(where, 0).result() != os.getpid()
+        with pytest.raises(ValueError, match="no such thing"):
+            executor.submit(fail).result()
+    finally:
+        executor.shutdown()
+
+
+def test_an_address_where_nothing_answers_is_refused() -> None:
+    pytest.importorskip("distributed")
+    with pytest.raises(UserError, match="executor.address is 'tcp://127.0.0.1:9', where no Dask scheduler answers"):
+        DaskExecutor("tcp://127.0.0.1:9").open(1)
