@@ -135,3 +135,15 @@ def test_what_does_not_fit_is_refused(
 ) -> None:
     with pytest.raises(UserError, match=message):
         train(graph, images, skeleton, Recipe(batch=batch), [0])
+
+
+def test_patience_stops_a_training_that_gets_no_better(graph: Graphs, images: Images) -> None:
+    recipe = Recipe(epochs=6, learning_rate=1e-12)  # nothing is learned; only the running statistics settle
+    full = train(graph, images, SKELETON, recipe, [0, 1])
+    stopped = train(graph, images, SKELETON, recipe, [0, 1], patience=1)
+    epochs = stopped.valid_correct.shape[1]
+    assert stopped.seconds.shape == (epochs,)
+    np.testing.assert_array_equal(stopped.valid_correct, full.valid_correct[:, :epochs])
+    loss = full.valid_loss.mean(axis=0)
+    worse = [loss[epoch] >= loss[:epoch].min() for epoch in range(1, 6)]
+    assert epochs == (worse.index(True) + 2 if any(worse) else 6)

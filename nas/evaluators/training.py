@@ -145,6 +145,7 @@ class TrainingEvaluator:
             "seed": f"{self.seed}",
             "device": self.device,
             "threads": f"{self.threads}",
+            "patience": f"{self.patience}",
             "torch": str(torch.__version__),  # a str of a class of its own
         }
 

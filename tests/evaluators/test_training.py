@@ -43,7 +43,7 @@ def test_values_are_the_last_validation_accuracies_and_repeat_bit_for_bit(small_
         assert min(outcome.cost, cost) > 0
         assert outcome.details is not None
         assert outcome.details["epochs"]["valid_accuracy"][-1] == pytest.approx(value, abs=1e-6)
-        assert outcome.details["epochs"]["seconds"][-1] == pytest.approx(cost, abs=1e-6)
+        assert outcome.details["epochs"]["seconds"][-1] == pytest.approx(outcome.cost, abs=1e-6)
     again = make(small_space).evaluate(archs[::-1])
     np.testing.assert_array_equal(again.value[::-1], evaluation.value)
     assert (make(small_space, seed=1).evaluate(archs).value != evaluation.value).any()
@@ -127,6 +127,7 @@ def test_identity_tells_apart_what_must_not_be_mixed(small_space: NB101) -> None
             {"recipe": replace(QUICK, epochs=3)},
             {"skeleton": Skeleton(8, 2, 1)},
             {"threads": 2},
+            {"patience": 1},
         )
     ]
     assert len({tuple(identity.items()) for identity in identities}) == len(identities)
