@@ -32,7 +32,10 @@ def write_report(
         best = int(np.nanargmax(values))
         test = _test_accuracy(evaluator, history)
         reference = evaluator.reference()
-        random = expected_best_of_random(reference.signal, len(values)) if reference else None
+        random = random_test = None
+        if reference is not None:
+            random = expected_best_of_random(reference.signal, len(values))
+            random_test = expected_best_of_random(reference.signal, len(values), reference.test)
         draw_progress(folder / "progress.png", incumbents(values), random, evaluator.identity())
         title = f"{history.trials[best].key}: {values[best]:.4f}"
         draw_cell(folder / "best_cell.png", space.graphs(archs[best : best + 1]), title)
@@ -51,10 +54,11 @@ def write_report(
             "value": values[best],
             "test_accuracy": None if test is None else test[best],
         },
-        "test_regret": None if test is None or reference is None else reference.optimum - test[best],
+        "test_regret": None if test is None or reference is None else reference.test.max() - test[best],
         "incumbent_value": _filled(values, leaders),
         "incumbent_test_accuracy": None if test is None else _filled(test, leaders),
         "random_search_expected_value": None if random is None else random.tolist(),
+        "random_search_expected_test_accuracy": None if random_test is None else random_test.tolist(),
         "resumed_at": len(history.recorded) or None,
         "wall_seconds": {name: round(seconds, 3) for name, seconds in phase.items()},
     }

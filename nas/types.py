@@ -126,11 +126,14 @@ class Reference:
 
     Attributes:
         signal: `(n,)` the value of every architecture of the space.
-        optimum: the best test accuracy in the space, 0..1.
+        test: `(n,)` its mean test accuracy, 0..1.
     """
 
     signal: Values
-    optimum: float
+    test: Values
+
+    def __post_init__(self) -> None:
+        _same_length(self, signal=self.signal, test=self.test)
 
 
 @dataclass(frozen=True)
