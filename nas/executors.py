@@ -5,6 +5,7 @@ Each option opens something with the interface of `concurrent.futures.Executor`.
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import threading
@@ -130,6 +131,7 @@ class DaskExecutor:
             from distributed import Client
         except ImportError as error:
             raise UserError("executor=dask needs Dask: pip install 'nas[dask]'") from error
+        logging.getLogger("distributed").setLevel(logging.ERROR)  # it tells of every connection
         connect: Any = Client  # Dask has no types
         try:
             if self._address is None:
@@ -138,5 +140,20 @@ class DaskExecutor:
                 client = connect(self._address, timeout="10s")
         except (OSError, TimeoutError, ValueError) as error:
             raise UserError(f"executor.address is {self._address!r}, where no Dask scheduler answers") from error
-        executor: Executor = client.get_executor(pure=False)
-        return executor
+        return _DaskConnection(client)
+
+
+class _DaskConnection(Executor):
+    """Dask's own executor, which knows no `cancel_futures`; ends the connection, and a cluster that came with it."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._executor = client.get_executor(pure=False)  # a call is run each time it is asked for
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        future: Future[T] = self._executor.submit(fn, *args, **kwargs)
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        self._executor.shutdown(wait=wait and not cancel_futures)  # not to wait is to cancel, for Dask
+        self._client.close()

@@ -102,7 +102,7 @@ def test_a_dask_cluster_is_an_executor() -> None:
         with pytest.raises(ValueError, match="no such thing"):
             executor.submit(fail).result()
     finally:
-        executor.shutdown()
+        executor.shutdown(wait=False, cancel_futures=True)
 
 
 def test_an_address_where_nothing_answers_is_refused() -> None:
