@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nas.archives import Arrays
 from nas.datasets.base import PARTS, Images, check_finite, standardised
 from nas.errors import UserError
 
@@ -35,12 +34,16 @@ class NpzFile:
         Raises:
             UserError: it is missing, no such archive, or an array is missing or wrong.
         """
-        arrays = self._read()
-        for name in ("x_train", "y_train", "x_valid", "y_valid", *(["x_test", "y_test"] if _tested(arrays) else [])):
-            if name not in arrays:
-                raise UserError(f"{self.path} has no array {name!r}, only {', '.join(arrays) or 'none'}")
         try:
-            if not _tested(arrays):
+            content = Path(self.path).read_bytes()
+        except OSError as error:
+            raise UserError(f"no data set at {self.path}: name the file with dataset.path=FILE") from error
+        read = Arrays(Path(self.path), content)
+        tested = "x_test" in read or "y_test" in read
+        names = [f"{kind}_{part}" for kind in "xy" for part in PARTS if part != "test" or tested]
+        arrays = {name: read[name] for name in names}
+        try:
+            if not tested:
                 arrays["x_test"], arrays["y_test"] = arrays["x_valid"][:0], arrays["y_valid"][:0]
             images = [_images(f"x_{part}", arrays[f"x_{part}"]) for part in PARTS]
             labels = [_labels(f"y_{part}", arrays[f"y_{part}"]) for part in PARTS]
@@ -49,22 +52,6 @@ class NpzFile:
             return Images.of(images, labels)
         except UserError as error:
             raise UserError(f"{self.path}: {error}") from error
-
-    def _read(self) -> dict[str, NDArray[Any]]:
-        try:
-            archive = np.load(self.path, allow_pickle=False)
-            if isinstance(archive, np.ndarray):
-                raise ValueError("a single array")
-            with archive:
-                return {name: archive[name] for name in archive.files}
-        except FileNotFoundError as error:
-            raise UserError(f"no data set at {Path(self.path)}: name the file with dataset.path=FILE") from error
-        except (OSError, EOFError, ValueError, KeyError, BadZipFile, zlib.error, NotImplementedError) as error:
-            raise UserError(f"{self.path} is damaged or no NumPy archive (.npz) of plain arrays ({error})") from error
-
-
-def _tested(arrays: dict[str, NDArray[Any]]) -> bool:
-    return "x_test" in arrays or "y_test" in arrays
 
 
 def _images(name: str, array: NDArray[Any]) -> NDArray[np.float32]:
