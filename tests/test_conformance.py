@@ -31,7 +31,8 @@ def node(group: str, name: str) -> dict:
         "part"
     ]
     if "encoder" in config:
-        config["encoder"].update(cells=256, epochs=1, device="cpu")
+        small = {"cells": 256, "epochs": 1, "device": "cpu"}
+        config["encoder"].update({key: value for key, value in small.items() if config["encoder"].get(key)})
     if "recipe" in config:
         config["recipe"].update(epochs=1)
     return config
