@@ -9,7 +9,7 @@ from scipy.stats import kendalltau
 from nas.config import build, config_folder
 from nas.encoders import FeatureEncoder
 from nas.errors import UserError
-from nas.estimators import EmProx
+from nas.estimators import Kriging
 from nas.estimators.target import RankNormal
 from nas.spaces import NB101
 
@@ -42,7 +42,7 @@ def covariance(a, b):
 
 def test_the_estimate_is_the_kriging_mean_of_normal_scores(space, cells) -> None:
     known, values, queries = cells
-    estimator = EmProx(space, Scaled(space), **OPTIONS)
+    estimator = Kriging(space, Scaled(space), **OPTIONS)
     estimator.fit(known, values)
     x, q = (Scaled(space).embed(archs).astype(float) for archs in (known, queries))
     target = RankNormal(values)
@@ -53,7 +53,7 @@ def test_the_estimate_is_the_kriging_mean_of_normal_scores(space, cells) -> None
 
 def test_std_is_the_kriging_deviation_scaled_to_the_leave_one_out_errors(space, cells) -> None:
     known, values, queries = cells
-    estimator = EmProx(space, Scaled(space), **OPTIONS)
+    estimator = Kriging(space, Scaled(space), **OPTIONS)
     estimator.fit(known, values)
     x, q = (Scaled(space).embed(archs).astype(float) for archs in (known, queries))
     target = RankNormal(values)
@@ -78,7 +78,7 @@ def test_std_is_the_kriging_deviation_scaled_to_the_leave_one_out_errors(space, 
 
 def test_few_directions_widen_single_deviations_but_not_their_mean(space, cells) -> None:
     known, values, queries = cells
-    whole, few = (EmProx(space, Scaled(space), **{**OPTIONS, "rank": rank}) for rank in (64, 8))
+    whole, few = (Kriging(space, Scaled(space), **{**OPTIONS, "rank": rank}) for rank in (64, 8))
     for estimator in (whole, few):
         estimator.fit(known, values)
     exact, rough = whole.predict(queries), few.predict(queries)
@@ -88,7 +88,7 @@ def test_few_directions_widen_single_deviations_but_not_their_mean(space, cells)
 
 def test_a_known_network_gets_its_value_whatever_its_form(space, cells) -> None:
     known, values, _ = cells
-    estimator = EmProx(space, Scaled(space), **OPTIONS)
+    estimator = Kriging(space, Scaled(space), **OPTIONS)
     estimator.fit(known, values)
     prediction = estimator.predict(known[::-1])
     assert (prediction.mean == values[::-1]).all()
@@ -97,7 +97,7 @@ def test_a_known_network_gets_its_value_whatever_its_form(space, cells) -> None:
 
 def test_a_fit_depends_on_nothing_before_it_to_the_last_bit(space, cells) -> None:
     known, values, queries = cells
-    growing, whole = (EmProx(space, Scaled(space), **OPTIONS) for _ in range(2))
+    growing, whole = (Kriging(space, Scaled(space), **OPTIONS) for _ in range(2))
     for n in (20, 45, 60):
         growing.fit(known[:n], values[:n])
         growing.predict(queries[:n])
@@ -110,7 +110,7 @@ def test_a_fit_depends_on_nothing_before_it_to_the_last_bit(space, cells) -> Non
 def test_a_query_like_the_last_is_not_embedded_again(space, cells) -> None:
     known, values, queries = cells
     encoder = Scaled(space)
-    estimator = EmProx(space, encoder, **OPTIONS)
+    estimator = Kriging(space, encoder, **OPTIONS)
     estimator.fit(known[:30], values[:30])
     estimator.predict(queries)
     estimator.fit(known, values)
@@ -123,7 +123,7 @@ def test_a_query_like_the_last_is_not_embedded_again(space, cells) -> None:
 
 def test_equal_values_are_estimated_as_that_value(space, cells) -> None:
     known, _, queries = cells
-    estimator = EmProx(space, Scaled(space), **OPTIONS)
+    estimator = Kriging(space, Scaled(space), **OPTIONS)
     estimator.fit(known, np.full(60, 0.9))
     prediction = estimator.predict(queries)
     assert prediction.mean == pytest.approx(0.9)
@@ -141,7 +141,7 @@ def test_equal_values_are_estimated_as_that_value(space, cells) -> None:
 )
 def test_numbers_out_of_range_are_refused(change, message, space) -> None:
     with pytest.raises(UserError, match=message):
-        EmProx(space, Scaled(space), **{**OPTIONS, **change})
+        Kriging(space, Scaled(space), **{**OPTIONS, **change})
 
 
 def test_a_hundred_labels_rank_the_real_table(real_table) -> None:
@@ -150,7 +150,7 @@ def test_a_hundred_labels_rank_the_real_table(real_table) -> None:
     from nas.tables import read_table
 
     space = NB101()
-    node = OmegaConf.load(f"{config_folder()}/estimator/emprox.yaml")
+    node = OmegaConf.load(f"{config_folder()}/estimator/kriging.yaml")
     node.encoder.update(cells=5000, epochs=1)  # a decoder is not needed
     estimator = build(node, "estimator", space=space)
     labels = Labels(real_table, read_table(real_table, space))

@@ -1,4 +1,4 @@
-"""EmProx: proximity-weighted means in the embedding of an encoder-decoder, the weights by kriging."""
+"""Kriging: proximity-weighted means in the embedding of an encoder-decoder, over all known networks."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _SAMPLE = 256  # architectures on which the standard deviation is checked
 _WITHIN = (0.6827, 0.9545)  # shares of a normal distribution within 1 and 2 standard deviations
 
 
-class EmProx(NetworkEstimator):
-    """Weighted nearest neighbours in an embedding (after Franken et al. 2022), weighted by kriging instead of 1/d.
+class Kriging(NetworkEstimator):
+    """EmProx with all known networks as neighbours, weighted by kriging instead of 1/d.
 
     At distance d the proximity is (1 + (d / length)**2) ** -0.5: like the published 1/d far away, finite near by. The
     estimate is the best linear one (kriging; Matheron 1963): a linear trend over the embedding plus a weighted mean of
