@@ -121,6 +121,8 @@ def build(node: Any, name: str, **given: Any) -> Any:
 
 def _typed(value: Any, hint: Any, name: str) -> Any:
     if hint not in _PLAIN and not (set(get_args(hint)) & set(_PLAIN)):
+        if hint is not Any and isinstance(value, _PLAIN):
+            raise UserError(f"{name} is {value!r}, must be described by options below it, with a _target_")
         return OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
     try:
         schema = OmegaConf.structured(make_dataclass("Options", [("value", hint, field(default=MISSING))]))

@@ -8,10 +8,11 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Callable
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
+from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import Any, ParamSpec, Protocol, TypeVar
 
@@ -42,57 +43,86 @@ class InProcess(Executor):
 
 
 class SpawnedProcesses(Executor):
-    """A pool of spawned processes in which a call outlives the death of its process.
-
-    Each worker is a pool of one process, so that a process that dies takes no other call with it. It is replaced, and
-    its call run again.
+    """Spawned processes in which a call outlives the death of its process: it is replaced, and the call run again.
 
     Args:
         workers: number of processes, at least 1.
-        attempts: how often a call is run before its process's death is its result, at least 1.
+        retries: how often a call is run again before its process's death is its result, at least 0.
     """
 
-    def __init__(self, workers: int, attempts: int = 3) -> None:
-        self._attempts = attempts
-        self._idle: SimpleQueue[ProcessPoolExecutor] = SimpleQueue()
-        for _ in range(workers):
-            self._idle.put(self._start())
+    def __init__(self, workers: int, retries: int = 3) -> None:
+        self._retries = retries
+        self._workers = [_Worker() for _ in range(workers)]
+        self._idle: SimpleQueue[_Worker] = SimpleQueue()
+        for worker in self._workers:
+            self._idle.put(worker)
         self._threads = ThreadPoolExecutor(workers)  # each waits for one process
-        self._workers = workers
-
-    @staticmethod
-    def _start() -> ProcessPoolExecutor:
-        # Never fork: a fork of a process with PyTorch's or FAISS's threads hangs.
-        return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_end_with_parent)
+        self._closing = False
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Run a picklable call in the next process that is free."""
         return self._threads.submit(self._run, fn, args, kwargs)
 
     def _run(self, fn: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:
-        for attempt in range(1, self._attempts + 1):
-            pool = self._idle.get()
-            try:
-                return pool.submit(fn, *args, **kwargs).result()
-            except BrokenProcessPool as error:
-                pool.shutdown(wait=False)
-                pool = self._start()
-                if attempt == self._attempts:
-                    raise RuntimeError(f"its worker process died {attempt} times") from error
-            finally:
-                self._idle.put(pool)
-        raise AssertionError("unreachable")
+        worker = self._idle.get()
+        try:
+            for _ in range(1 + self._retries):
+                try:
+                    result: T = worker.call(fn, args, kwargs)
+                    return result
+                except _DeadWorkerError:
+                    if self._closing:
+                        raise CancelledError from None
+                    worker.start()
+            raise RuntimeError(f"its worker process died {1 + self._retries} times")
+        finally:
+            self._idle.put(worker)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """End the processes, without waiting for calls that are being run where `wait` is false."""
-        self._threads.shutdown(wait=wait, cancel_futures=cancel_futures)
-        for _ in range(self._workers):
-            if wait or not self._idle.empty():
-                self._idle.get().shutdown(wait=wait, cancel_futures=True)
+        """End the processes; where `wait` is false, without waiting for the calls that they run."""
+        if wait:
+            self._threads.shutdown(wait=True, cancel_futures=cancel_futures)
+        self._closing = True
+        for worker in self._workers:
+            worker.kill()
+        self._threads.shutdown(wait=True, cancel_futures=True)
 
 
-def _end_with_parent() -> None:
-    """See to it that this process does not outlive a parent that is killed."""
+class _DeadWorkerError(Exception):
+    """The process ended before it answered."""
+
+
+class _Worker:
+    """One spawned process and the pipe to it. Never fork: a fork of PyTorch's or FAISS's threads hangs."""
+
+    def __init__(self) -> None:
+        self.start()
+
+    def start(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
+        self._process.start()
+        theirs.close()  # so that the death of the process is the end of the pipe
+
+    def call(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        try:
+            self._pipe.send((fn, args, kwargs))
+            result, error = self._pipe.recv()
+        except (EOFError, OSError) as end:
+            raise _DeadWorkerError from end
+        if error is not None:
+            raise error
+        return result
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.join()
+
+
+def _serve(pipe: Connection) -> None:
+    """Answer calls until the program ends, however it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program, which ends its workers
     parent = multiprocessing.parent_process()
     assert parent is not None
 
@@ -101,6 +131,14 @@ def _end_with_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+    while True:
+        fn, args, kwargs = pipe.recv()
+        answer: tuple[Any, Exception | None]
+        try:
+            answer = fn(*args, **kwargs), None
+        except Exception as error:  # whoever asks for the result gets it
+            answer = None, error
+        pipe.send(answer)
 
 
 class LocalExecutor:
@@ -151,9 +189,13 @@ class _DaskConnection(Executor):
         self._executor = client.get_executor(pure=False)  # a call is run each time it is asked for
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        if self._client.status != "running":
+            raise UserError("the connection to the Dask scheduler is lost: continue with resume=FOLDER")
         future: Future[T] = self._executor.submit(fn, *args, **kwargs)
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        if self._client.status != "running":
+            return
         self._executor.shutdown(wait=wait and not cancel_futures)  # not to wait is to cancel, for Dask
         self._client.close()

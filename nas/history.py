@@ -124,12 +124,17 @@ class History:
         if not self._in_flight.exists():
             return []
         keys = {trial.key for trial in self.trials}
-        noted = json.loads(self._in_flight.read_text(encoding="utf-8"))
-        candidates = [Candidate(**{**entry, "arch": np.array(entry["arch"], dtype=np.uint8)}) for entry in noted]
+        try:
+            noted = json.loads(self._in_flight.read_text(encoding="utf-8"))
+            candidates = [Candidate(**{**entry, "arch": np.array(entry["arch"], dtype=np.uint8)}) for entry in noted]
+        except (ValueError, TypeError, KeyError) as error:
+            raise UserError(
+                f"{self._in_flight} is damaged ({error}): remove it, and lose what was in flight"
+            ) from error
         return [candidate for candidate in candidates if self._key(candidate) not in keys]
 
     def note_in_flight(self, candidates: Iterable[Candidate]) -> None:
-        """Keep on disk what is being evaluated."""
+        """Keep on disk what is being evaluated, or chosen to be."""
         entries = [{**vars(candidate), "arch": candidate.arch.tolist()} for candidate in candidates]
         write_whole(self._in_flight, json.dumps(entries, allow_nan=False))
 

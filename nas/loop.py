@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -14,6 +15,8 @@ import numpy as np
 
 from nas.history import History
 from nas.types import Candidate, Estimator, Evaluator, Outcome, Prediction, Strategy
+
+_log = logging.getLogger(__name__)
 
 
 class Phases(dict[str, float]):
@@ -57,7 +60,10 @@ def search(
     phase: Phases,
     on_trial: Callable[[History], None],
 ) -> None:
-    """Spend the budget. All random numbers of a round come from (seed, evaluations begun so far)."""
+    """Spend the budget, or as much of it as there are architectures.
+
+    All random numbers of a round come from (seed, evaluations begun so far).
+    """
     queue: deque[Candidate] = deque()
     flying: dict[Future[Outcome], Candidate] = {}
     if evaluator.slots > 1:
@@ -69,14 +75,17 @@ def search(
                 rng = np.random.default_rng([seed, begun])
                 queue.extend(_choose(strategy, estimator, history, list(flying.values()), budget, rng, phase))
             if not queue:
-                break
+                break  # the estimator waits for what is flying, or the space is used up
             candidate = queue.popleft()
             recorded = history.recorded_outcome(begun)
             with phase("evaluate"):
                 future = _done(recorded) if recorded else evaluator.submit(candidate.arch)
             flying[future] = candidate
             if evaluator.slots > 1:
-                history.note_in_flight(flying.values())
+                history.note_in_flight([*flying.values(), *queue])
+        if not flying:
+            _log.warning("the space is used up after %d evaluations", len(history))
+            break
         with phase("evaluate"):
             done, _ = wait(flying, return_when=FIRST_COMPLETED)
         for future in [future for future in flying if future in done]:

@@ -34,7 +34,8 @@ def find_table(path: str | None, table: str, tables: Mapping[str, str]) -> tuple
     if path is not None:
         if not Path(path).is_file():
             raise UserError(f"no benchmark table at {path}: name an .npz file with evaluator.path=FILE")
-        return Path(path).name, Path(path)
+        known = {file: name for name, file in tables.items()}
+        return known.get(Path(path).name, Path(path).name), Path(path)
     if table != "auto" and table not in tables:
         raise UserError(f"table is {table!r}, must be auto or one of: {', '.join(tables)}")
     named = os.environ.get("NAS_DATA_DIR")

@@ -85,7 +85,7 @@ def train(
         device: `cpu` or `cuda`; on CUDA in mixed precision, channels last.
         threads: PyTorch's threads meanwhile; None: as they are.
         patience: stop after so many epochs without a lower validation loss (mean of the copies); None: never.
-        time_limit: wall seconds, checked at every step; None: no limit.
+        time_limit: wall seconds, checked at every step and epoch; None: no limit.
 
     Raises:
         TimeoutError: the training took longer than the limit.
@@ -137,9 +137,12 @@ def _train(
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.epochs * steps)
     record = _Record()
 
-    def step() -> None:
+    def check_time() -> None:
         if time_limit is not None and perf_counter() - start > time_limit:
             raise TimeoutError(f"not trained within {time_limit} seconds")
+
+    def step() -> None:
+        check_time()
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         schedule.step()
@@ -147,6 +150,7 @@ def _train(
     while len(record.seconds) < recipe.epochs and not record.stalled(patience):
         optimizer.zero_grad(set_to_none=True)
         record.add(_epoch(network, parts[0], recipe, step, orders), steps * recipe.batch)
+        check_time()
         for part in parts[1:]:
             record.add(_score(network, part), len(part))
         record.seconds.append(perf_counter() - start)

@@ -208,8 +208,7 @@ class Strategy(Protocol):
     def ask(self, n: int, rng: Generator, exclude: Architectures | None = None) -> Proposal:
         """Propose up to `n` distinct architectures, none told before and none of `exclude`, best guess first.
 
-        Raises:
-            UserError: no new architecture is left.
+        None at all means that the space is used up.
         """
 
     def tell(self, archs: Architectures, values: Values) -> None:

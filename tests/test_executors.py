@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import CancelledError
 from pathlib import Path
 
 import pytest
@@ -58,13 +59,29 @@ def test_a_call_outlives_the_death_of_its_process_and_harms_no_other(tmp_path: P
         assert len(list(tmp_path.iterdir())) == 2
 
 
+def test_shutdown_waits_only_where_it_is_asked_to_and_may_be_repeated() -> None:
+    executor = SpawnedProcesses(1)
+    assert executor.submit(where, 0).result()
+    running = executor.submit(time.sleep, 300)
+    executor.submit(time.sleep, 300)
+    time.sleep(0.5)
+    executor.shutdown(wait=False, cancel_futures=True)
+    executor.shutdown()
+    with pytest.raises(CancelledError):
+        running.result(timeout=5)
+    patient = SpawnedProcesses(1)
+    last = patient.submit(where, 0)
+    patient.shutdown(wait=True)
+    assert last.result()
+
+
 def test_a_call_that_always_kills_its_process_fails_with_the_reason(tmp_path: Path) -> None:
     with SpawnedProcesses(2) as executor:
         dying = executor.submit(die, str(tmp_path), 100)
         assert executor.submit(where, 0).result()
-        with pytest.raises(RuntimeError, match="its worker process died 3 times"):
+        with pytest.raises(RuntimeError, match="its worker process died 4 times"):
             dying.result()
-        assert len(list(tmp_path.iterdir())) == 3
+        assert len(list(tmp_path.iterdir())) == 4
         assert executor.submit(where, 0).result()
 
 

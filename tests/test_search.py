@@ -185,10 +185,29 @@ def test_a_sweep_makes_one_folder_for_each_run(tmp_path: Path, data) -> None:
     assert [json.loads((tmp_path / f"sweep/{job}/result.json").read_text()) for job in range(4)] == results
 
 
+def test_a_budget_of_the_whole_space_is_spent(tmp_path: Path, data) -> None:
+    options = ["strategy=random", "estimator=none", "pool=500", "batch=500", "initial=2532", "budget=2532"]
+    done = run_search(*options, "hydra.run.dir=run", cwd=tmp_path, **data)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "run/result.json").read_text())["test_regret"] == 0
+
+
+def test_what_cannot_change_a_result_may_change_between_two_parts_of_a_run(
+    finished: Path, tmp_path: Path, small_table: Path
+) -> None:
+    moved = tmp_path / "nasbench101.npz"
+    moved.write_bytes(small_table.read_bytes())
+    options = [*SMALL, "budget=60", f"hydra.run.dir={finished}", "executor=dask", f"evaluator.path={moved}"]
+    done = run_search(*options, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["budgett=3"], "budgett is unknown, allowed: space, strategy, estimator, evaluator, seed, budget"),
+        (["estimator.encoder=5"], "estimator.encoder is 5, must be described by options below it"),
+        (["hydra.run.dir=damaged.npz/run"], "damaged.npz/run: Not a directory"),
+        (["budgett=3"], "budgett is unknown, allowed: space, strategy, estimator, evaluator, dataset, executor"),
         (["+budgett=3"], "budgett is unknown, the options are space, strategy"),
         (["space=nb999"], "space=nb999 is unknown, allowed: nb101"),
         (["estimator=magic"], "estimator=magic is unknown, allowed: emprox, none, ridge"),

@@ -137,7 +137,7 @@ def test_the_file_is_found_by_path_then_data_folder_then_cache(tmp_path: Path, m
         explicit = str(path) if name == "given" else None
         evaluator = TableEvaluator(SPACE, "cifar10", explicit, None, None)
         assert evaluator.identity()["sha256"] == read_table(path, SPACE).sha256
-        assert evaluator.identity()["table"] == ("nasbench101.npz" if explicit else "cifar10")
+        assert evaluator.identity()["table"] == "cifar10"
     with pytest.raises(UserError, match="no benchmark table at elsewhere"):
         TableEvaluator(SPACE, "auto", "elsewhere", None, None)
     with pytest.raises(UserError, match="table is 'svhn', must be auto or one of: cifar10, digits"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from concurrent.futures import Executor, Future
+from concurrent.futures import CancelledError, Executor, Future
 from dataclasses import asdict, replace
 from functools import cached_property, lru_cache
 
@@ -128,7 +128,6 @@ class TrainingEvaluator:
         if len(images.y_train) < self.recipe.batch:
             raise UserError(f"recipe.batch is {self.recipe.batch}, but there are {len(images.y_train)} training images")
         self.skeleton = replace(skeleton or Skeleton(), classes=images.classes, image_channels=shape[1])
-        self._tested = len(images.y_test) > 0
         self._images = {"dataset": type(self.dataset).__name__, "images": str(shape), "images_sha256": images.digest}
         self.slots = workers
         self.patience, self.time_limit = patience, time_limit
@@ -179,12 +178,8 @@ class TrainingEvaluator:
         outcomes = [future.result() for future in [self.submit(arch) for arch in archs]]
         return Evaluation(_column(o.value for o in outcomes), _column(o.cost for o in outcomes))
 
-    def test(self, archs: Architectures) -> Values | None:
-        """Test accuracy after the last epoch, from training anew. For reports that lack the trials' details."""
-        if not self._tested:
-            return None
-        outcomes = [future.result() for future in [self.submit(arch) for arch in archs]]
-        return _column((outcome.details or {}).get("test_accuracy") for outcome in outcomes)
+    def test(self, archs: Architectures) -> None:
+        """Nothing beyond what each outcome's details tell: `test_accuracy`."""
 
     def reference(self) -> Reference | None:
         """Nothing is known of the whole space."""
@@ -192,8 +187,8 @@ class TrainingEvaluator:
 
 
 def _settle(training: Future[Outcome], outcome: Future[Outcome]) -> None:
-    if training.cancelled():
-        outcome.set_result(Outcome(None, error="cancelled"))
+    if training.cancelled() or isinstance(training.exception(), CancelledError):
+        outcome.set_exception(UserError("the executor was stopped: continue with resume=FOLDER"))
     elif isinstance(error := training.exception(), UserError):
         outcome.set_exception(error)
     elif error is not None:

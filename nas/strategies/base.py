@@ -10,7 +10,7 @@ from numpy.random import Generator
 from nas.errors import UserError
 from nas.types import Architectures, Proposal, Space, Values
 
-_ROUNDS = 4  # of proposing, before what is missing is drawn at random, and again before it is given up
+_ROUNDS = 4  # of proposing, before what is missing is drawn at random, and again before the space is enumerated
 _LEAST = 64  # proposals made at once, since most may be known
 
 
@@ -43,15 +43,12 @@ class ArchiveStrategy(ABC):
     def ask(self, n: int, rng: Generator, exclude: Architectures | None = None) -> Proposal:
         """Propose up to `n` distinct architectures, none told before and none of `exclude`, best guess first.
 
-        What `propose` cannot supply is drawn at random from the space; fewer than `n` come back only when the space is
-        nearly used up.
-
-        Raises:
-            UserError: no new architecture could be found.
+        What `propose` cannot supply is drawn at random from the space; fewer than `n` come back only where the space is
+        used up, or, if it is too large to be enumerated, nearly so.
         """
-        found = Proposal(self._archs[:0], np.empty(0, dtype=np.str_))
         taken = self._keys if exclude is None else np.concatenate([self._keys, self.space.keys(exclude)])
-        for make in [self.propose] * _ROUNDS + [self.random] * _ROUNDS:
+        found = Proposal(self._archs[:0], np.empty(0, dtype=np.str_))
+        for make in [self.propose] * _ROUNDS + [self.random] * _ROUNDS + [self._rest]:
             if len(found) == n:
                 break
             made = make(max(n, _LEAST), rng)
@@ -63,9 +60,15 @@ class ArchiveStrategy(ABC):
                 np.concatenate([found.archs, made.archs[new]]), np.concatenate([found.origin, made.origin[new]])
             )
             taken = np.concatenate([taken, keys[new]])
-        if not len(found):
-            raise UserError(f"no new architecture found after {len(self._keys)} evaluations: lower the budget")
         return found
+
+    def _rest(self, n: int, rng: Generator) -> Proposal:
+        """All architectures, in random order, where the space can be enumerated."""
+        try:
+            archs = self.space.enumerate()
+        except UserError:
+            return self.random(n, rng)
+        return Proposal(archs[rng.permutation(len(archs))], np.full(len(archs), "random"))
 
     def random(self, n: int, rng: Generator) -> Proposal:
         """Draw `n` architectures uniformly from the space."""

@@ -49,22 +49,19 @@ def test_values_are_the_last_validation_accuracies_and_repeat_bit_for_bit(small_
     assert (make(small_space, seed=1).evaluate(archs).value != evaluation.value).any()
 
 
-def test_test_accuracy_is_reported_and_trained_anew_where_it_is_not_known(small_space: NB101, archs) -> None:
-    evaluator = make(small_space)
-    evaluator.evaluate(archs)
-    accuracy = evaluator.test(archs)
-    assert ((accuracy * (1797 - 114)).round(2) % 1 == 0).all()  # counts of the 1,683 test images
-    np.testing.assert_array_equal(make(small_space).test(archs), accuracy)
-    assert evaluator.reference() is None
-
-
-def test_without_test_images_there_is_no_test_accuracy(small_space: NB101, archs, tmp_path: Path) -> None:
+def test_test_accuracy_is_told_with_the_outcome_where_there_are_test_images(
+    small_space: NB101, archs, tmp_path: Path
+) -> None:
+    accuracy = make(small_space).submit(archs[0]).result().details["test_accuracy"]
+    assert round(accuracy * (1797 - 114), 2) % 1 == 0  # a count of the 1,683 test images
     images = Digits(64, 50).load()
     parts = {name: getattr(images, name) for name in ("x_train", "y_train", "x_valid", "y_valid")}
     np.savez(tmp_path / "set.npz", **parts)
     evaluator = make(small_space, dataset=NpzFile(str(tmp_path / "set.npz")))
-    assert evaluator.test(archs[:1]) is None
+    assert evaluator.submit(archs[0]).result().details["test_accuracy"] is None
     assert np.isfinite(evaluator.evaluate(archs[:1]).value).all()
+    assert evaluator.test(archs) is None
+    assert evaluator.reference() is None
 
 
 def test_details_are_plain_and_complete(small_space: NB101, archs) -> None:
@@ -84,7 +81,7 @@ def test_divergence_is_an_outcome_with_its_reason(small_space: NB101, archs) -> 
     json.dumps(outcome.details, allow_nan=False)
     assert np.isnan(evaluator.evaluate(archs[:1]).value).all()
     assert np.isfinite(evaluator.evaluate(archs[:1]).cost).all()
-    assert np.isnan(evaluator.test(archs[:1])).all()
+    assert outcome.details["test_accuracy"] is None
 
 
 @dataclass(frozen=True)
