@@ -30,7 +30,7 @@ def figures(arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
     error = deviation[order[0]] / runs**0.5
     gap = mean[order[0]] - mean[order[1]]
     convolutions = (arrays["ops"] == 0).sum(axis=1)
-    largest = int(arrays["params"].argmax())
+    largest = max(np.flatnonzero(arrays["params"] == arrays["params"].max()), key=mean.__getitem__)  # best of equals
     return {
         "cells": len(mean),
         "cpu_seconds": float(arrays["cpu_seconds"].sum()),
