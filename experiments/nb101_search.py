@@ -23,6 +23,7 @@ METHODS = {
     "regularized evolution": ["estimator=none", "pool=1"],
     "evolution + ridge": ["estimator=ridge", "pool=1000"],
     "evolution + EmProx": ["estimator=emprox"],
+    "evolution + kriging": ["estimator=kriging"],
 }
 CHECKPOINTS = (50, 100, 150)
 RESULTS = Path(__file__).parent / "results"
@@ -43,27 +44,27 @@ def run_one(overrides: list[str], folder: Path) -> dict[str, Any]:
     return run(checked(options), folder)
 
 
-def fixed_orders(table: str, seeds: range) -> dict[str, list[dict[str, Any]]]:
+def fixed_orders(name: str, seeds: range) -> dict[str, list[dict[str, Any]]]:
     """What is found by evaluating the cells in the order of a score, ties at random."""
-    from nas.evaluators import TableEvaluator
     from nas.graphs import FIRST_OPERATION
-    from nas.networks import Skeleton, parameter_counts
+    from nas.paths import find_table
     from nas.spaces import NB101
+    from nas.tables import read_table
 
-    evaluator = TableEvaluator(NB101(), table, None, None, None)
-    archs = evaluator.space.enumerate()
-    parts = [evaluator.space.graphs(part) for part in np.array_split(archs, 50)]
+    table = read_table(find_table(None, name, NB101.tables)[1], NB101())
+    columns, signal = table.columns, next(iter(table.signals.values()))
+    parts = [table.space.graphs(part) for part in np.array_split(columns.archs, 50)]
     scores = {
-        "most parameters first": np.concatenate([parameter_counts(part, Skeleton()) for part in parts]),
+        "most parameters first": columns.parameters,
         "most 3x3 convolutions first": np.concatenate([(part.labels == FIRST_OPERATION).sum(axis=1) for part in parts]),
     }
-    runs: dict[str, list[dict[str, Any]]] = {name: [] for name in scores}
-    for name, score in scores.items():
+    runs: dict[str, list[dict[str, Any]]] = {score: [] for score in scores}
+    for score, column in scores.items():
         for seed in seeds:
-            order = np.lexsort((np.random.default_rng(seed).random(len(score)), -score))[: CHECKPOINTS[-1]]
-            values, test = evaluator.evaluate(archs[order]).value, evaluator.test(archs[order])
-            leaders = [int(values[: n + 1].argmax()) for n in range(len(values))]
-            runs[name].append({"incumbent_test_accuracy": test[leaders].tolist()})
+            ties = np.random.default_rng(seed).random(len(column))
+            order = np.lexsort((ties, -column))[: CHECKPOINTS[-1]]
+            leaders = [int(signal[order[: n + 1]].argmax()) for n in range(len(order))]
+            runs[score].append({"incumbent_test_accuracy": columns.test[order[leaders]].tolist()})
     return runs
 
 

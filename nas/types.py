@@ -145,6 +145,7 @@ class TableColumns:
         test: `(n,)` mean test accuracy, 0..1.
         validation: `(n,)` validation accuracy, 0..1, or None where the table lacks it for some architecture.
         cost: `(n,)` training seconds, NaN where the table lacks them.
+        parameters: `(n,)` trainable parameters.
         digests: what the file says each row's published hash is, `(n, bytes)` uint8, or None.
     """
 
@@ -152,6 +153,7 @@ class TableColumns:
     test: Values
     validation: Values | None
     cost: Values
+    parameters: NDArray[np.int64]
     digests: NDArray[np.uint8] | None = None
 
 

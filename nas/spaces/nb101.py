@@ -254,11 +254,12 @@ class NB101(GeneSpace):
             _, valid_images, test_images = arrays["images"]
             test = arrays["test_correct"][:, :, -1].mean(axis=1) / test_images
             validation = arrays["valid_correct"][:, :, -1].mean(axis=1) / valid_images
-            cost = arrays["cpu_seconds"].astype(np.float64) / len(arrays["seeds"])
+            cost = arrays["cpu_seconds"].astype(np.float64)  # of all runs: the validation accuracy is their mean
         else:
             test = arrays["test_acc_108"].astype(np.float64)
             validation, cost = np.full((2, len(archs)), np.nan)
             validation[arrays["val_row"]] = arrays["val_acc_1run"][:, -1]
             cost[arrays["val_row"]] = arrays["train_time_108_1run"]
         complete = None if np.isnan(validation).any() else validation
-        return TableColumns(archs, test, complete, cost, digests=arrays["md5"])
+        parameters = arrays["params"].astype(np.int64)
+        return TableColumns(archs, test, complete, cost, parameters, digests=arrays["md5"])
