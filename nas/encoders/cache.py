@@ -6,7 +6,8 @@ import inspect
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
@@ -33,6 +34,21 @@ def fingerprint(*settings: object, code: list[type], modules: Sequence[ModuleTyp
     return digest.hexdigest()[:24]
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """One thread for matrix products: how many there are decides the last bit, which the weights must not depend on."""
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def trained(name: str, train: Callable[[], Weights]) -> Weights:
     """Return the weights stored under `name`; where there are none, or the file is damaged, train and store them.
 
@@ -52,7 +68,8 @@ def trained(name: str, train: Callable[[], Weights]) -> Weights:
             except SafetensorError as error:
                 _log.warning("%s is damaged (%s): training the encoder anew", path, error)
         _log.info("training the encoder once for this space and these settings (then kept at %s)", path)
-        weights = train()
+        with _one_thread():
+            weights = train()
         handle, temporary = tempfile.mkstemp(dir=folder, suffix=".part")
         os.close(handle)
         save_file(weights, temporary)

@@ -63,6 +63,10 @@ class GraphEncoder:
         for name, count in counts.items():
             if count < 1:
                 raise UserError(f"estimator.encoder.{name} is {count}, must be at least 1")
+        if not learning_rate > 0:
+            raise UserError(f"estimator.encoder.learning_rate is {learning_rate}, must be above 0")
+        if seed < 0:
+            raise UserError(f"estimator.encoder.seed is {seed}, must be at least 0")
         for name, weight in weights.items():
             if not weight > 0:
                 raise UserError(f"estimator.encoder.weights.{name} is {weight}, must be above 0: leave the set out")

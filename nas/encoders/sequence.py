@@ -67,6 +67,12 @@ class SequenceEncoder:
                 raise UserError(f"estimator.encoder.{name} is {count}, must be at least {least}")
         if not 0 <= dropout < 1:
             raise UserError(f"estimator.encoder.dropout is {dropout}, must be at least 0 and below 1")
+        for name, rate, least in (("weight_decay", weight_decay, 0), ("seed", seed, 0)):
+            if not rate >= least:
+                raise UserError(f"estimator.encoder.{name} is {rate}, must be at least {least}")
+        for name, rate in (("learning_rate", learning_rate), ("clip", clip)):
+            if not rate > 0:
+                raise UserError(f"estimator.encoder.{name} is {rate}, must be above 0")
         self.space = space
         self._settings = (width, cells, epochs, batch, learning_rate, weight_decay, dropout, clip, seed)
         self.width, self.cells, self.epochs, self.batch = width, cells, epochs, batch

@@ -35,7 +35,7 @@ class NearestNeighbours(NetworkEstimator):
     def __init__(self, space: Space, encoder: Encoder, k: int, power: float) -> None:
         if k < 1:
             raise UserError(f"estimator.k is {k}, must be at least 1")
-        if power < 0:
+        if not power >= 0:
             raise UserError(f"estimator.power is {power}, must be at least 0")
         super().__init__(space, min_trials=k)
         self.encoder = encoder
