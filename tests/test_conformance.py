@@ -27,7 +27,8 @@ def options(group: str) -> list[str]:
 def node(group: str, name: str) -> dict:
     config = OmegaConf.to_container(OmegaConf.load(CONF / group / f"{name}.yaml"))
     if "encoder" in config:
-        config["encoder"].update(cells=256, epochs=1, device="cpu")
+        small = {"cells": 256, "epochs": 1, "device": "cpu"}
+        config["encoder"].update({key: value for key, value in small.items() if config["encoder"].get(key)})
     return config
 
 

@@ -1,6 +1,7 @@
 """Encoders: from architectures to a continuous space."""
 
 from nas.encoders.base import Encoder
+from nas.encoders.features import FeatureEncoder
 from nas.encoders.sequence import SequenceEncoder
 
-__all__ = ["Encoder", "SequenceEncoder"]
+__all__ = ["Encoder", "FeatureEncoder", "SequenceEncoder"]

@@ -28,7 +28,7 @@ class SequenceEncoder:
         space: the search space.
         width: dimension of the embedding.
         cells: how many architectures to train on, drawn uniformly.
-        epochs: passes over them.
+        epochs: passes over them; 0 leaves the network as it was drawn.
         batch: architectures per step.
         learning_rate: of Adam.
         weight_decay: of Adam.
@@ -56,9 +56,14 @@ class SequenceEncoder:
         seed: int,
         device: str,
     ) -> None:
-        for name, count in {"width": width, "cells": cells, "epochs": epochs, "batch": batch}.items():
-            if count < 1:
-                raise UserError(f"estimator.encoder.{name} is {count}, must be at least 1")
+        for name, count, least in (
+            ("width", width, 1),
+            ("cells", cells, 1),
+            ("epochs", epochs, 0),
+            ("batch", batch, 1),
+        ):
+            if count < least:
+                raise UserError(f"estimator.encoder.{name} is {count}, must be at least {least}")
         if not 0 <= dropout < 1:
             raise UserError(f"estimator.encoder.dropout is {dropout}, must be at least 0 and below 1")
         self.space = space

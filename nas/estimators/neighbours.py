@@ -1,4 +1,4 @@
-"""EmProx: weighted nearest neighbours in the embedding of an encoder-decoder."""
+"""Weighted nearest neighbours in the embedding of an encoder."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from nas.estimators.base import NetworkEstimator
 from nas.types import Architectures, Keys, Prediction, Space, Values
 
 
-class EmProx(NetworkEstimator):
-    """EmProx (Franken, Singh and Vanschoren 2022, sections 3.2 and 3.3).
+class NearestNeighbours(NetworkEstimator):
+    """The estimate of EmProx as published (Franken, Singh and Vanschoren 2022, sections 3.2 and 3.3), for any encoder.
 
     An estimate is the weighted mean of the `k` known networks nearest in the embedding, the weight of one at distance
     d being d ** -power; its standard deviation is the weighted spread of the same values. A known network gets its
@@ -24,7 +24,7 @@ class EmProx(NetworkEstimator):
 
     Args:
         space: the search space.
-        encoder: maps architectures of the space to vectors; trained without labels, once per space.
+        encoder: maps architectures of the space to vectors, without labels.
         k: number of neighbours, at least 1.
         power: 1 as published; 0 weighs all neighbours alike.
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from nas.encoders import SequenceEncoder
 from nas.errors import UserError
-from nas.estimators import EmProx
+from nas.estimators import NearestNeighbours
 from nas.spaces import NB101
 
 
@@ -36,7 +36,7 @@ def cells(space: NB101) -> tuple[NDArray[np.uint8], NDArray[np.float64], NDArray
 @pytest.mark.parametrize("power", [0.0, 1.0, 2.0])
 def test_the_estimate_is_the_weighted_mean_of_the_nearest(power, space, cells) -> None:
     known, values, queries = cells
-    estimator = EmProx(space, OneHot(space), k=7, power=power)
+    estimator = NearestNeighbours(space, OneHot(space), k=7, power=power)
     estimator.fit(known, values)
     prediction = estimator.predict(queries)
     x, y = space.one_hot(queries).astype(float), space.one_hot(known).astype(float)
@@ -57,7 +57,7 @@ def test_the_estimate_is_the_weighted_mean_of_the_nearest(power, space, cells) -
 
 def test_std_is_the_weighted_spread_of_the_neighbours(space, cells) -> None:
     known, values, queries = cells
-    estimator = EmProx(space, OneHot(space), k=60, power=1.0)  # all known ones: no doubt about which
+    estimator = NearestNeighbours(space, OneHot(space), k=60, power=1.0)  # all known ones: no doubt about which
     estimator.fit(known, values)
     prediction = estimator.predict(queries)
     distances = np.sqrt(((space.one_hot(queries)[:, None] - space.one_hot(known)[None]) ** 2).sum(axis=2))
@@ -69,7 +69,7 @@ def test_std_is_the_weighted_spread_of_the_neighbours(space, cells) -> None:
 
 def test_a_known_network_gets_its_value_whatever_its_form(space, cells) -> None:
     known, values, _ = cells
-    estimator = EmProx(space, OneHot(space), k=5, power=1.0)
+    estimator = NearestNeighbours(space, OneHot(space), k=5, power=1.0)
     estimator.fit(known, values)
     prediction = estimator.predict(known[::-1])
     assert (prediction.mean == values[::-1]).all()
@@ -83,7 +83,7 @@ def test_distinct_networks_at_distance_zero_share_the_mean_and_nothing_is_nan(sp
         def embed(self, archs):
             return np.ones((len(archs), 4), dtype=np.float32)
 
-    estimator = EmProx(space, Constant(space), k=60, power=1.0)
+    estimator = NearestNeighbours(space, Constant(space), k=60, power=1.0)
     estimator.fit(known, values)
     assert estimator.predict(queries).mean == pytest.approx(values.mean())
 
@@ -91,15 +91,15 @@ def test_distinct_networks_at_distance_zero_share_the_mean_and_nothing_is_nan(sp
 def test_a_later_fit_embeds_only_what_is_new_and_agrees_with_a_first_fit(space, cells) -> None:
     known, values, queries = cells
     encoder = OneHot(space)
-    growing = EmProx(space, encoder, k=10, power=1.0)
+    growing = NearestNeighbours(space, encoder, k=10, power=1.0)
     for n in (20, 20, 45, 60):
         growing.fit(known[:n], values[:n])
     assert encoder.embedded == [20, 25, 15]
-    whole = EmProx(space, OneHot(space), k=10, power=1.0)
+    whole = NearestNeighbours(space, OneHot(space), k=10, power=1.0)
     whole.fit(known, values)
     assert growing.predict(queries).mean == pytest.approx(whole.predict(queries).mean)
     growing.fit(known[30:], values[30:])  # other trials: it must forget
-    whole = EmProx(space, OneHot(space), k=10, power=1.0)
+    whole = NearestNeighbours(space, OneHot(space), k=10, power=1.0)
     whole.fit(known[30:], values[30:])
     assert growing.predict(queries).mean == pytest.approx(whole.predict(queries).mean)
 
@@ -109,17 +109,17 @@ def test_neighbours_are_distinct_networks(space, cells) -> None:
     known, values, queries = cells
     repeated = np.concatenate([known, np.repeat(known[:1], 9, axis=0)])
     noisy = np.concatenate([values, np.full(9, 0.5)])
-    estimator = EmProx(space, OneHot(space), k=60, power=1.0)
+    estimator = NearestNeighbours(space, OneHot(space), k=60, power=1.0)
     estimator.fit(repeated, noisy)
     values = np.concatenate([[(values[0] + 4.5) / 10], values[1:]])
-    reference = EmProx(space, OneHot(space), k=60, power=1.0)
+    reference = NearestNeighbours(space, OneHot(space), k=60, power=1.0)
     reference.fit(known, values)
     assert estimator.predict(queries).mean == pytest.approx(reference.predict(queries).mean)
 
 
 def test_k_above_what_is_known_is_refused(space, cells) -> None:
-    estimator = EmProx(space, OneHot(space), k=61, power=1.0)
-    with pytest.raises(UserError, match="EmProx needs 61 known architectures, got 60"):
+    estimator = NearestNeighbours(space, OneHot(space), k=61, power=1.0)
+    with pytest.raises(UserError, match="NearestNeighbours needs 61 known architectures, got 60"):
         estimator.fit(*cells[:2])
 
 
@@ -128,7 +128,7 @@ def test_k_above_what_is_known_is_refused(space, cells) -> None:
 )
 def test_numbers_out_of_range_are_refused(k, power, message, space) -> None:
     with pytest.raises(UserError, match=message):
-        EmProx(space, OneHot(space), k, power)
+        NearestNeighbours(space, OneHot(space), k, power)
 
 
 def test_the_published_encoder_beats_chance_on_the_real_table(real_table) -> None:
@@ -144,6 +144,6 @@ def test_the_published_encoder_beats_chance_on_the_real_table(real_table) -> Non
         space, width=32, cells=2000, epochs=2, batch=100, learning_rate=1e-3, weight_decay=1e-4, dropout=0.1,
         clip=5.0, seed=0, device="cpu",
     )  # fmt: skip
-    estimator = EmProx(space, encoder, k=10, power=1.0)
+    estimator = NearestNeighbours(space, encoder, k=10, power=1.0)
     estimator.fit(columns.archs[rows[:424]], columns.test[rows[:424]])
     assert kendalltau(estimator.predict(columns.archs[rows[424:]]).mean, columns.test[rows[424:]]).statistic > 0.1

@@ -1,0 +1,259 @@
+"""How well do estimators rank a space from few labels?
+
+`python -m experiments.estimators space=nb101 estimators=[emprox,ridge] sizes=[100,424] splits=20`
+
+For each split, n cells are labelled with ONE run's validation accuracy; the estimate is held against the mean test
+accuracy of other cells, drawn uniformly from the whole space. Whether the standard deviations are honest is asked of
+what is estimated, the validation accuracy of labelled cells left out (`within_1_std`), and of the mean test accuracy,
+which is nearly a point lower (`test_within_1_std`). Each measurement goes to a journal at once: what was measured
+is not measured again. Prints the table, and writes it with a figure to `experiments/results/`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from time import process_time
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.config import build, config_folder, explain
+from nas.errors import UserError
+from nas.paths import find_table
+from nas.tables import Table, read_table
+from nas.types import Architectures, Estimator, Prediction, Space, Values
+
+RESULTS = Path(__file__).parent / "results"
+TOP = 10
+MEASURES = (
+    "tau", "spearman", "precision", "within_1_std", "within_2_std", "test_within_1_std", "test_within_2_std",
+    "fit_seconds", "query_seconds",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Split:
+    """Labelled cells, cells to rank with their mean test accuracy, and labelled cells left out."""
+
+    known: Architectures
+    labels: Values
+    queries: Architectures
+    truth: Values
+    left_out: Architectures
+    left_out_labels: Values
+
+
+class Labels:
+    """Cells and values of a table: `archs`, mean `test` accuracy, and for `rows` the accuracy that `labels` them."""
+
+    def __init__(self, path: Path, table: Table) -> None:
+        self.archs, self.test = table.columns.archs, table.columns.test
+        with np.load(path) as arrays:  # one run's accuracy: a search never sees it, so tables do not give it
+            if not {"val_row", "val_acc_1run"} <= set(arrays):
+                raise UserError(f"{path} has no single runs (val_row, val_acc_1run): choose space=nb101")
+            self.rows: NDArray[np.int64] = arrays["val_row"].astype(np.int64)
+            self.labels: Values = arrays["val_acc_1run"][:, -1].astype(np.float64)
+
+    def split(self, n: int, seed: int, test_cells: int) -> Split:
+        """Draw `n` labelled cells, `test_cells` others of the space, and as many of the labelled cells left out."""
+        rng = np.random.default_rng([seed, n])
+        order = rng.permutation(len(self.rows))
+        chosen, left_out = order[:n], order[n:][:test_cells]
+        train = self.rows[chosen]
+        others = np.setdiff1d(rng.choice(len(self.archs), size=test_cells + n, replace=False), train)
+        test = rng.permutation(others)[:test_cells]
+        return Split(
+            known=self.archs[train],
+            labels=self.labels[chosen],
+            queries=self.archs[test],
+            truth=self.test[test],
+            left_out=self.archs[self.rows[left_out]],
+            left_out_labels=self.labels[left_out],
+        )
+
+
+def measure(estimator: Estimator, split: Split) -> dict[str, float | None]:
+    """Fit, estimate, and say how good the estimates and how long both took."""
+    from scipy.stats import kendalltau, spearmanr
+
+    start = process_time()
+    estimator.fit(split.known, split.labels)
+    fitted = process_time()
+    prediction = estimator.predict(split.queries)
+    done = process_time()
+    top = np.argsort(-split.truth, kind="stable")[:TOP]
+    left_out = estimator.predict(split.left_out)
+    return {
+        "tau": float(kendalltau(prediction.mean, split.truth).statistic),
+        "spearman": float(spearmanr(prediction.mean, split.truth).statistic),
+        "precision": len(np.intersect1d(top, prediction.top(TOP))) / TOP,
+        "within_1_std": within(left_out, split.left_out_labels, 1),
+        "within_2_std": within(left_out, split.left_out_labels, 2),
+        "test_within_1_std": within(prediction, split.truth, 1),
+        "test_within_2_std": within(prediction, split.truth, 2),
+        "fit_seconds": fitted - start,
+        "query_seconds": done - fitted,
+    }
+
+
+def within(prediction: Prediction, truth: Values, width: float) -> float | None:
+    """Share of the true values at most `width` standard deviations from the estimate."""
+    if prediction.std is None:
+        return None
+    return float((np.abs(truth - prediction.mean) <= width * prediction.std).mean())
+
+
+def journal(path: Path) -> dict[str, dict[str, float | None]]:
+    """Read what was measured; a last line that was cut off by a kill is dropped."""
+    measured: dict[str, dict[str, float | None]] = {}
+    if path.is_file():
+        whole = path.read_bytes().rpartition(b"\n")
+        path.write_bytes(whole[0] + whole[1])
+        for line in whole[0].decode().splitlines():
+            record = json.loads(line)
+            measured[record["what"]] = record["measures"]
+    return measured
+
+
+def summarise(runs: list[dict[str, float | None]]) -> dict[str, Any]:
+    """Mean and standard error over splits of each measure."""
+    summary: dict[str, Any] = {"splits": len(runs)}
+    for name in MEASURES:
+        values = np.array([run[name] for run in runs if run[name] is not None], dtype=np.float64)
+        if len(values):
+            error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else float("nan")
+            summary[name] = {"mean": round(float(values.mean()), 5), "standard_error": _number(error)}
+    return summary
+
+
+def _number(value: float) -> float | None:
+    return round(float(value), 5) if np.isfinite(value) else None
+
+
+def jobs(options: dict[str, Any]) -> Iterator[tuple[str, int, int]]:
+    """Every (estimator, size, split) in the order in which they are measured."""
+    for name in options["estimators"]:
+        for size in options["sizes"]:
+            for split in range(options["first_split"], options["first_split"] + options["splits"]):
+                yield name, size, split
+
+
+def draw(path: Path, methods: dict[str, dict[str, Any]], title: str) -> None:
+    """Draw Kendall tau against the number of labels, best method first."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.4, 4.6), layout="constrained")
+    axes = figure.add_subplot()
+    for name in sorted(methods, key=lambda name: -next(iter(methods[name].values()))["tau"]["mean"]):
+        sizes = [int(size) for size in methods[name]]
+        tau = [summary["tau"]["mean"] for summary in methods[name].values()]
+        error = [summary["tau"]["standard_error"] or 0 for summary in methods[name].values()]
+        axes.errorbar(sizes, tau, error, marker="o", markersize=3, label=name)
+    axes.set(xscale="log", xlabel="labelled cells", ylabel="Kendall tau with mean test accuracy")
+    axes.set_title(title, fontsize="medium")
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=120)
+
+
+def table_lines(methods: dict[str, dict[str, Any]]) -> Iterator[str]:
+    """Write the summary as a Markdown table: tau by size, then the other measures at the first size."""
+    sizes = list(next(iter(methods.values())))
+    others = [name for name in MEASURES if name != "tau"]
+    yield "| estimator |" + "".join(f" {n} |" for n in sizes) + "".join(f" {name}@{sizes[0]} |" for name in others)
+    yield "|---|" + "---|" * (len(sizes) + len(others))
+    for method, summaries in methods.items():
+        taus = (f" {s['tau']['mean']:.3f} ± {s['tau']['standard_error'] or 0:.3f} |" for s in summaries.values())
+        first = summaries[sizes[0]]
+        rest = (f" {first[name]['mean']:.3f} |" if name in first else " |" for name in others)
+        yield f"| {method} |" + "".join(taus) + "".join(rest)
+
+
+def run(options: dict[str, Any]) -> None:
+    """Measure what is not measured yet, report."""
+    from hydra import compose, initialize_config_dir
+    from omegaconf import OmegaConf
+    from rich.progress import track
+
+    space: Space = build(options["space"], "space")
+    if space.table_file is None:
+        raise UserError(f"{type(space).__name__} has no benchmark table: choose another space")
+    path = find_table(options["table"], space.table_file)
+    table = read_table(path, space)
+    labels = Labels(path, table)
+    if max(options["sizes"]) > len(labels.rows):
+        raise UserError(f"sizes has {max(options['sizes'])}, must be at most {len(labels.rows)}: labelled cells")
+    nodes: dict[str, Any] = {}
+    with initialize_config_dir(config_folder(), version_base="1.3"):
+        for name in options["estimators"]:
+            nodes[name] = OmegaConf.to_container(compose(f"estimator/{name}").estimator, resolve=True)
+    folder = Path(options["folder"])
+    folder.mkdir(parents=True, exist_ok=True)
+    measured = journal(folder / "journal.jsonl")
+    todo = list(jobs(options))
+    keys = {
+        job: json.dumps([nodes[job[0]], *job[1:], options["test_cells"], repr(space), table.sha256]) for job in todo
+    }
+    with (folder / "journal.jsonl").open("a", encoding="utf-8") as file:
+        for job in track([job for job in todo if keys[job] not in measured], "splits", disable=not sys.stderr.isatty()):
+            name, size, split = job
+            estimator: Estimator = build(nodes[name], "estimator", space=space)
+            estimator.prepare()  # once per space, so no part of a fit
+            measures = measure(estimator, labels.split(size, split, options["test_cells"]))
+            measured[keys[job]] = measures
+            file.write(json.dumps({"estimator": name, "what": keys[job], "measures": measures}) + "\n")
+            file.flush()
+    methods: dict[str, dict[str, Any]] = {}
+    for name, size, _ in todo:
+        runs = [measured[keys[job]] for job in todo if job[:2] == (name, size)]
+        methods.setdefault(name, {})[str(size)] = summarise(runs)
+    first, last = options["first_split"], options["first_split"] + options["splits"] - 1
+    report = {
+        "table": path.name,
+        "sha256": table.sha256,
+        "signal": "one run's validation accuracy at 108 epochs, against mean test accuracy",
+        "test_cells": options["test_cells"],
+        "splits": [first, last],
+        "estimators": nodes,
+        "methods": methods,
+    }
+    for line in table_lines(methods):
+        print(line)
+    if first == 0:  # other splits are for tuning and never reported
+        RESULTS.mkdir(exist_ok=True)
+        stem = f"estimators_{type(space).__name__.lower()}"
+        (RESULTS / f"{stem}.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        draw(
+            RESULTS / f"{stem}.png",
+            methods,
+            f"{path.name}, splits {first}-{last}, {options['test_cells']:,} test cells",
+        )
+
+
+def main() -> int:
+    """Read the options as Hydra does; a mistake is one line."""
+    from hydra import compose, initialize_config_dir
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    try:
+        search_path = f"hydra.searchpath=[file://{config_folder()}]"
+        with initialize_config_dir(str(Path(__file__).parent / "conf"), version_base="1.3"):
+            composed = compose("estimators", [*sys.argv[1:], search_path])
+        run(OmegaConf.to_container(composed, resolve=True))  # type: ignore[arg-type]
+    except (UserError, HydraException, OmegaConfBaseException) as error:
+        print(f"error: {error if isinstance(error, UserError) else explain(error)}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

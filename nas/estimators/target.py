@@ -1,0 +1,47 @@
+"""Values as normal scores: what an estimator learns when only the order and a fair spread matter."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nas.types import Values
+
+
+class RankNormal:
+    """The monotone map that gives known values a standard normal distribution, and its inverse.
+
+    The value of rank r of n (ties share their mean rank) gets the score ndtri((r - 0.5) / n). Between known values the
+    map is linear; beyond them it goes on with the slope of the outer tenth.
+
+    Args:
+        values: `(n,)` finite.
+    """
+
+    def __init__(self, values: Values) -> None:
+        from scipy.special import ndtri
+        from scipy.stats import rankdata
+
+        self.scores: Values = ndtri((rankdata(values) - 0.5) / len(values))
+        """`(n,)`: the scores of the known values."""
+        self._scores, self._values = np.unique(self.scores), np.unique(values)
+        last = len(self._values) - 1
+        step = max(1, last // 10)
+        if last:
+            inner = np.array([step, last - step])
+            outer = np.array([0, last])
+            rise = self._values[outer] - self._values[inner]
+            self._slopes = rise / (self._scores[outer] - self._scores[inner])
+        else:
+            self._slopes = np.zeros(2)
+
+    def inverse(self, scores: Values) -> Values:
+        """`(n,)`: the values that have these scores."""
+        low, high = np.minimum(scores - self._scores[0], 0), np.maximum(scores - self._scores[-1], 0)
+        result: Values = np.interp(scores, self._scores, self._values)
+        result += low * self._slopes[0] + high * self._slopes[1]
+        return result
+
+    def spread(self, scores: Values, deviation: Values) -> Values:
+        """`(n,)`: half the width, in values, of the scores within one deviation."""
+        width: Values = self.inverse(scores + deviation) - self.inverse(scores - deviation)
+        return width / 2
