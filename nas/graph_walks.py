@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import product
 
 import numpy as np
@@ -16,7 +17,7 @@ Array = NDArray[np.float32]
 
 
 def walk_features(graphs: Graphs) -> Array:
-    """Describe graphs by what a random path from input to output meets, and by how a signal changes on its way.
+    """Describe graphs by what a random path from input to output meets.
 
     Three distributions over paths: from the output back, all edges into a vertex alike (the share of each in a sum of
     its inputs); from the input on, all edges out of a vertex alike (the share of each in the gradient); all paths
@@ -24,54 +25,90 @@ def walk_features(graphs: Graphs) -> Array:
     operation) and a target (an operation or the output); the standard deviation of the number of vertices of each
     operation, and of all; for each set of operations but the empty one the expectation of 0.5 ** (vertices in the set).
 
-    Then, for each of those sets, the correlation at the output of two signals that are uncorrelated at the input, where
-    operations of the set act like a wide random layer with rectifier (the arc-cosine kernel, Cho and Saul 2009) and
-    others pass their input on; once with every edge of the same weight, once with weights that follow the signal's
-    variance, which a layer resets to one and a sum adds up.
-
     Args:
         graphs: `n` graphs; every vertex that is there is on a path from the input to the output.
 
     Returns:
         `(n, len(walk_names(graphs.operations)))`, no NaN; not scaled.
     """
-    starts = range(0, max(len(graphs), 1), FEATURE_BATCH)
-    parts = [slice(start, start + FEATURE_BATCH) for start in starts]
-    return np.concatenate([_features(graphs.adjacency[part], graphs.labels[part], graphs.operations) for part in parts])
+    return _in_parts(graphs, _walk_columns)
+
+
+def signal_features(graphs: Graphs) -> Array:
+    """Describe graphs by how much alike they make two signals that are uncorrelated at the input.
+
+    For each set of operations but the empty one, the correlation at the output, where operations of the set act like a
+    wide random layer with rectifier (the arc-cosine kernel, Cho and Saul 2009) and others pass their input on; once
+    with every edge of the same weight, once with weights that follow the signal's variance, which a layer resets to one
+    and a sum adds up.
+
+    Args:
+        graphs: as for `walk_features`.
+
+    Returns:
+        `(n, len(signal_names(graphs.operations)))`, 0..1; not scaled.
+    """
+    return _in_parts(graphs, _signal_columns)
+
+
+def _in_parts(graphs: Graphs, features: Callable[[Graphs], list[Array]]) -> Array:
+    parts = []
+    for start in range(0, max(len(graphs), 1), FEATURE_BATCH):
+        rows = slice(start, start + FEATURE_BATCH)
+        part = Graphs(graphs.adjacency[rows], graphs.labels[rows], graphs.operations)
+        parts.append(np.concatenate(features(part)).T)
+    return np.concatenate(parts)
 
 
 def walk_names(operations: tuple[str, ...]) -> list[str]:
     """Say in words what each column of `walk_features` is."""
     sets = set_names(operations)[1:]
     return [
-        *(
-            f"{walk}: {what}"
-            for walk in ("back from the output", "on from the input", "all paths alike")
-            for what in (
-                *(f"edges {a} -> {b}" for a, b in product(("input", *operations), (*operations, "output"))),
-                *(f"deviation of vertices {what}" for what in (*operations, "of all")),
-                *(f"decay over {s}" for s in sets),
-            )
-        ),
-        *(f"correlation {how} through {s}" for how in ("by edges", "by variance") for s in sets),
+        f"{walk}: {what}"
+        for walk in ("back from the output", "on from the input", "all paths alike")
+        for what in (
+            *(f"edges {a} -> {b}" for a, b in product(("input", *operations), (*operations, "output"))),
+            *(f"deviation of vertices {what}" for what in (*operations, "of all")),
+            *(f"decay over {s}" for s in sets),
+        )
     ]
 
 
-def _features(adjacency: NDArray[np.bool_], labels: NDArray[np.uint8], operations: tuple[str, ...]) -> Array:
-    edges = np.ascontiguousarray(adjacency.transpose(1, 2, 0), dtype=np.float32)  # (v, v, n)
+def signal_names(operations: tuple[str, ...]) -> list[str]:
+    """Say in words what each column of `signal_features` is."""
+    sets = set_names(operations)[1:]
+    return [f"correlation {how} through {s}" for how in ("by edges", "by variance") for s in sets]
+
+
+def _arrays(graphs: Graphs) -> tuple[Array, Array, Array, Array, Array]:
+    """Edges `(v, v, n)`; who carries each operation `(o, v, n)`; the input and the output `(1, v, n)` each.
+
+    Last, for each set of operations but the empty one, who carries one of them `(s, v, n)`.
+    """
+    edges = np.ascontiguousarray(graphs.adjacency.transpose(1, 2, 0), dtype=np.float32)
+    labels, operations = graphs.labels.T, graphs.operations
     codes = np.arange(FIRST_OPERATION, FIRST_OPERATION + len(operations))[:, None, None]
-    carries = (codes == labels.T).astype(np.float32)  # (o, v, n)
-    starts, ends = (np.array([[INPUT], [OUTPUT]])[..., None, None] == labels.T).astype(np.float32)  # (1, v, n) each
-    sets = operation_sets(operations)[1:].astype(np.float32)
-    inside = np.tensordot(sets, carries, axes=1)  # (s, v, n): 1 where the vertex carries an operation of the set
+    carries = (codes == labels).astype(np.float32)
+    starts, ends = (labels == np.array([[INPUT], [OUTPUT]])[..., None, None]).astype(np.float32)
+    inside = np.tensordot(operation_sets(operations)[1:].astype(np.float32), carries, axes=1)
+    return edges, carries, starts, ends, inside
+
+
+def _walk_columns(graphs: Graphs) -> list[Array]:
+    edges, carries, starts, ends, inside = _arrays(graphs)
+    counted = np.concatenate([carries, carries.sum(axis=0, keepdims=True)])
     columns: list[Array] = []
     for back in _walks(edges, ends[0]):
         taken = _taken(back, ends[0])
         columns.append(_pairs(taken, np.concatenate([starts, carries]), np.concatenate([carries, ends])))
-        columns.append(_deviations(back, np.concatenate([carries, carries.sum(axis=0, keepdims=True)]), ends[0]))
+        columns.append(_deviations(back, counted, ends[0]))
         columns.append(_decays(back, 1 - (1 - _DECAY) * inside, ends[0]))
-    columns += [_correlations(edges, inside, ends[0], by_variance) for by_variance in (False, True)]
-    return np.ascontiguousarray(np.concatenate(columns).T)
+    return columns
+
+
+def _signal_columns(graphs: Graphs) -> list[Array]:
+    edges, _, _, ends, inside = _arrays(graphs)
+    return [_correlations(edges, inside, ends[0], by_variance) for by_variance in (False, True)]
 
 
 def _at_output(values: Array, ends: Array) -> Array:

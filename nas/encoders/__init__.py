@@ -2,6 +2,7 @@
 
 from nas.encoders.base import Encoder
 from nas.encoders.features import FeatureEncoder
+from nas.encoders.graph import GraphEncoder
 from nas.encoders.sequence import SequenceEncoder
 
-__all__ = ["Encoder", "FeatureEncoder", "SequenceEncoder"]
+__all__ = ["Encoder", "FeatureEncoder", "GraphEncoder", "SequenceEncoder"]

@@ -6,9 +6,10 @@ import inspect
 import logging
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from nas.paths import cache_folder
@@ -21,11 +22,10 @@ Weights = dict[str, "torch.Tensor"]
 _log = logging.getLogger(__name__)
 
 
-def fingerprint(*settings: object, code: list[type]) -> str:
-    """Digest of settings and of the source files that define some classes and their bases."""
-    sources = sorted(
-        {inspect.getsourcefile(base) or "" for owner in code for base in owner.__mro__ if base.__module__ != "builtins"}
-    )
+def fingerprint(*settings: object, code: list[type], modules: Sequence[ModuleType] = ()) -> str:
+    """Digest of settings and of source files: of modules, and of those that define classes and their bases."""
+    owners = [base for owner in code for base in owner.__mro__ if base.__module__ != "builtins"]
+    sources = sorted({*(inspect.getsourcefile(owner) or "" for owner in owners), *(str(m.__file__) for m in modules)})
     digest = sha256(repr(settings).encode())
     for source in sources:
         if Path(source).is_file():

@@ -9,14 +9,16 @@ from numpy.typing import NDArray
 
 from nas.errors import UserError
 from nas.graph_features import graph_features
-from nas.graph_walks import walk_features
+from nas.graph_walks import signal_features, walk_features
+from nas.graphs import Graphs
 from nas.types import Architectures, Space
 
-_SETS: dict[str, Callable[[Space, Architectures], NDArray[np.float32]]] = {
-    "graph": lambda space, archs: graph_features(space.graphs(archs)),
-    "walk": lambda space, archs: walk_features(space.graphs(archs)),
-    "path": lambda space, archs: space.graphs(archs).paths().astype(np.float32),
-    "one_hot": lambda space, archs: space.one_hot(archs),
+_SETS: dict[str, Callable[[Space, Architectures, Graphs], NDArray[np.float32]]] = {
+    "graph": lambda space, archs, graphs: graph_features(graphs),
+    "walk": lambda space, archs, graphs: walk_features(graphs),
+    "signal": lambda space, archs, graphs: signal_features(graphs),
+    "path": lambda space, archs, graphs: graphs.paths().astype(np.float32),
+    "one_hot": lambda space, archs, graphs: space.one_hot(archs),
 }
 
 
@@ -25,8 +27,8 @@ class FeatureEncoder:
 
     Args:
         space: the search space.
-        features: names of the sets: `graph` (`nas.graph_features`), `walk` (`nas.graph_walks`), `path` (which sequences
-            of operations lead from input to output), `one_hot` (the canonical genes).
+        features: names of the sets: `graph` (`nas.graph_features`), `walk` and `signal` (`nas.graph_walks`), `path`
+            (which sequences of operations lead from input to output), `one_hot` (the canonical genes).
         cells: if not 0, every column gets mean 0 and deviation 1 over as many architectures, drawn uniformly; columns
             that are constant among them are dropped.
         seed: of that sample; not the search's seed.
@@ -51,7 +53,12 @@ class FeatureEncoder:
 
     def raw(self, archs: Architectures) -> NDArray[np.float32]:
         """`(n, columns)`: the features as they are."""
-        return np.concatenate([_SETS[name](self.space, archs) for name in self.features], axis=1)
+        return np.concatenate(self.blocks(archs), axis=1)
+
+    def blocks(self, archs: Architectures) -> list[NDArray[np.float32]]:
+        """One array `(n, columns)` for each set: the features as they are."""
+        graphs = self.space.graphs(archs)
+        return [_SETS[name](self.space, archs, graphs) for name in self.features]
 
     def load(self) -> None:
         """Learn the scale of each column from a sample of the space, where scaling is asked for."""

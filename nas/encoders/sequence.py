@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.encoders.cache import Weights, fingerprint, trained
+from nas.encoders.device import torch_device
 from nas.errors import UserError
 from nas.graphs import Graphs
 from nas.types import Architectures, Space
@@ -85,7 +86,7 @@ class SequenceEncoder:
 
             from nas.encoders.network import SequenceDecoderNetwork, SequenceEncoderNetwork
 
-            device = self._torch_device()
+            device = torch_device(self.device)
             vocabulary = self.space.graphs(self.space.sample(1, np.random.default_rng(self.seed))).vocabulary
             name = fingerprint(
                 self._settings,
@@ -101,17 +102,6 @@ class SequenceEncoder:
                 weights = trained(name, lambda: self._train(network, decoder, device))
             network.load_state_dict(weights)
             self._network = network.eval().requires_grad_(False)
-
-    def _torch_device(self) -> torch.device:
-        import torch
-
-        if self.device == "auto":
-            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        try:
-            return torch.empty(0, device=self.device).device
-        except (RuntimeError, AssertionError) as error:
-            reason = str(error).splitlines()[0]
-            raise UserError(f"estimator.encoder.device is {self.device!r}, cannot be used: {reason}") from error
 
     def _train(self, network: torch.nn.Module, decoder: torch.nn.Module, device: torch.device) -> Weights:
         import torch

@@ -2,9 +2,18 @@
 
 from nas.estimators.base import NetworkEstimator
 from nas.estimators.boosting import GradientBoosting
+from nas.estimators.emprox import EmProx
 from nas.estimators.gaussian_process import GaussianProcess
 from nas.estimators.neighbours import NearestNeighbours
 from nas.estimators.none import NoEstimator
 from nas.estimators.ridge import Ridge
 
-__all__ = ["GaussianProcess", "GradientBoosting", "NearestNeighbours", "NetworkEstimator", "NoEstimator", "Ridge"]
+__all__ = [
+    "EmProx",
+    "GaussianProcess",
+    "GradientBoosting",
+    "NearestNeighbours",
+    "NetworkEstimator",
+    "NoEstimator",
+    "Ridge",
+]

@@ -30,7 +30,7 @@ def test_the_scale_is_of_the_space_not_of_the_query(space: NB101) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"features": ["graph", "size"]}, "features has 'size', allowed: graph, walk, path, one_hot"),
+        ({"features": ["graph", "size"]}, "features has 'size', allowed: graph, walk, signal, path, one_hot"),
         ({"features": []}, "features is empty"),
         ({"features": "size"}, "features has 'size'"),
         ({"features": ["graph"], "cells": -1}, "cells is -1"),

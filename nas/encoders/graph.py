@@ -1,0 +1,180 @@
+"""The encoder-decoder of EmProx here: from what the graph does to a vector, and from the vector back to the genes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas import graph_features, graph_walks
+from nas.encoders.cache import Weights, fingerprint, trained
+from nas.encoders.device import torch_device
+from nas.encoders.features import FeatureEncoder
+from nas.errors import UserError
+from nas.graphs import Graphs
+from nas.types import Architectures, Space
+
+if TYPE_CHECKING:
+    import torch
+
+
+class GraphEncoder:
+    """Auto-encoder over graph features: linear encoder, decoder of one hidden layer, trained without labels.
+
+    The encoder is the linear one of least squared reconstruction error (principal components) of sets of features, each
+    column scaled to unit deviation times the weight of its set, so that distances in the embedding are, but for what
+    the dropped components hold, distances between weighted features. The decoder learns by cross-entropy to give back
+    the canonical genes. Trained once per space and setting on architectures sampled from the space, and kept in the
+    user's cache.
+
+    Args:
+        space: the search space.
+        weights: the sets of features (see `FeatureEncoder`), and the weight of each, above 0. `one_hot` must be among
+            them for the decoder to be exact: different networks may share all other features.
+        width: dimension of the embedding; less where there are fewer features.
+        cells: how many architectures to train on, drawn uniformly.
+        hidden: width of the decoder's hidden layer.
+        epochs: passes of the decoder over the cells.
+        batch: architectures per step.
+        learning_rate: highest of Adam, reached after 30 % of the steps (one cycle, Smith and Topin 2019).
+        seed: of the training's random numbers; not the search's seed, so that searches share the encoder.
+        device: for training the decoder: `auto` (a GPU where there is one), or a torch device.
+
+    Raises:
+        UserError: a number is out of its range.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        *,
+        weights: dict[str, float],
+        width: int,
+        cells: int,
+        hidden: int,
+        epochs: int,
+        batch: int,
+        learning_rate: float,
+        seed: int,
+        device: str,
+    ) -> None:
+        counts = {"width": width, "cells": cells, "hidden": hidden, "epochs": epochs, "batch": batch}
+        for name, count in counts.items():
+            if count < 1:
+                raise UserError(f"estimator.encoder.{name} is {count}, must be at least 1")
+        for name, weight in weights.items():
+            if not weight > 0:
+                raise UserError(f"estimator.encoder.weights.{name} is {weight}, must be above 0: leave the set out")
+        self.space = space
+        self.weights = dict(weights)
+        self.width, self.cells, self.hidden, self.epochs, self.batch = width, cells, hidden, epochs, batch
+        self.learning_rate, self.seed, self.device = learning_rate, seed, device
+        self._features = FeatureEncoder(space, features=list(weights))
+        self._weights: Weights | None = None
+        self._encoder: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
+
+    def load(self) -> None:
+        """Train for the space, or read the weights from the cache; does nothing the second time.
+
+        Raises:
+            UserError: the device does not exist.
+        """
+        if self._weights is None:
+            import torch
+
+            device = torch_device(self.device)
+            settings = (self.weights, self.width, self.cells, self.hidden, self.epochs, self.batch)
+            name = fingerprint(
+                settings,
+                (self.learning_rate, self.seed, torch.__version__, device.type, repr(self.space)),
+                code=[type(self), type(self.space), Graphs, FeatureEncoder],
+                modules=[graph_features, graph_walks],
+            )
+            self._weights = trained(name, lambda: self._train(device))
+            self._encoder = self._weights["mean"].numpy(), self._weights["projection"].numpy()
+
+    def _train(self, device: torch.device) -> Weights:
+        import torch
+
+        rng = np.random.default_rng(self.seed)
+        archs = self.space.sample(self.cells, rng)
+        blocks = self._features.blocks(archs)
+        weight = np.repeat(list(self.weights.values()), [block.shape[1] for block in blocks])
+        raw = np.concatenate(blocks, axis=1)
+        mean, projection = _principal_components(raw, weight, self.width)
+        embedded = (raw - mean) @ projection
+        scale = np.maximum(embedded.std(axis=0), 1e-6)
+        decoder = self._train_decoder(embedded / scale, self.space.canonical(archs), rng, device)
+        encoder = {"mean": mean, "projection": projection, "scale": scale}
+        return {**{key: torch.from_numpy(value) for key, value in encoder.items()}, **decoder}
+
+    def _train_decoder(
+        self, inputs: NDArray[np.float32], genes: Architectures, rng: np.random.Generator, device: torch.device
+    ) -> Weights:
+        import torch
+        from torch.nn.functional import cross_entropy
+
+        x, y = torch.from_numpy(inputs).to(device), torch.from_numpy(genes).long().to(device)
+        choices = int(self.space.cardinalities.max())
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(self.seed)
+            hidden = torch.nn.Linear(x.shape[1], self.hidden).to(device)
+            output = torch.nn.Linear(self.hidden, y.shape[1] * choices).to(device)
+        parameters = [*hidden.parameters(), *output.parameters()]
+        optimiser = torch.optim.Adam(parameters, self.learning_rate)
+        batches = -(-len(x) // self.batch)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, self.learning_rate, batches * self.epochs)
+        for _ in range(self.epochs):
+            for rows in torch.split(torch.from_numpy(rng.permutation(len(x))).to(device), self.batch):
+                scores = output(torch.relu(hidden(x[rows]))).view(-1, choices)
+                loss = cross_entropy(scores, y[rows].flatten())
+                optimiser.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimiser.step()
+                schedule.step()
+        state = {"hidden": hidden, "output": output}
+        return {
+            f"{name}.{key}": value.detach().cpu().contiguous()
+            for name, layer in state.items()
+            for key, value in layer.state_dict().items()
+        }
+
+    def embed(self, archs: Architectures) -> NDArray[np.float32]:
+        """`(n, width)`: embeddings, of mean 0 and mean squared length 1; the same network has the same."""
+        self.load()
+        assert self._encoder is not None
+        mean, projection = self._encoder
+        embedded: NDArray[np.float32] = np.matmul(self._features.raw(archs) - mean, projection)
+        return embedded
+
+    def decode(self, embeddings: NDArray[np.float32]) -> Architectures:
+        """`(n, genes)`: the most likely genes at points of the embedding `(n, width)`.
+
+        At the embedding of an architecture they are its canonical form, nearly always; elsewhere they need not be an
+        architecture of the space: ask `space.valid`.
+        """
+        import torch
+
+        self.load()
+        weights: Any = self._weights
+        with torch.inference_mode():
+            inputs = torch.from_numpy(np.asarray(embeddings, dtype=np.float32)) / weights["scale"]
+            hidden = torch.relu(inputs @ weights["hidden.weight"].T + weights["hidden.bias"])
+            scores = hidden @ weights["output.weight"].T + weights["output.bias"]
+            genes = scores.view(len(scores), len(self.space.cardinalities), -1).argmax(dim=2)
+        decoded: Architectures = genes.numpy().astype(np.uint8)
+        return decoded
+
+
+def _principal_components(
+    raw: NDArray[np.float32], weight: NDArray[np.float64], width: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Mean `(columns,)` and projection `(columns, width)`; columns that never vary count for nothing."""
+    mean, deviation = raw.mean(axis=0, dtype=np.float64), raw.std(axis=0, dtype=np.float64)
+    scale = np.divide(weight, deviation, out=np.zeros_like(weight), where=deviation > 1e-6)
+    scale /= np.sqrt((scale**2 * deviation**2).sum())  # mean squared length 1
+    scaled = (raw - mean) * scale
+    _, vectors = np.linalg.eigh(scaled.T @ scaled)  # ascending
+    projection = scale[:, None] * vectors[:, ::-1][:, :width]
+    return mean.astype(np.float32), np.ascontiguousarray(projection, dtype=np.float32)
