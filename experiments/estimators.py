@@ -227,7 +227,7 @@ def run(options: dict[str, Any]) -> None:
         print(line)
     if first == 0:  # other splits are for tuning and never reported
         RESULTS.mkdir(exist_ok=True)
-        stem = f"estimators_{type(space).__name__.lower()}"
+        stem = options["report"] or f"estimators_{type(space).__name__.lower()}"
         (RESULTS / f"{stem}.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
         draw(
             RESULTS / f"{stem}.png",

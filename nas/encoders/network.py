@@ -49,8 +49,14 @@ class SequenceDecoderNetwork(nn.Module):
         return self.output(torch.tanh(self.combine(torch.cat([hidden, attention @ states], dim=-1))))  # type: ignore[no-any-return]
 
 
-def reconstruction_loss(encoder: nn.Module, decoder: nn.Module, tokens: Tensor) -> Tensor:
-    """Cross-entropy of the tokens under teacher forcing; token 0 starts the sequence."""
+class RegressionHead(nn.Sequential):
+    """Embedding `(n, width)` to a number in 0..1, `(n, 1)`: one hidden layer (NAO, Luo et al. 2018, section 3.2)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 1), nn.Sigmoid())
+
+
+def reconstruction_loss(decoder: nn.Module, tokens: Tensor, encoded: tuple[Tensor, Tensor]) -> Tensor:
+    """Cross-entropy of the tokens, given what the encoder made of them, by teacher forcing; token 0 starts."""
     previous = torch.cat([torch.zeros_like(tokens[:, :1]), tokens[:, :-1]], dim=1)
-    scores = decoder(previous, *encoder(tokens))
-    return cross_entropy(scores.flatten(0, 1), tokens.flatten())
+    return cross_entropy(decoder(previous, *encoded).flatten(0, 1), tokens.flatten())

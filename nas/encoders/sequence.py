@@ -11,7 +11,7 @@ from nas.encoders.cache import Weights, fingerprint, trained
 from nas.encoders.device import torch_device
 from nas.errors import UserError
 from nas.graphs import Graphs
-from nas.types import Architectures, Space
+from nas.types import Architectures, Space, Values
 
 if TYPE_CHECKING:
     import torch
@@ -23,12 +23,12 @@ class SequenceEncoder:
     """LSTM encoder-decoder over tokens (Franken et al. 2022, section 3.1; the network of NAO, Luo et al. 2018).
 
     Trained once per space and setting on architectures sampled from the space, without labels, and kept in the user's
-    cache; embeddings come from the final encoder in evaluation mode.
+    cache; or, by `learn`, on given architectures. Embeddings come from the final encoder in evaluation mode.
 
     Args:
         space: the search space.
         width: dimension of the embedding.
-        cells: how many architectures to train on, drawn uniformly.
+        cells: how many architectures to train on, drawn uniformly; `learn` does without.
         epochs: passes over them; 0 leaves the network as it was drawn.
         batch: architectures per step.
         learning_rate: of Adam.
@@ -47,7 +47,6 @@ class SequenceEncoder:
         space: Space,
         *,
         width: int,
-        cells: int,
         epochs: int,
         batch: int,
         learning_rate: float,
@@ -56,6 +55,7 @@ class SequenceEncoder:
         clip: float,
         seed: int,
         device: str,
+        cells: int = 20000,
     ) -> None:
         for name, count, least in (
             ("width", width, 1),
@@ -74,6 +74,7 @@ class SequenceEncoder:
         self.seed = seed
         self.device = device
         self._network: SequenceEncoderNetwork | None = None
+        self._head: torch.nn.Module | None = None
 
     def load(self) -> None:
         """Train for the space, or read the weights from the cache; does nothing the second time.
@@ -84,10 +85,9 @@ class SequenceEncoder:
         if self._network is None:
             import torch
 
-            from nas.encoders.network import SequenceDecoderNetwork, SequenceEncoderNetwork
+            from nas.encoders.network import SequenceEncoderNetwork
 
             device = torch_device(self.device)
-            vocabulary = self.space.graphs(self.space.sample(1, np.random.default_rng(self.seed))).vocabulary
             name = fingerprint(
                 self._settings,
                 torch.__version__,
@@ -95,31 +95,85 @@ class SequenceEncoder:
                 repr(self.space),
                 code=[type(self), type(self.space), Graphs, SequenceEncoderNetwork],
             )
-            with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-                torch.manual_seed(self.seed)
-                network = SequenceEncoderNetwork(vocabulary, self.width, self.dropout).to(device)
-                decoder = SequenceDecoderNetwork(vocabulary, self.width, self.dropout).to(device)
-                weights = trained(name, lambda: self._train(network, decoder, device))
+            rng = np.random.default_rng(self.seed)
+            network, _ = self._networks(device)
+            weights = trained(name, lambda: self._weights(self.space.sample(self.cells, rng), rng, device))
             network.load_state_dict(weights)
             self._network = network.eval().requires_grad_(False)
 
-    def _train(self, network: torch.nn.Module, decoder: torch.nn.Module, device: torch.device) -> Weights:
+    def learn(self, archs: Architectures, targets: Values | None = None, share: float = 0.0) -> None:
+        """Train anew on these architectures alone; nothing is cached.
+
+        Args:
+            archs: `(n, genes)`.
+            targets: `(n,)` in 0..1, what `regress` is to give, by mean squared error (NAO, Luo et al. 2018).
+            share: 0..1, of that error in the loss; the rest is reconstruction's.
+
+        Raises:
+            UserError: the device does not exist.
+        """
+        device = torch_device(self.device)
+        rng = np.random.default_rng(self.seed)
+        self._network, self._head = self._trained(archs, rng, device, targets, share)
+
+    def regress(self, archs: Architectures) -> NDArray[np.float64]:
+        """`(n,)`: what the regression head says, 0..1; `learn` with targets comes first."""
+        import torch
+
+        assert self._head is not None
+        embedded = torch.from_numpy(self.embed(archs)).to(next(self._head.parameters()).device)
+        with torch.inference_mode():
+            return self._head(embedded)[:, 0].double().cpu().numpy()  # type: ignore[no-any-return]
+
+    def _networks(self, device: torch.device) -> tuple[SequenceEncoderNetwork, torch.nn.ModuleDict]:
+        """The encoder, and beside it the decoder and the regression head, as they are drawn."""
+        import torch
+
+        from nas.encoders.network import RegressionHead, SequenceDecoderNetwork, SequenceEncoderNetwork
+
+        vocabulary = self.space.graphs(self.space.sample(1, np.random.default_rng(self.seed))).vocabulary
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(self.seed)
+            network = SequenceEncoderNetwork(vocabulary, self.width, self.dropout)
+            decoder = SequenceDecoderNetwork(vocabulary, self.width, self.dropout)
+            beside = torch.nn.ModuleDict({"decoder": decoder, "head": RegressionHead(self.width)})
+        return network.to(device), beside.to(device)
+
+    def _weights(self, archs: Architectures, rng: np.random.Generator, device: torch.device) -> Weights:
+        network, _ = self._trained(archs, rng, device)
+        return {key: value.cpu() for key, value in network.state_dict().items()}
+
+    def _trained(
+        self,
+        archs: Architectures,
+        rng: np.random.Generator,
+        device: torch.device,
+        targets: Values | None = None,
+        share: float = 0.0,
+    ) -> tuple[SequenceEncoderNetwork, torch.nn.Module]:
         import torch
 
         from nas.encoders.network import reconstruction_loss
 
-        rng = np.random.default_rng(self.seed)
-        tokens = torch.from_numpy(self.space.graphs(self.space.sample(self.cells, rng)).tokens()).long().to(device)
-        parameters = [*network.parameters(), *decoder.parameters()]
+        network, beside = self._networks(device)
+        tokens = torch.from_numpy(self.space.graphs(archs).tokens()).long().to(device)
+        truth = None if targets is None else torch.from_numpy(targets).float().to(device)
+        parameters = [*network.parameters(), *beside.parameters()]
         optimiser = torch.optim.Adam(parameters, self.learning_rate, weight_decay=self.weight_decay)
-        for _ in range(self.epochs):
-            for rows in torch.split(torch.from_numpy(rng.permutation(len(tokens))), self.batch):
-                loss = reconstruction_loss(network, decoder, tokens[rows.to(device)])
-                optimiser.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
-                torch.nn.utils.clip_grad_norm_(parameters, self.clip)
-                optimiser.step()
-        return {key: value.cpu() for key, value in network.state_dict().items()}
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(self.seed)  # dropout's
+            for _ in range(self.epochs):
+                for rows in torch.split(torch.from_numpy(rng.permutation(len(tokens))).to(device), self.batch):
+                    encoded = network(tokens[rows])
+                    loss = reconstruction_loss(beside["decoder"], tokens[rows], encoded)
+                    if truth is not None:
+                        error = (beside["head"](encoded[1])[:, 0] - truth[rows]).square().mean()
+                        loss = (1 - share) * loss + share * error
+                    optimiser.zero_grad()
+                    loss.backward()  # type: ignore[no-untyped-call]
+                    torch.nn.utils.clip_grad_norm_(parameters, self.clip)
+                    optimiser.step()
+        return network.eval().requires_grad_(False), beside["head"].eval().requires_grad_(False)
 
     def embed(self, archs: Architectures) -> NDArray[np.float32]:
         """`(n, width)`: embeddings of unit length; the same network has the same."""

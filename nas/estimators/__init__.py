@@ -6,14 +6,17 @@ from nas.estimators.emprox import EmProx
 from nas.estimators.gaussian_process import GaussianProcess
 from nas.estimators.neighbours import NearestNeighbours
 from nas.estimators.none import NoEstimator
+from nas.estimators.published import NAO, PublishedEmProx
 from nas.estimators.ridge import Ridge
 
 __all__ = [
+    "NAO",
     "EmProx",
     "GaussianProcess",
     "GradientBoosting",
     "NearestNeighbours",
     "NetworkEstimator",
     "NoEstimator",
+    "PublishedEmProx",
     "Ridge",
 ]

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from nas.encoders import SequenceEncoder
-from nas.encoders.network import SequenceDecoderNetwork, SequenceEncoderNetwork, reconstruction_loss
+from nas.encoders.network import reconstruction_loss
 from nas.errors import UserError
 from nas.spaces import NB101
 
@@ -85,18 +85,31 @@ def test_a_damaged_file_is_trained_anew(damage, cache, small_space, caplog) -> N
 
 
 def test_training_lowers_the_reconstruction_loss(cache, small_space) -> None:
-    """On cells that were not trained on, against the same network untrained."""
-    archs = small_space.sample(200, np.random.default_rng(5))
+    """On cells that were not trained on, against the same network untrained: with its decoder, learnt anew."""
+    seen, archs = (small_space.sample(n, np.random.default_rng(n)) for n in (300, 200))
     tokens = torch.from_numpy(small_space.graphs(archs).tokens()).long()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        network, decoder = SequenceEncoderNetwork(7, 16, 0.1), SequenceDecoderNetwork(7, 16, 0.1)
-    before = float(reconstruction_loss(network.eval(), decoder.eval(), tokens).detach())
-    SequenceEncoder(small_space, **{**OPTIONS, "epochs": 40, "learning_rate": 5e-3})._train(
-        network.train(), decoder.train(), torch.device("cpu")
-    )
-    after = float(reconstruction_loss(network.eval(), decoder.eval(), tokens).detach())
-    assert after < 0.6 * before
+
+    class Spied(SequenceEncoder):
+        def _networks(self, device):
+            self.pair = super()._networks(device)
+            return self.pair
+
+    losses = []
+    for epochs in (0, 40):
+        encoder = Spied(small_space, **{**OPTIONS, "epochs": epochs, "learning_rate": 5e-3})
+        encoder.learn(seen)
+        network, beside = encoder.pair
+        losses.append(float(reconstruction_loss(beside["decoder"].eval(), tokens, network(tokens)).detach()))
+    assert losses[1] < 0.6 * losses[0]
+
+
+def test_a_head_learns_what_it_is_told(cache, small_space) -> None:
+    archs = small_space.sample(400, np.random.default_rng(0))
+    depth = (small_space.graphs(archs).labels != 0).mean(axis=1)
+    encoder = SequenceEncoder(small_space, **{**OPTIONS, "epochs": 30, "learning_rate": 5e-3})
+    encoder.learn(archs[:300], depth[:300], share=0.9)
+    assert np.corrcoef(encoder.regress(archs[300:]), depth[300:])[0, 1] > 0.8
+    assert not stored(cache)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,77 @@
+"""Published estimators that train a sequence encoder on the labelled architectures at each fit: references to beat."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nas.encoders import SequenceEncoder
+from nas.errors import UserError
+from nas.estimators.base import NetworkEstimator
+from nas.estimators.neighbours import NearestNeighbours
+from nas.types import Architectures, Keys, Prediction, Space, Values
+
+
+class PublishedEmProx(NearestNeighbours):
+    """EmProx as published (Franken, Singh and Vanschoren 2022, section 3).
+
+    At each fit the encoder-decoder is trained anew, by reconstruction, on the labelled architectures alone. Unlike in
+    the authors' code, each labelled architecture is embedded once, by the final encoder without dropout.
+
+    Args:
+        space: the search space.
+        encoder: the network and how it is trained.
+        k: number of neighbours, at least 1.
+        power: weights are distance ** -power; 1 as published.
+
+    Raises:
+        UserError: a number is out of its range.
+    """
+
+    encoder: SequenceEncoder
+
+    def __init__(self, space: Space, encoder: SequenceEncoder, k: int, power: float) -> None:
+        super().__init__(space, encoder, k, power)
+
+    def prepare(self) -> None:
+        """Do nothing: the encoder needs the labelled architectures."""
+
+    def _fit(self, archs: Architectures, keys: Keys, values: Values) -> None:
+        self.encoder.learn(archs)
+        self._index, self._keys = (
+            None,
+            np.empty(0, dtype=np.uint64),
+        )  # of another encoder
+        super()._fit(archs, keys, values)
+
+
+class NAO(NetworkEstimator):
+    """The performance predictor of NAO (Luo et al. 2018, section 3.2).
+
+    At each fit the encoder-decoder and a regression head on the embedding are trained anew on the labelled
+    architectures: mean squared error of the values, scaled to 0..1 by the least and the largest, and reconstruction.
+
+    Args:
+        space: the search space.
+        encoder: the network and how it is trained.
+        share: of the regression's error in the loss, above 0 and at most 1; the rest is reconstruction's.
+
+    Raises:
+        UserError: `share` is out of its range.
+    """
+
+    def __init__(self, space: Space, encoder: SequenceEncoder, share: float) -> None:
+        if not 0 < share <= 1:
+            raise UserError(f"estimator.share is {share}, must be above 0 and at most 1")
+        super().__init__(space, min_trials=2)
+        self.encoder = encoder
+        self.share = share
+        self._range = 0.0, 1.0
+
+    def _fit(self, archs: Architectures, keys: Keys, values: Values) -> None:
+        low, high = float(values.min()), float(values.max())
+        self._range = low, (high - low) or 1.0
+        self.encoder.learn(archs, (values - low) / self._range[1], self.share)
+
+    def _predict(self, archs: Architectures, keys: Keys) -> Prediction:
+        low, width = self._range
+        return Prediction(low + width * self.encoder.regress(archs))
