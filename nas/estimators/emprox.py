@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -60,8 +62,10 @@ class EmProx(NetworkEstimator):
         self._queried: tuple[Keys, NDArray[np.float32]] | None = None
 
     def prepare(self) -> None:
-        """Train the encoder for this space, or read it from the user's cache."""
-        self.encoder.load()
+        """Train the encoder for this space, or read it from the user's cache; embed a sample of the space."""
+        if self._anywhere is None:
+            self.encoder.load()
+            self._anywhere = self.encoder.embed(self.space.sample(_SAMPLE, np.random.default_rng(0))).astype(np.float64)
 
     def _proximity(self, queries: NDArray[Any], known: NDArray[Any]) -> NDArray[Any]:
         """`(n, k)`: as one product of matrices, because whole spaces are queried."""
@@ -79,7 +83,9 @@ class EmProx(NetworkEstimator):
         from scipy.linalg import cho_factor, eigh, lapack
         from scipy.sparse.linalg import eigsh
 
-        embedded = self._embed_known(archs, keys)
+        # All at once, though most were known at the last fit: how many are embedded together may change the last bit,
+        # and a search that was stopped must continue into the same history.
+        embedded = self.encoder.embed(archs)
         self._known = keys, values, embedded
         x = embedded.astype(np.float64)
         covariance = self._proximity(x, x) + self.linear * x @ x.T
@@ -99,22 +105,13 @@ class EmProx(NetworkEstimator):
         directions = vectors / np.sqrt(eigenvalues)
         self._weights = np.column_stack([weights, directions]).astype(np.float32)
         # Few directions explain less than all: by how much, on average, is seen on architectures drawn anywhere.
-        if self._anywhere is None:
-            self._anywhere = self.encoder.embed(self.space.sample(_SAMPLE, np.random.default_rng(0))).astype(np.float64)
+        self.prepare()
+        assert self._anywhere is not None
         shared = self._proximity(self._anywhere, x) + self.linear * self._anywhere @ x.T
         self._missed = float(
             (((shared @ inverse) * shared).sum(axis=1) - ((shared @ directions) ** 2).sum(axis=1)).mean()
         )
         self._trend = (self.linear * x.T @ np.column_stack([weights, directions])).astype(np.float32)
-
-    def _embed_known(self, archs: Architectures, keys: Keys) -> NDArray[np.float32]:
-        """Embed what is new since the last fit."""
-        if self._known is not None:
-            before, _, embedded = self._known
-            if np.array_equal(keys[: len(before)], before):
-                new = archs[len(before) :]
-                return np.concatenate([embedded, self.encoder.embed(new)]) if len(new) else embedded
-        return self.encoder.embed(archs)
 
     def _predict(self, archs: Architectures, keys: Keys) -> Prediction:
         if self._queried is None or not np.array_equal(self._queried[0], keys):
@@ -123,12 +120,16 @@ class EmProx(NetworkEstimator):
         known_keys, values, known = self._known
         queries = self._queried[1]
         scores, variance = np.empty(len(queries)), np.empty(len(queries))
-        for start in range(0, len(queries), _BATCH):
+
+        def estimate(start: int) -> None:
             rows = slice(start, start + _BATCH)
             x = queries[rows]
             sums = self._proximity(x, known) @ self._weights + x @ self._trend
             scores[rows] = sums[:, 0]
             variance[rows] = 1 + self.linear * (x**2).sum(axis=1) + self.noise - (sums[:, 1:] ** 2).sum(axis=1)
+
+        with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+            list(pool.map(estimate, range(0, len(queries), _BATCH)))
         variance -= self._missed
         deviation = self._scale * np.sqrt(np.maximum(variance, self.noise))
         mean, std = self._target.inverse(scores), self._target.spread(scores, deviation)
