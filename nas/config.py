@@ -21,17 +21,20 @@ _PLAIN = (int, float, str, bool)
 
 @dataclass
 class SearchConfig:
-    """The options beside the four groups; see `conf/config.yaml`."""
+    """The six groups and the options beside them; see `conf/config.yaml`."""
 
     space: Any = field(default_factory=dict)
     strategy: Any = field(default_factory=dict)
     estimator: Any = field(default_factory=dict)
     evaluator: Any = field(default_factory=dict)
+    dataset: Any = field(default_factory=dict)
+    executor: Any = field(default_factory=dict)
     seed: int = 0
     budget: int = 150
     initial: int = 20
     pool: int = 300
     batch: int = 1
+    table: str = "auto"
     resume: str | None = None
 
 
@@ -99,6 +102,8 @@ def build(node: Any, name: str, **given: Any) -> Any:
         if key not in parameters:
             allowed = ", ".join(option for option in parameters if option not in given)
             raise UserError(f"{name}.{key} is unknown, allowed: {allowed or 'no options'}")
+        if isinstance(entries[key], str) and entries[key] == "???":
+            raise UserError(f"{name}.{key} is missing: give it with {name}.{key}=VALUE")
     for key, parameter in parameters.items():
         if key in entries and isinstance(entries[key], Mapping | DictConfig) and "_target_" in entries[key]:
             entries[key] = build(entries[key], f"{name}.{key}", **given)
@@ -116,6 +121,8 @@ def build(node: Any, name: str, **given: Any) -> Any:
 
 def _typed(value: Any, hint: Any, name: str) -> Any:
     if hint not in _PLAIN and not (set(get_args(hint)) & set(_PLAIN)):
+        if hint is not Any and isinstance(value, _PLAIN):
+            raise UserError(f"{name} is {value!r}, must be described by options below it, with a _target_")
         return OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
     try:
         schema = OmegaConf.structured(make_dataclass("Options", [("value", hint, field(default=MISSING))]))

@@ -18,7 +18,12 @@ def progress(budget: int) -> Iterator[Callable[[History], None]]:
     best = TextColumn("best {task.fields[best]}")
     with Progress(TextColumn("evaluations"), BarColumn(), MofNCompleteColumn(), best, TimeElapsedColumn()) as bar:
         task = bar.add_task("search", total=budget, best="-")
-        yield lambda history: bar.update(task, completed=len(history), best=f"{history.values.max():.5f}")
+
+        def show(history: History) -> None:
+            best = f"{history.values[history.known].max():.5f}" if len(history.known) else "-"
+            bar.update(task, completed=len(history), best=best)
+
+        yield show
 
 
 def print_summary(result: dict[str, Any], folder: Path) -> None:
@@ -26,7 +31,8 @@ def print_summary(result: dict[str, Any], folder: Path) -> None:
     best = result["best"]
     print(f"best after {result['budget']} evaluations: {best['value']:.5f} (found at {best['step'] + 1})")
     if best["test_accuracy"] is not None:
-        print(f"test accuracy {best['test_accuracy']:.5f}, regret {result['test_regret']:.5f}")
+        regret = "" if result["test_regret"] is None else f", regret {result['test_regret']:.5f}"
+        print(f"test accuracy {best['test_accuracy']:.5f}{regret}")
     if expected := result["random_search_expected_value"]:
         print(f"random search would be expected at {expected[-1]:.5f}")
     print(f"cell {best['key']} (published hash {best['digest']})")

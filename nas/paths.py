@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from nas.errors import UserError
@@ -16,22 +17,35 @@ def cache_folder() -> Path:
     return Path(named) if named else user_cache_path("nas")
 
 
-def find_table(path: str | None, name: str) -> Path:
-    """Find a benchmark table: `path` if given, else `name` in `NAS_DATA_DIR`, else in the user's cache folder.
+def find_table(path: str | None, table: str, tables: Mapping[str, str]) -> tuple[str, Path]:
+    """Find a benchmark table: `path` if given, else in `NAS_DATA_DIR`, the user's cache folder, or this package.
+
+    Args:
+        path: the file, whatever its name.
+        table: a name in `tables`, or `auto`: the first that is there.
+        tables: name to file name.
+
+    Returns:
+        The table's name (of the file, for a given `path`) and the file.
 
     Raises:
-        UserError: there is no such file; says where it was looked for.
+        UserError: there is no such table, or no such file; says where it was looked for.
     """
     if path is not None:
-        places = [Path(path)]
-    else:
-        named = os.environ.get("NAS_DATA_DIR")
-        places = [Path(folder) / name for folder in (named, cache_folder()) if folder]
-    for place in places:
-        if place.is_file():
-            return place
-    looked = " and ".join(str(place) for place in places)
+        if not Path(path).is_file():
+            raise UserError(f"no benchmark table at {path}: name an .npz file with evaluator.path=FILE")
+        known = {file: name for name, file in tables.items()}
+        return known.get(Path(path).name, Path(path).name), Path(path)
+    if table != "auto" and table not in tables:
+        raise UserError(f"table is {table!r}, must be auto or one of: {', '.join(tables)}")
+    named = os.environ.get("NAS_DATA_DIR")
+    folders = [Path(folder) for folder in (named, cache_folder(), Path(__file__).parent / "data") if folder]
+    wanted = {table: tables[table]} if table != "auto" else tables
+    for name, file in wanted.items():
+        for folder in folders:
+            if (folder / file).is_file():
+                return name, folder / file
     raise UserError(
-        f"no benchmark table at {looked}: name the file with evaluator.path=FILE, "
-        f"or put {name} in a folder and set NAS_DATA_DIR to it"
+        f"no benchmark table {' or '.join(wanted.values())} in {' or '.join(str(folder) for folder in folders[:-1])}: "
+        f"name the file with evaluator.path=FILE, or set NAS_DATA_DIR to the folder that holds it"
     )

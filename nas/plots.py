@@ -21,7 +21,9 @@ def draw_progress(path: Path, incumbent: Values, random: Values | None, measured
     if random is not None:
         axes.plot(evaluations, 100 * random, "--", color="0.5", label="random search, expected")
     # The first evaluations say little and would squeeze the rest of the figure.
-    axes.set_ylim(100 * np.quantile(incumbent, 0.02) - 0.2, 100 * incumbent[-1] + 0.1)
+    shown = np.concatenate([curve[len(curve) // 50 :] for curve in (incumbent, random) if curve is not None])
+    low, high = 100 * np.nanmin(shown), 100 * np.nanmax(shown)
+    axes.set_ylim(low - 0.05 * (high - low) - 0.01, high + 0.05 * (high - low) + 0.01)
     axes.set(xlabel="evaluations", ylabel=f"best {measured_on.get('signal', 'value')} so far (%)")
     axes.set_title(measured_on.get("table", ""), fontsize="medium")
     axes.legend(loc="lower right")

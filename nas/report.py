@@ -10,11 +10,12 @@ import numpy as np
 
 from nas import __version__
 from nas.config import SearchConfig
+from nas.errors import UserError
 from nas.history import History, write_whole
 from nas.loop import Phases
 from nas.metrics import expected_best_of_random, incumbents
 from nas.plots import draw_cell, draw_progress
-from nas.types import Evaluator, Space
+from nas.types import Evaluator, Space, Values
 
 
 def write_report(
@@ -26,14 +27,20 @@ def write_report(
     """
     with phase("report"):
         values, archs = history.values, history.archs
-        best = int(values.argmax())
-        test = evaluator.test(archs)
+        if not len(history.known):
+            raise UserError(f"all {len(history)} evaluations failed; the first: {history.trials[0].error}")
+        best = int(np.nanargmax(values))
+        test = _test_accuracy(evaluator, history)
         reference = evaluator.reference()
-        random = expected_best_of_random(reference.signal, len(values)) if reference else None
+        random = random_test = None
+        if reference is not None:
+            random = expected_best_of_random(reference.signal, len(values))
+            random_test = expected_best_of_random(reference.signal, len(values), reference.test)
         draw_progress(folder / "progress.png", incumbents(values), random, evaluator.identity())
         title = f"{history.trials[best].key}: {values[best]:.4f}"
         draw_cell(folder / "best_cell.png", space.graphs(archs[best : best + 1]), title)
-    leaders = [int(values[: n + 1].argmax()) for n in range(len(values))]
+    best_so_far = incumbents(values)
+    leaders = [None if np.isnan(value) else int((values == value).argmax()) for value in best_so_far]
     result = {
         "version": __version__,
         "measured_on": evaluator.identity(),
@@ -47,15 +54,28 @@ def write_report(
             "value": values[best],
             "test_accuracy": None if test is None else test[best],
         },
-        "test_regret": None if test is None or reference is None else reference.optimum - test[best],
-        "incumbent_value": values[leaders].tolist(),
-        "incumbent_test_accuracy": None if test is None else test[leaders].tolist(),
+        "test_regret": None if test is None or reference is None else reference.test.max() - test[best],
+        "incumbent_value": _filled(values, leaders),
+        "incumbent_test_accuracy": None if test is None else _filled(test, leaders),
         "random_search_expected_value": None if random is None else random.tolist(),
+        "random_search_expected_test_accuracy": None if random_test is None else random_test.tolist(),
         "resumed_at": len(history.recorded) or None,
         "wall_seconds": {name: round(seconds, 3) for name, seconds in phase.items()},
     }
     write_whole(folder / "result.json", json.dumps(result, indent=1, allow_nan=False, default=_plain) + "\n")
     return result
+
+
+def _test_accuracy(evaluator: Evaluator, history: History) -> Values | None:
+    """Ask the evaluator, else take what it told with each evaluation."""
+    told = [(trial.details or {}).get("test_accuracy") for trial in history.trials]
+    if any(accuracy is not None for accuracy in told):
+        return np.array([np.nan if accuracy is None else accuracy for accuracy in told])
+    return evaluator.test(history.archs)
+
+
+def _filled(column: Values, leaders: list[int | None]) -> list[float | None]:
+    return [None if leader is None else float(column[leader]) for leader in leaders]
 
 
 def _plain(number: Any) -> Any:

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,13 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from nas.config import SearchConfig, build, checked, config_folder, differences, explain, register
 from nas.console import print_summary, progress
 from nas.errors import UserError
 from nas.history import History, write_whole
-from nas.loop import Phases, search
+from nas.loop import Budget, Phases, search
 from nas.types import Evaluator
 
 _log = logging.getLogger("nas.search")  # __name__ is __main__ when this is the program
@@ -34,10 +36,11 @@ def run(config: SearchConfig, folder: Path) -> dict[str, Any]:
     """
     phase = Phases()
     with phase("setup"):
-        space = build(config.space, "space")
+        parts = {name: build(getattr(config, name), name) for name in ("space", "dataset", "executor")}
+        evaluator: Evaluator = build(config.evaluator, "evaluator", **parts)
+        space = evaluator.space
         strategy = build(config.strategy, "strategy", space=space)
         estimator = build(config.estimator, "estimator", space=space)
-        evaluator: Evaluator = build(config.evaluator, "evaluator", space=space)
     if config.budget > config.initial < estimator.min_trials:
         raise UserError(
             f"initial is {config.initial}, must be at least {estimator.min_trials}: "
@@ -46,28 +49,17 @@ def run(config: SearchConfig, folder: Path) -> dict[str, Any]:
     reference = evaluator.reference()
     if reference is not None and config.budget > len(reference.signal):
         raise UserError(f"budget is {config.budget}, must be at most {len(reference.signal)}: the table has no more")
-    _record(folder, config, evaluator)
     with History(folder / "history.jsonl", space) as history:
+        _record(folder, config, evaluator)
         if len(history.recorded) >= config.budget and (folder / "result.json").exists():
             result: dict[str, Any] = json.loads((folder / "result.json").read_text(encoding="utf-8"))
             return result
         if config.budget > config.initial:
             with phase("prepare"):
                 estimator.prepare()
-        with progress(config.budget) as on_round:
-            search(
-                strategy,
-                estimator,
-                evaluator,
-                history,
-                seed=config.seed,
-                budget=config.budget,
-                initial=config.initial,
-                pool=config.pool,
-                batch=config.batch,
-                phase=phase,
-                on_round=on_round,
-            )
+        budget = Budget(config.budget, config.initial, config.pool, config.batch)
+        with progress(config.budget) as on_trial, closing(evaluator):
+            search(strategy, estimator, evaluator, history, budget, seed=config.seed, phase=phase, on_trial=on_trial)
         from nas.report import write_report  # brings the plotting libraries
 
         return write_report(folder, config, space, evaluator, history, phase)
@@ -78,8 +70,14 @@ def _record(folder: Path, config: SearchConfig, evaluator: Evaluator) -> None:
     recorded = _recorded(folder)
     if recorded is None:
         write_whole(folder / "config.yaml", OmegaConf.to_yaml(current))
-    elif changed := differences(recorded, current):
+    elif changed := differences(_essential(recorded), _essential(current)):
         raise UserError(f"{folder} holds a run with another configuration: {'; '.join(changed)}: use another folder")
+
+
+def _essential(record: dict[str, Any]) -> dict[str, Any]:
+    """A record without what may change between two parts of a run: where it trains, and where the table lies."""
+    evaluator = {key: value for key, value in (record.get("evaluator") or {}).items() if key != "path"}
+    return {**{key: value for key, value in record.items() if key != "executor"}, "evaluator": evaluator}
 
 
 def _options(config: SearchConfig) -> dict[str, Any]:
@@ -90,7 +88,10 @@ def _recorded(folder: Path) -> dict[str, Any] | None:
     path = folder / "config.yaml"
     if not path.is_file():
         return None
-    content = OmegaConf.to_container(OmegaConf.load(path))
+    try:
+        content = OmegaConf.to_container(OmegaConf.load(path))
+    except (YAMLError, OmegaConfBaseException) as error:
+        raise UserError(f"{path} is not the record of a run: {str(error).splitlines()[0]}") from error
     if not isinstance(content, dict):
         raise UserError(f"{path} is not the record of a run")
     return {str(key): value for key, value in content.items()}
@@ -99,10 +100,14 @@ def _recorded(folder: Path) -> dict[str, Any] | None:
 def _task(composed: DictConfig) -> float:
     try:
         return _search(composed)
-    except UserError as error:
-        if _shows_traces():
+    except (UserError, OSError) as error:
+        if _shows_traces() or (isinstance(error, OSError) and error.filename is None):
             raise
-        raise SystemExit(f"error: {error}") from error  # anything else Hydra would announce with a line of its own
+        text = str(error) if isinstance(error, UserError) else f"{error.filename}: {error.strerror}"
+        raise SystemExit(f"error: {text}") from error  # anything else Hydra would announce with a line of its own
+    except KeyboardInterrupt as stop:
+        print(f"stopped: continue with resume={HydraConfig.get().runtime.output_dir}", file=sys.stderr)
+        raise SystemExit(130) from stop
 
 
 def _shows_traces() -> bool:
@@ -140,9 +145,11 @@ def main() -> int:
             raise
         print(f"error: {error if isinstance(error, UserError) else explain(error)}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("stopped: continue with resume=FOLDER", file=sys.stderr)
-        return 130
+    except OSError as error:
+        if _shows_traces() or error.filename is None:
+            raise
+        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 1
     return 0
 
 

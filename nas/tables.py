@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from io import BytesIO
 from pathlib import Path
-from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nas.archives import Arrays
 from nas.errors import UserError
 from nas.types import Keys, Space, TableColumns, Values
 
@@ -27,11 +23,13 @@ class Table:
     Attributes:
         path: the file.
         sha256: digest of its content, hexadecimal.
+        space: the part of the search space that it covers.
         columns: the rows.
     """
 
     path: Path
     sha256: str
+    space: Space
     columns: TableColumns
     _sorted_keys: Keys
     _rows: NDArray[np.intp]
@@ -57,26 +55,6 @@ class Table:
         return self._rows[place]
 
 
-class _Arrays(Mapping[str, NDArray[Any]]):
-    """The arrays of a file; asking for one that is missing is a UserError."""
-
-    def __init__(self, path: Path, arrays: dict[str, NDArray[Any]]) -> None:
-        self._path, self._arrays = path, arrays
-
-    def __getitem__(self, name: str) -> NDArray[Any]:
-        if name not in self._arrays:
-            raise UserError(
-                f"{self._path} has no array {name!r}, only {', '.join(self) or 'none'}: is it another table?"
-            )
-        return self._arrays[name]
-
-    def __iter__(self) -> Any:
-        return iter(self._arrays)
-
-    def __len__(self) -> int:
-        return len(self._arrays)
-
-
 def read_table(path: Path, space: Space, expected_sha256: str | None = None) -> Table:
     """Read and check a table.
 
@@ -95,8 +73,9 @@ def read_table(path: Path, space: Space, expected_sha256: str | None = None) -> 
     digest = sha256(content).hexdigest()
     if expected_sha256 is not None and digest != expected_sha256.lower():
         raise UserError(f"{path} has SHA-256 {digest}, expected {expected_sha256}: obtain the file again")
-    arrays = _read_arrays(path, content)
+    arrays = Arrays(path, content)
     try:
+        space = space.covered(arrays)
         columns = space.table_columns(arrays)
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
@@ -110,21 +89,7 @@ def read_table(path: Path, space: Space, expected_sha256: str | None = None) -> 
     except UserError as error:
         raise UserError(f"{path} is no valid table: {error}") from error
     order = np.argsort(keys)
-    return Table(path, digest, columns, keys[order], order)
-
-
-def _read_arrays(path: Path, content: bytes) -> _Arrays:
-    try:
-        archive = np.load(BytesIO(content), allow_pickle=False)
-        if isinstance(archive, np.ndarray):
-            raise ValueError("a single array")
-        with archive:
-            return _Arrays(path, {name: archive[name] for name in archive.files})
-    except (OSError, EOFError, ValueError, KeyError, BadZipFile, zlib.error, NotImplementedError) as error:
-        raise UserError(
-            f"{path} ({len(content):,} bytes) is truncated, damaged or no NumPy archive (.npz) of plain arrays "
-            f"({error}): obtain the file again"
-        ) from error
+    return Table(path, digest, space, columns, keys[order], order)
 
 
 def _check_values(columns: TableColumns) -> None:

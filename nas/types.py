@@ -7,6 +7,7 @@ numbers come from the generator that is passed.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -86,16 +87,53 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
+class Candidate:
+    """One architecture on its way to evaluation, and what was thought of it when it was chosen.
+
+    Attributes:
+        arch: `(genes,)` uint8.
+        origin: the move that proposed it.
+        mean: the estimate, or None.
+        std: its standard deviation, or None.
+    """
+
+    arch: NDArray[np.uint8]
+    origin: str
+    mean: float | None = None
+    std: float | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one candidate.
+
+    Attributes:
+        value: what the search may see, or None where the evaluation failed.
+        cost: seconds of training, or None where unknown.
+        error: why the evaluation failed, or None.
+        details: what else the evaluator has to tell (such as learning curves), plain enough for JSON, or None.
+    """
+
+    value: float | None
+    cost: float | None = None
+    error: str | None = None
+    details: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
 class Reference:
     """What a benchmark knows of the whole space; for reports only, never for a search.
 
     Attributes:
         signal: `(n,)` the value of every architecture of the space.
-        optimum: the best test accuracy in the space, 0..1.
+        test: `(n,)` its mean test accuracy, 0..1.
     """
 
     signal: Values
-    optimum: float
+    test: Values
+
+    def __post_init__(self) -> None:
+        _same_length(self, signal=self.signal, test=self.test)
 
 
 @dataclass(frozen=True)
@@ -124,7 +162,11 @@ class Space(Protocol):
     def cardinalities(self) -> NDArray[np.int64]:
         """`(genes,)`: the number of values each gene may take."""
 
-    table_file: str | None
+    tables: Mapping[str, str]
+    """The benchmark tables there are for this space: name to file name, the most telling first."""
+
+    def covered(self, arrays: Mapping[str, NDArray[Any]]) -> Space:
+        """The part of this space that the arrays of a benchmark table are about."""
 
     def check(self, archs: Any) -> Architectures:
         """Return a valid batch as it is. Raises UserError for anything out of the space."""
@@ -163,15 +205,14 @@ class Space(Protocol):
 class Strategy(Protocol):
     """Proposes candidates. Its state is a function of what it was told, in order."""
 
-    def ask(self, n: int, rng: Generator) -> Proposal:
-        """Propose up to `n` distinct architectures, none told before, best guess first.
+    def ask(self, n: int, rng: Generator, exclude: Architectures | None = None) -> Proposal:
+        """Propose up to `n` distinct architectures, none told before and none of `exclude`, best guess first.
 
-        Raises:
-            UserError: no new architecture is left.
+        None at all means that the space is used up.
         """
 
     def tell(self, archs: Architectures, values: Values) -> None:
-        """Learn the values of evaluated architectures, in the order of their evaluation."""
+        """Learn the values of evaluated architectures, in the order of their evaluation; NaN: it failed."""
 
 
 class Estimator(Protocol):
@@ -193,11 +234,22 @@ class Estimator(Protocol):
 class Evaluator(Protocol):
     """Measures architectures: looks them up or trains them."""
 
+    space: Space
+    """The architectures that can be measured: the space that was asked for, or the part of it that is covered."""
+    slots: int
+    """How many architectures may be measured at once."""
+
     def identity(self) -> dict[str, str]:
         """What is measured and on what; results of different identities must never be mixed."""
 
     def evaluate(self, archs: Architectures) -> Evaluation:
-        """Measure architectures. Raises UserError for one that cannot be measured."""
+        """Measure architectures and wait for all. Raises UserError for one that cannot be measured."""
+
+    def submit(self, arch: NDArray[np.uint8]) -> Future[Outcome]:
+        """Begin to measure one architecture `(genes,)`; what goes wrong with it is told by the outcome."""
+
+    def close(self) -> None:
+        """Stop what is being measured, and give back what was taken for it."""
 
     def test(self, archs: Architectures) -> Values | None:
         """`(n,)` mean test accuracy, 0..1, or None where there is none. For the report only."""

@@ -47,4 +47,4 @@ def small_table(tmp_path_factory: pytest.TempPathFactory, small_space: NB101) ->
 
 @pytest.fixture(scope="session")
 def evaluator(small_space: NB101, small_table: Path) -> TableEvaluator:
-    return TableEvaluator(small_space, str(small_table), None, None)
+    return TableEvaluator(small_space, "auto", str(small_table), None, None)

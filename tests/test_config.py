@@ -40,6 +40,7 @@ def test_a_part_gets_its_options_its_parts_and_what_it_asks_for() -> None:
         ({**TARGET, "size": 1, "part": {**TARGET, "size": "y"}}, "p.part.size is 'y'"),
         ({"_target_": "no.such.module"}, "p._target_ cannot be imported: No module named 'no'"),
         ({"_target_": "nothing"}, "p._target_ cannot be imported"),
+        ({**TARGET, "size": 1, "part": 5}, "p.part is 5, must be described by options below it"),
         (None, "p is None, must name a class with _target_"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -25,10 +26,15 @@ def options(group: str) -> list[str]:
 
 
 def node(group: str, name: str) -> dict:
-    config = OmegaConf.to_container(OmegaConf.load(CONF / group / f"{name}.yaml"))
+    options = OmegaConf.load(CONF / group / f"{name}.yaml")
+    config = OmegaConf.to_container(OmegaConf.create({"table": "cifar10", "seed": 0, "part": options}), resolve=True)[
+        "part"
+    ]
     if "encoder" in config:
         small = {"cells": 256, "epochs": 1, "device": "cpu"}
         config["encoder"].update({key: value for key, value in small.items() if config["encoder"].get(key)})
+    if "recipe" in config:
+        config["recipe"].update(epochs=1)
     return config
 
 
@@ -190,3 +196,27 @@ class TestEvaluator:
         identity = any_evaluator.identity()
         assert identity
         assert all(isinstance(value, str) and value for value in identity.values())
+
+    def test_one_at_a_time_is_the_same_as_a_batch(self, any_evaluator, small_space) -> None:
+        archs = small_space.sample(3, np.random.default_rng(0))
+        whole = any_evaluator.evaluate(archs)
+        outcomes = [any_evaluator.submit(arch).result() for arch in archs]
+        assert [outcome.value for outcome in outcomes] == whole.value.tolist()
+        assert all(outcome.error is None for outcome in outcomes)
+        any_evaluator.close()
+
+
+@pytest.mark.parametrize("name", options("dataset"))
+class TestDataset:
+    def test_it_is_small_hashable_and_survives_a_pickle(self, name: str) -> None:
+        config = {key: "file" if value == "???" else value for key, value in node("dataset", name).items()}
+        dataset = build(config, "dataset")
+        content = pickle.dumps(dataset)
+        assert len(content) < 1000
+        assert {dataset: 1}[pickle.loads(content)] == 1
+
+    def test_what_must_be_given_is_asked_for_by_name(self, name: str) -> None:
+        config = node("dataset", name)
+        if "???" in config.values():
+            with pytest.raises(UserError, match=r"dataset\.path is missing: give it with dataset\.path=VALUE"):
+                build(config, "dataset")

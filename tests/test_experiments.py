@@ -7,48 +7,121 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import table_arrays
 
-from nas.spaces import NB101
+from experiments.build_digits_table import official_columns, read_journal, record, table
+from experiments.digits import SEEDS, TABLE, Setting, reliability, skeleton, space, train_cell, versions
+from experiments.digits_figures import figures
+from nas.datasets import Digits
+from nas.networks import parameter_counts
+from nas.recipe import Recipe
 
 ROOT = Path(__file__).parents[1]
+QUICK = Setting(Digits(64, 100), skeleton(4), Recipe(epochs=2))
 
 
-def measure(*options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "experiments.estimators", *options]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+def test_reliability_of_a_ranking_without_and_with_noise() -> None:
+    rng = np.random.default_rng(0)
+    cells = rng.normal(size=(400, 1))
+    assert reliability(cells + np.zeros((1, 3)) + 1e-9 * rng.normal(size=(400, 3))) == pytest.approx(1)
+    # variance 1 between cells, 1 within: the mean of 3 has reliability 1 / (1 + 1 / 3)
+    assert reliability(cells + rng.normal(size=(400, 3))) == pytest.approx(0.75, abs=0.05)
+    assert abs(reliability(rng.normal(size=(400, 3)))) < 0.3
+
+
+def test_columns_are_read_back_as_the_same_cells() -> None:
+    archs = space().enumerate()
+    columns = official_columns(space().graphs(archs))
+    n = len(archs)
+    rest = {"test_acc_108": np.zeros(n), "val_row": np.arange(n), "val_acc_1run": np.zeros((n, 4))}
+    md5 = np.array([list(bytes.fromhex(digest)) for digest in space().digests(archs)], dtype=np.uint8)
+    read = space().table_columns({**columns, **rest, "train_time_108_1run": np.zeros(n), "md5": md5})
+    np.testing.assert_array_equal(space().keys(read.archs), space().keys(archs))
+
+
+def test_table_holds_what_training_gave() -> None:
+    archs = space().enumerate()[[5, 900, 2000]]
+    trained = [train_cell(arch[None], QUICK) for arch in archs]
+    lines = [
+        json.loads(json.dumps(record(*result, key)))
+        for result, key in zip(trained, space().keys(archs).tolist(), strict=True)
+    ]
+    arrays = table(archs, lines, QUICK, {"torch": "x"})
+    hashes = [row.tobytes().hex() for row in arrays["md5"]]
+    assert hashes == sorted(space().digests(archs))
+    for arch, (curves, _) in zip(archs, trained, strict=True):
+        row = hashes.index(space().digests(arch[None])[0])
+        assert arrays["params"][row] == curves.parameters
+        assert arrays["images"].tolist() == list(curves.images)
+        for part in ("train", "valid", "test"):
+            np.testing.assert_array_equal(arrays[f"{part}_correct"][row], getattr(curves, f"{part}_correct"))
+            np.testing.assert_allclose(arrays[f"{part}_loss"][row], getattr(curves, f"{part}_loss"), rtol=1e-3)
+    assert arrays["test_correct"].shape == (3, len(SEEDS), 2)
+
+
+def test_a_torn_line_is_cut_off_and_another_setting_refused(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "journal.jsonl"
+    assert read_journal(path, {"setting": 1}) == {}
+    with path.open("a") as journal:
+        journal.write('{"key": 7, "a": 1}\n{"key": 8, "a"')
+    assert read_journal(path, {"setting": 1}) == {7: {"key": 7, "a": 1}}
+    assert path.read_text().endswith('"a": 1}\n')
+    with pytest.raises(SystemExit, match="made with"):
+        read_journal(path, {"setting": 2})
+
+
+@pytest.mark.slow
+def test_a_build_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
+    journal = tmp_path / "journal.jsonl"
+    for cells in ("2", "3"):
+        subprocess.run(
+            [sys.executable, "-m", "experiments.build_digits_table", "--cells", cells, "--journal", str(journal)],
+            cwd=ROOT,
+            check=True,
+        )
+    keys = [json.loads(line)["key"] for line in journal.read_text().splitlines()[1:]]
+    assert sorted(keys) == sorted(space().keys(space().enumerate()[:3]).tolist())
 
 
 @pytest.fixture(scope="module")
-def labelled(tmp_path_factory, small_space: NB101) -> Path:
-    path = tmp_path_factory.mktemp("labelled") / "nasbench101.npz"
-    np.savez_compressed(path, **table_arrays(small_space, small_space.enumerate(), validated=True))
-    return path
+def shipped() -> dict[str, np.ndarray]:
+    with np.load(ROOT / "nas" / "data" / "nb101_digits.npz", allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
 
 
-def test_estimators_are_measured_once_and_after_a_kill_only_what_is_missing(labelled: Path, tmp_path: Path) -> None:
-    options = [
-        "space.max_vertices=5", "estimators=[ridge,knn_onehot]", "sizes=[50,100]", "splits=2", "first_split=1000",
-        "test_cells=400", f"table={labelled}", f"folder={tmp_path}",
-    ]  # fmt: skip
-    first = measure(*options)
-    assert first.returncode == 0, first.stderr
-    journal = tmp_path / "journal.jsonl"
-    lines = journal.read_text().splitlines()
-    assert len(lines) == 8
-    assert 0.1 < json.loads(lines[-1])["measures"]["tau"] < 1
-    journal.write_text("\n".join(lines[:3]) + "\n" + lines[3][:20])
-    again = measure(*options)
-    assert [json.loads(line)["what"] for line in journal.read_text().splitlines()] == [
-        json.loads(line)["what"] for line in lines
-    ]
-    taus = [[row.split("|")[2:4] for row in done.stdout.splitlines()] for done in (first, again)]
-    assert taus[0] == taus[1]
-    assert measure(*options).stdout == again.stdout  # from the journal alone, timings and all
+def test_the_shipped_table_has_every_cell_once(shipped: dict[str, np.ndarray]) -> None:
+    archs = space().enumerate()
+    assert [row.tobytes().hex() for row in shipped["md5"]] == sorted(space().digests(archs))
+    graphs = space().graphs(archs)
+    rows = np.argsort(np.array(space().digests(archs)))
+    for name, column in official_columns(graphs).items():
+        np.testing.assert_array_equal(shipped[name], column if name == "op_names" else column[rows])
+    np.testing.assert_array_equal(shipped["params"], parameter_counts(graphs, TABLE.skeleton)[rows])
+    for part, images in zip(("train", "valid", "test"), shipped["images"], strict=True):
+        assert shipped[f"{part}_correct"].shape == (len(archs), len(SEEDS), TABLE.recipe.epochs)
+        assert shipped[f"{part}_correct"].max() <= images
+        assert np.isfinite(shipped[f"{part}_loss"]).all()
 
 
-def test_a_mistake_is_one_line(tmp_path: Path) -> None:
-    done = measure("estimators=[magic]", f"table={tmp_path / 'none.npz'}")
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("error: no benchmark table at")
-    assert done.stderr.count("\n") == 1
+def test_the_shipped_table_meets_what_was_asked_of_it(shipped: dict[str, np.ndarray]) -> None:
+    found = figures(shipped)
+    assert found["icc_test"] >= 0.95
+    assert found["icc_valid"] >= 0.95
+    assert found["spearman_test_parameters"] <= 0.85
+    assert found["largest_rank"] > 1
+    assert found["best"] < 0.99
+    assert (ROOT / "nas" / "data" / "nb101_digits.npz").stat().st_size <= 4_000_000
+
+
+def test_training_a_cell_again_gives_what_the_shipped_table_says(shipped: dict[str, np.ndarray]) -> None:
+    made_with, here = json.loads(str(shipped["versions"])), versions()
+    if changed := [name for name, value in here.items() if made_with[name] != value]:
+        pytest.skip(f"the table was made with another {', '.join(changed)}: the same figures to the bit need the same")
+    assert json.loads(str(shipped["setting"])) == TABLE.describe()
+    archs = space().enumerate()[[700, 2100]]
+    for arch, digest in zip(archs, space().digests(archs), strict=True):
+        row = [stated.tobytes().hex() for stated in shipped["md5"]].index(digest)
+        curves, _ = train_cell(arch[None], TABLE)
+        for part in ("train", "valid", "test"):
+            np.testing.assert_array_equal(shipped[f"{part}_correct"][row], getattr(curves, f"{part}_correct"))
+            loss = getattr(curves, f"{part}_loss").astype(np.float16)
+            np.testing.assert_allclose(shipped[f"{part}_loss"][row], loss, rtol=1e-3)  # rounded twice

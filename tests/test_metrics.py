@@ -17,6 +17,16 @@ def test_expected_best_is_the_mean_over_all_subsets() -> None:
     assert expected_best_of_random(population, 6) == pytest.approx(expected)
 
 
+def test_what_is_reported_is_that_of_the_best_draw() -> None:
+    signal = np.array([0.3, 0.1, 0.8, 0.7, 0.2])
+    reported = np.array([1.0, 5.0, 2.0, 9.0, 4.0])
+    expected = [
+        np.mean([reported[max(chosen, key=lambda i: signal[i])] for chosen in combinations(range(5), n)])
+        for n in range(1, 6)
+    ]
+    assert expected_best_of_random(signal, 5, reported) == pytest.approx(expected)
+
+
 def test_expected_best_reaches_known_levels_of_the_real_table(real_table: Path) -> None:
     """Random search needs 1,537 cells to reach 93.90 % mean test accuracy."""
     curve = expected_best_of_random(read_table(real_table, NB101()).columns.test, 1537)

@@ -74,7 +74,7 @@ def test_the_result_says_what_was_found_and_on_what(finished: Path, small_space:
     everything = evaluator.test(small_space.enumerate())
     assert result["test_regret"] == pytest.approx(everything.max() - best["test_accuracy"])
     assert result["random_search_expected_value"] == pytest.approx(expected_best_of_random(everything, 60))
-    assert result["measured_on"] == evaluator.identity()
+    assert result["measured_on"] == {**evaluator.identity(), "table": "cifar10"}
     assert (result["seed"], result["budget"], result["resumed_at"]) == (0, 60, None)
     assert {"setup", "prepare", "ask", "fit", "predict", "evaluate", "report"} <= set(result["wall_seconds"])
 
@@ -185,10 +185,29 @@ def test_a_sweep_makes_one_folder_for_each_run(tmp_path: Path, data) -> None:
     assert [json.loads((tmp_path / f"sweep/{job}/result.json").read_text()) for job in range(4)] == results
 
 
+def test_a_budget_of_the_whole_space_is_spent(tmp_path: Path, data) -> None:
+    options = ["strategy=random", "estimator=none", "pool=500", "batch=500", "initial=2532", "budget=2532"]
+    done = run_search(*options, "hydra.run.dir=run", cwd=tmp_path, **data)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "run/result.json").read_text())["test_regret"] == 0
+
+
+def test_what_cannot_change_a_result_may_change_between_two_parts_of_a_run(
+    finished: Path, tmp_path: Path, small_table: Path
+) -> None:
+    moved = tmp_path / "nasbench101.npz"
+    moved.write_bytes(small_table.read_bytes())
+    options = [*SMALL, "budget=60", f"hydra.run.dir={finished}", "executor=dask", f"evaluator.path={moved}"]
+    done = run_search(*options, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["budgett=3"], "budgett is unknown, allowed: space, strategy, estimator, evaluator, seed, budget"),
+        (["estimator.encoder=5"], "estimator.encoder is 5, must be described by options below it"),
+        (["hydra.run.dir=damaged.npz/run"], "damaged.npz/run: Not a directory"),
+        (["budgett=3"], "budgett is unknown, allowed: space, strategy, estimator, evaluator, dataset, executor"),
         (["+budgett=3"], "budgett is unknown, the options are space, strategy"),
         (["space=nb999"], "space=nb999 is unknown, allowed: nb101"),
         (["estimator=magic"], "estimator=magic is unknown, allowed: emprox, "),
@@ -208,7 +227,10 @@ def test_a_sweep_makes_one_folder_for_each_run(tmp_path: Path, data) -> None:
         (["estimator=untrained", "estimator.k=21"], "initial is 20, must be at least 21"),
         (["estimator=untrained", "estimator.k=0"], "estimator.k is 0, must be at least 1"),
         (["strategy.tournament=21"], "strategy.tournament is 21, must be 1..20"),
-        (["evaluator.path=nowhere.npz"], "no benchmark table at nowhere.npz: name the file with evaluator.path=FILE"),
+        (
+            ["evaluator.path=nowhere.npz"],
+            "no benchmark table at nowhere.npz: name an .npz file with evaluator.path=FILE",
+        ),
         (["evaluator.path=damaged.npz"], "is truncated, damaged or no NumPy archive"),
         (["evaluator.sha256=00"], "expected 00: obtain the file again"),
         (["evaluator.signal=validation"], "only test_mean"),
@@ -244,8 +266,7 @@ def test_help_needs_none_of_the_heavy_modules(tmp_path: Path) -> None:
 
 
 def test_without_a_table_the_program_says_where_it_looked(tmp_path: Path) -> None:
-    done = run_search(cwd=tmp_path, NAS_DATA_DIR=str(tmp_path), NAS_CACHE_DIR=str(tmp_path / "cache"))
+    cache = tmp_path / "cache"
+    done = run_search("table=cifar10", cwd=tmp_path, NAS_DATA_DIR=str(tmp_path), NAS_CACHE_DIR=str(cache))
     assert done.returncode == 1
-    assert (
-        f"error: no benchmark table at {tmp_path}/nasbench101.npz and {tmp_path}/cache/nasbench101.npz" in done.stderr
-    )
+    assert f"error: no benchmark table nasbench101.npz in {tmp_path} or {cache}: name the file" in done.stderr

@@ -43,20 +43,22 @@ def test_rows_are_found_by_key_in_any_order(tmp_path: Path) -> None:
 
 
 def test_the_signal_is_validation_only_where_every_cell_has_it(tmp_path: Path) -> None:
-    part = TableEvaluator(SPACE, str(write(tmp_path)), None, None)
+    part = TableEvaluator(SPACE, "auto", str(write(tmp_path)), None, None)
     assert part.identity()["signal"] == "test_mean"
     path = tmp_path / "whole.npz"
     np.savez(path, **table_arrays(SPACE, CELLS, validated=True))
-    whole = TableEvaluator(SPACE, str(path), None, None)
+    whole = TableEvaluator(SPACE, "auto", str(path), None, None)
     assert whole.identity()["signal"] == "validation"
     assert whole.evaluate(CELLS).value == pytest.approx(whole.test(CELLS) - 0.02, abs=1e-6)
-    assert TableEvaluator(SPACE, str(path), "test_mean", None).evaluate(CELLS).value == pytest.approx(whole.test(CELLS))
+    assert TableEvaluator(SPACE, "auto", str(path), "test_mean", None).evaluate(CELLS).value == pytest.approx(
+        whole.test(CELLS)
+    )
     with pytest.raises(UserError, match="signal is 'validation', but .* only test_mean"):
-        TableEvaluator(SPACE, str(write(tmp_path)), "validation", None)
+        TableEvaluator(SPACE, "auto", str(write(tmp_path)), "validation", None)
 
 
 def test_cost_is_nan_where_the_table_lacks_it(tmp_path: Path) -> None:
-    cost = TableEvaluator(SPACE, str(write(tmp_path)), None, None).evaluate(CELLS).cost
+    cost = TableEvaluator(SPACE, "auto", str(write(tmp_path)), None, None).evaluate(CELLS).cost
     assert (np.isnan(cost)).sum() == len(CELLS) - 20
     assert set(cost[~np.isnan(cost)]) == {100.0}
 
@@ -128,19 +130,27 @@ def test_the_file_is_found_by_path_then_data_folder_then_cache(tmp_path: Path, m
         (tmp_path / name).mkdir()
     monkeypatch.setenv("NAS_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("NAS_CACHE_DIR", str(tmp_path / "cache"))
-    with pytest.raises(UserError, match=r"data/nasbench101.npz and .*cache/nasbench101.npz: name the file with"):
-        TableEvaluator(SPACE, None, None, None)
-    digests = {}
+    with pytest.raises(UserError, match=r"nasbench101.npz in .*data or .*cache: name the file with evaluator.path"):
+        TableEvaluator(SPACE, "cifar10", None, None, None)
     for place, name in enumerate(("cache", "data", "given")):
         path = write(tmp_path / name, params=np.full(91, place, dtype=np.int32))
-        digests[name] = read_table(path, SPACE).sha256
         explicit = str(path) if name == "given" else None
-        assert TableEvaluator(SPACE, explicit, None, None).identity()["sha256"] == digests[name]
+        evaluator = TableEvaluator(SPACE, "cifar10", explicit, None, None)
+        assert evaluator.identity()["sha256"] == read_table(path, SPACE).sha256
+        assert evaluator.identity()["table"] == "cifar10"
     with pytest.raises(UserError, match="no benchmark table at elsewhere"):
-        TableEvaluator(SPACE, "elsewhere", None, None)
+        TableEvaluator(SPACE, "auto", "elsewhere", None, None)
+    with pytest.raises(UserError, match="table is 'svhn', must be auto or one of: cifar10, digits"):
+        TableEvaluator(SPACE, "svhn", None, None, None)
+
+
+def test_the_space_follows_the_table(tmp_path: Path) -> None:
+    evaluator = TableEvaluator(NB101(max_vertices=7, max_edges=6), "auto", str(write(tmp_path)), None, None)
+    assert repr(evaluator.space) == "NB101(max_vertices=4, max_edges=6)"
+    assert (np.sort(evaluator.space.keys(CELLS)) == SPACE.keys(CELLS)).all()
 
 
 def test_the_reference_is_the_whole_table(tmp_path: Path) -> None:
-    reference = TableEvaluator(SPACE, str(write(tmp_path)), None, None).reference()
+    reference = TableEvaluator(SPACE, "auto", str(write(tmp_path)), None, None).reference()
     assert np.sort(reference.signal) == pytest.approx(np.sort(accuracy(SPACE, CELLS)), abs=1e-6)
-    assert reference.optimum == reference.signal.max()
+    assert (reference.test == reference.signal).all()

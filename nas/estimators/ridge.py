@@ -11,6 +11,8 @@ from nas.errors import UserError
 from nas.estimators.base import NetworkEstimator
 from nas.types import Architectures, Keys, Prediction, Space, Values
 
+_MOST = 1 - 1e-4  # an accuracy of 1 would have an infinite logarithm
+
 
 class Ridge(NetworkEstimator):
     """Ridge regression of -log(1 - accuracy) on path and one-hot encodings.
@@ -20,7 +22,7 @@ class Ridge(NetworkEstimator):
         alpha: strength of the penalty, above 0.
 
     Raises:
-        UserError: `alpha` is not above 0; from `fit`, a value is not an accuracy in [0, 1).
+        UserError: `alpha` is not above 0; from `fit`, a value is not an accuracy in 0..1.
     """
 
     def __init__(self, space: Space, alpha: float) -> None:
@@ -37,9 +39,11 @@ class Ridge(NetworkEstimator):
     def _fit(self, archs: Architectures, keys: Keys, values: Values) -> None:
         from sklearn.linear_model import Ridge as RidgeRegression
 
-        for value in values[(values < 0) | (values >= 1)][:1]:
-            raise UserError(f"estimator=ridge needs accuracies in [0, 1), got {value}: use another estimator")
-        self._model = RidgeRegression(alpha=self.alpha).fit(self._features(archs), -np.log1p(-values))
+        for value in values[(values < 0) | (values > 1)][:1]:
+            raise UserError(f"estimator=ridge needs accuracies in 0..1, got {value}: use another estimator")
+        self._model = RidgeRegression(alpha=self.alpha).fit(
+            self._features(archs), -np.log1p(-np.minimum(values, _MOST))
+        )
 
     def _predict(self, archs: Architectures, keys: Keys) -> Prediction:
         return Prediction(mean=-np.expm1(-self._model.predict(self._features(archs)).astype(np.float64)))

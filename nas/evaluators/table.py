@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import logging
+from concurrent.futures import Future
+
 import numpy as np
+from numpy.typing import NDArray
 
 from nas.errors import UserError
 from nas.paths import find_table
 from nas.tables import read_table
-from nas.types import Architectures, Evaluation, Reference, Space, Values
+from nas.types import Architectures, Evaluation, Outcome, Reference, Space, Values
+
+_log = logging.getLogger(__name__)
 
 
 class TableEvaluator:
     """Looks architectures up in a benchmark table; see `nas.tables` for the file.
 
     Args:
-        space: the search space; it knows its table's name and format.
-        path: the file; None: look in `NAS_DATA_DIR`, then in the user's cache folder.
+        space: the search space; it knows its tables. The evaluator's own `space` is the part that the table covers.
+        table: which of the space's tables, or `auto`: the first that is there.
+        path: the file; None: look in `NAS_DATA_DIR`, then in the user's cache folder, then in this package.
         signal: what the search sees: `validation` or `test_mean`; None: the first that the table has for every row.
         sha256: the digest that the file must have; None: any.
 
@@ -23,12 +30,14 @@ class TableEvaluator:
         UserError: there is no such file, it is not a valid table of this space, or it lacks the signal.
     """
 
-    def __init__(self, space: Space, path: str | None, signal: str | None, sha256: str | None) -> None:
-        name = space.table_file
-        if name is None:
+    slots = 1
+
+    def __init__(self, space: Space, table: str, path: str | None, signal: str | None, sha256: str | None) -> None:
+        if not space.tables:
             raise UserError(f"{type(space).__name__} has no benchmark table: use another evaluator")
-        self.space = space
-        self._table = read_table(find_table(path, name), space, sha256)
+        self._name, file = find_table(path, table, space.tables)
+        self._table = read_table(file, space, sha256)
+        self.space = self._table.space
         signals = self._table.signals
         self._signal = next(iter(signals)) if signal is None else signal
         if self._signal not in signals:
@@ -37,17 +46,29 @@ class TableEvaluator:
                 f"only {', '.join(signals)}"
             )
         self._values = signals[self._signal]
+        _log.info("table %s (%s, %d architectures), signal %s", self._name, file, len(self._table), self._signal)
 
     def identity(self) -> dict[str, str]:
         """The table's name, digest and size, and the signal."""
         table = self._table
-        return {"table": table.path.name, "sha256": table.sha256, "rows": f"{len(table)}", "signal": self._signal}
+        return {"table": self._name, "sha256": table.sha256, "rows": f"{len(table)}", "signal": self._signal}
 
-    def _rows(self, archs: Architectures) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+    def _rows(self, archs: Architectures) -> NDArray[np.intp]:
         try:
             return self._table.rows(self.space.keys(archs))
         except KeyError as error:
             raise UserError(f"{self._table.path} has no architecture with key {error.args[0]}") from error
+
+    def submit(self, arch: NDArray[np.uint8]) -> Future[Outcome]:
+        """Look one architecture up, at once."""
+        found = self.evaluate(arch[None])
+        cost = float(found.cost[0])
+        future: Future[Outcome] = Future()
+        future.set_result(Outcome(float(found.value[0]), None if np.isnan(cost) else cost))
+        return future
+
+    def close(self) -> None:
+        """Do nothing: nothing is open."""
 
     def evaluate(self, archs: Architectures) -> Evaluation:
         """Look up the signal and the training seconds."""
@@ -59,5 +80,5 @@ class TableEvaluator:
         return self._table.columns.test[self._rows(archs)]
 
     def reference(self) -> Reference:
-        """The signal of every row, and the best test accuracy. For the report only."""
-        return Reference(self._values, float(self._table.columns.test.max()))
+        """The signal and the test accuracy of every row. For the report only."""
+        return Reference(self._values, self._table.columns.test)

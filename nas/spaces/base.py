@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from nas.errors import UserError
 from nas.graphs import Graphs
-from nas.types import Architectures, Keys, TableColumns
+from nas.types import Architectures, Keys, Space, TableColumns
 
 _BATCH = 1 << 12  # rows handled at once, so that the intermediate arrays stay in the processor's cache
 
@@ -38,8 +39,8 @@ class GeneSpace(ABC):
         attempts: how often `mutate` tries anew for a child before it gives up.
     """
 
-    table_file: str | None = None
-    """Name of the benchmark table of this space, where there is one."""
+    tables: Mapping[str, str] = MappingProxyType({})
+    """The benchmark tables there are for this space: name to file name, the most telling first."""
 
     def __init__(self, genes: tuple[Gene, ...], *, attempts: int = 1000) -> None:
         self.genes = genes
@@ -172,6 +173,14 @@ class GeneSpace(ABC):
             values = np.arange(1, 2) if choices == 2 else np.arange(choices)
             columns.append(column[:, None] == values)
         return np.concatenate(columns, axis=1, dtype=np.float32)
+
+    def digests(self, archs: Architectures) -> list[str]:
+        """Return the hash by which the field knows each architecture: the key, where it knows none."""
+        return [f"{key:016x}" for key in self.keys(archs)]
+
+    def covered(self, arrays: Mapping[str, NDArray[Any]]) -> Space:
+        """Return the part of this space that the arrays of a benchmark table are about: all of it."""
+        return self
 
     def table_columns(self, arrays: Mapping[str, NDArray[Any]]) -> TableColumns:
         """Read the arrays of this space's benchmark table; see `nas.tables`.

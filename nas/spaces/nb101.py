@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 from itertools import permutations
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ class NB101(GeneSpace):
         UserError: a limit is out of its range.
     """
 
-    table_file = "nasbench101.npz"
+    tables: Mapping[str, str] = MappingProxyType({"cifar10": "nasbench101.npz", "digits": "nb101_digits.npz"})
 
     def __init__(self, max_vertices: int = 7, max_edges: int = 9) -> None:
         if not 3 <= max_vertices <= 7:
@@ -225,8 +226,17 @@ class NB101(GeneSpace):
 
         return module_hashes(self.graphs(archs))
 
+    def covered(self, arrays: Mapping[str, NDArray[Any]]) -> NB101:
+        """Return this space, or its part with at most as many vertices as any cell of the table."""
+        most = int(arrays["num_vertices"].max(initial=3))
+        return self if most >= self.max_vertices else NB101(max(most, 3), self.max_edges)
+
     def table_columns(self, arrays: Mapping[str, NDArray[Any]]) -> TableColumns:
-        """Read the compact table of NAS-Bench-101: `num_vertices`, `adj_bits`, `ops`, `test_acc_108` and more.
+        """Read a table of NAS-Bench-101 cells.
+
+        All have `num_vertices`, `adj_bits`, `ops` and `md5`, in the way of the published files. That of CIFAR-10 has
+        mean test accuracy after 108 epochs and, for some rows, validation accuracy and seconds of one run; that of
+        digits has the number of correct images by row, seed and epoch.
 
         Raises:
             UserError: an array is missing, or does not fit this space.
@@ -240,15 +250,15 @@ class NB101(GeneSpace):
         for vertex in range(1, self.max_vertices - 1):
             inner = vertex < vertices - 1
             archs[:, self._edges + vertex - 1] = np.where(inner, ops[:, vertex], 0)
-        n = len(archs)
-        validation = np.full(n, np.nan)
-        validation[arrays["val_row"]] = arrays["val_acc_1run"][:, -1]
-        cost = np.full(n, np.nan)
-        cost[arrays["val_row"]] = arrays["train_time_108_1run"]
-        return TableColumns(
-            archs,
-            test=arrays["test_acc_108"].astype(np.float64),
-            validation=None if np.isnan(validation).any() else validation,
-            cost=cost,
-            digests=arrays["md5"],
-        )
+        if "valid_correct" in arrays:
+            _, valid_images, test_images = arrays["images"]
+            test = arrays["test_correct"][:, :, -1].mean(axis=1) / test_images
+            validation = arrays["valid_correct"][:, :, -1].mean(axis=1) / valid_images
+            cost = arrays["cpu_seconds"].astype(np.float64) / len(arrays["seeds"])
+        else:
+            test = arrays["test_acc_108"].astype(np.float64)
+            validation, cost = np.full((2, len(archs)), np.nan)
+            validation[arrays["val_row"]] = arrays["val_acc_1run"][:, -1]
+            cost[arrays["val_row"]] = arrays["train_time_108_1run"]
+        complete = None if np.isnan(validation).any() else validation
+        return TableColumns(archs, test, complete, cost, digests=arrays["md5"])

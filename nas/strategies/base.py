@@ -10,12 +10,14 @@ from numpy.random import Generator
 from nas.errors import UserError
 from nas.types import Architectures, Proposal, Space, Values
 
-_ROUNDS = 4  # of proposing, before what is missing is drawn at random, and again before it is given up
+_ROUNDS = 4  # of proposing, before what is missing is drawn at random, and again before the space is enumerated
 _LEAST = 64  # proposals made at once, since most may be known
 
 
 class ArchiveStrategy(ABC):
     """A strategy whose state is the list of all trials told so far; a subclass gives `propose`.
+
+    Those that succeeded are in `_archs` `(n, genes)` and `_values` `(n,)`, oldest first.
 
     Args:
         space: the search space.
@@ -32,23 +34,21 @@ class ArchiveStrategy(ABC):
         """Make `n` valid candidates, best guess first; some may be known or equal to one another."""
 
     def tell(self, archs: Architectures, values: Values) -> None:
-        """Learn the values `(n,)` of architectures `(n, genes)`, in the order of their evaluation."""
-        self._archs = np.concatenate([self._archs, archs])
-        self._values = np.concatenate([self._values, values])
+        """Learn the values `(n,)` of architectures `(n, genes)`, in order; one that failed (NaN) stays known."""
+        known = np.isfinite(values)
+        self._archs = np.concatenate([self._archs, archs[known]])
+        self._values = np.concatenate([self._values, values[known]])
         self._keys = np.concatenate([self._keys, self.space.keys(archs)])
 
-    def ask(self, n: int, rng: Generator) -> Proposal:
-        """Propose up to `n` distinct architectures that were not told before, best guess first.
+    def ask(self, n: int, rng: Generator, exclude: Architectures | None = None) -> Proposal:
+        """Propose up to `n` distinct architectures, none told before and none of `exclude`, best guess first.
 
-        What `propose` cannot supply is drawn at random from the space; fewer than `n` come back only when the space is
-        nearly used up.
-
-        Raises:
-            UserError: no new architecture could be found.
+        What `propose` cannot supply is drawn at random from the space; fewer than `n` come back only where the space is
+        used up, or, if it is too large to be enumerated, nearly so.
         """
+        taken = self._keys if exclude is None else np.concatenate([self._keys, self.space.keys(exclude)])
         found = Proposal(self._archs[:0], np.empty(0, dtype=np.str_))
-        taken = self._keys
-        for make in [self.propose] * _ROUNDS + [self.random] * _ROUNDS:
+        for make in [self.propose] * _ROUNDS + [self.random] * _ROUNDS + [self._rest]:
             if len(found) == n:
                 break
             made = make(max(n, _LEAST), rng)
@@ -60,9 +60,15 @@ class ArchiveStrategy(ABC):
                 np.concatenate([found.archs, made.archs[new]]), np.concatenate([found.origin, made.origin[new]])
             )
             taken = np.concatenate([taken, keys[new]])
-        if not len(found):
-            raise UserError(f"no new architecture found after {len(self._keys)} evaluations: lower the budget")
         return found
+
+    def _rest(self, n: int, rng: Generator) -> Proposal:
+        """All architectures, in random order, where the space can be enumerated."""
+        try:
+            archs = self.space.enumerate()
+        except UserError:
+            return self.random(n, rng)
+        return Proposal(archs[rng.permutation(len(archs))], np.full(len(archs), "random"))
 
     def random(self, n: int, rng: Generator) -> Proposal:
         """Draw `n` architectures uniformly from the space."""

@@ -44,9 +44,19 @@ def test_ridge_reaches_its_known_rank_correlation(real_table) -> None:
     assert 0.54 < np.mean(taus) < 0.66
 
 
+def test_a_perfect_accuracy_is_an_accuracy(space: NB101) -> None:
+    archs = space.unique(space.sample(50, np.random.default_rng(0)))
+    values = np.linspace(0.9, 1.0, len(archs))
+    estimator = Ridge(space, alpha=1e-3)
+    estimator.fit(archs, values)
+    mean = estimator.predict(archs).mean
+    assert np.isfinite(mean).all()
+    assert np.corrcoef(mean, values)[0, 1] > 0.9
+
+
 def test_values_that_are_no_accuracies_are_refused(space: NB101) -> None:
     archs = space.sample(5, np.random.default_rng(0))
-    with pytest.raises(UserError, match=r"accuracies in \[0, 1\), got 93.5"):
+    with pytest.raises(UserError, match="accuracies in 0..1, got 93.5"):
         Ridge(space, alpha=1.0).fit(archs, np.full(5, 93.5))
     with pytest.raises(UserError, match="alpha is 0"):
         Ridge(space, alpha=0.0)

@@ -84,8 +84,7 @@ def test_nothing_is_proposed_twice_and_the_space_is_used_up_in_the_end() -> None
         assert not keys & seen
         seen |= keys
         strategy.tell(archs, np.zeros(len(archs)))
-    with pytest.raises(UserError, match="no new architecture found after 91 evaluations"):
-        strategy.ask(1, np.random.default_rng(0))
+    assert len(strategy.ask(1, np.random.default_rng(0))) == 0
 
 
 def test_when_the_neighbours_are_used_up_the_pool_is_filled_at_random(small_space: NB101) -> None:

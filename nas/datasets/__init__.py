@@ -1,0 +1,9 @@
+"""Images to train on."""
+
+from nas.datasets.base import Dataset, Images
+from nas.datasets.cifar import Cifar
+from nas.datasets.digits import Digits
+from nas.datasets.folder import ImageFolder
+from nas.datasets.npz import NpzFile
+
+__all__ = ["Cifar", "Dataset", "Digits", "ImageFolder", "Images", "NpzFile"]

@@ -1,0 +1,102 @@
+"""CIFAR-10 and CIFAR-100 from their official archives."""
+
+from __future__ import annotations
+
+import tarfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.datasets.base import Images, image_digests, standardised
+from nas.errors import UserError
+from nas.paths import cache_folder
+
+_PIXELS = 3 * 32 * 32
+
+
+@dataclass(frozen=True)
+class Cifar:
+    """CIFAR-10 or CIFAR-100 (Krizhevsky 2009), read from the archive of the "binary version".
+
+    It holds plain bytes; the "python version" holds pickles, which can execute anything, and is not read. The first
+    training images of the archive are for training, the last `valid` for validation, the archive's test images for
+    test. Images that occur again in a later part are left out of the earlier one. Images are standardised by the
+    training images' mean and deviation of each channel.
+
+    Args:
+        classes: 10 or 100 (the fine labels).
+        path: the archive; None: `cifar-10-binary.tar.gz` or `cifar-100-binary.tar.gz` in the user's cache folder.
+        valid: images to validate on, 1..49,999.
+
+    Raises:
+        UserError: a number is out of its range.
+    """
+
+    classes: int = 10
+    path: str | None = None
+    valid: int = 10_000
+
+    def __post_init__(self) -> None:
+        if self.classes not in (10, 100):
+            raise UserError(f"dataset.classes is {self.classes}, must be 10 or 100")
+        if not 1 <= self.valid < 50_000:
+            raise UserError(f"dataset.valid is {self.valid}, must be 1..49,999")
+
+    def load(self) -> Images:
+        """Read the archive; 1.2 GB of memory.
+
+        Raises:
+            UserError: it is missing, damaged, or another file.
+        """
+        name = f"cifar-{self.classes}-binary.tar.gz"
+        path = Path(self.path) if self.path is not None else cache_folder() / name
+        if not path.is_file():
+            raise UserError(
+                f"no CIFAR-{self.classes} at {path}: download {name} (the binary version) from "
+                f"https://www.cs.toronto.edu/~kriz/cifar.html and put it there, or name it with dataset.path=FILE"
+            )
+        names = [f"data_batch_{number}.bin" for number in range(1, 6)] if self.classes == 10 else ["train.bin"]
+        tested = "test_batch.bin" if self.classes == 10 else "test.bin"
+        members = self._members(path)
+        for member in (*names, tested):
+            if member not in members:
+                raise UserError(f"{path} has no {member}: is it {name}, the binary version?")
+        parts = [self._parse(path, member, members[member]) for member in (*names, tested)]
+        images = np.concatenate([part[0] for part in parts[:-1]])
+        labels = np.concatenate([part[1] for part in parts[:-1]])
+        if len(images) <= self.valid:
+            raise UserError(f"dataset.valid is {self.valid}, but {path} has {len(images)} training images")
+        split = len(images) - self.valid
+        return _disjoint((images[:split], labels[:split]), (images[split:], labels[split:]), parts[-1])
+
+    def _members(self, path: Path) -> dict[str, bytes]:
+        try:
+            with tarfile.open(path, "r:gz") as archive:
+                files = ((Path(entry.name).name, archive.extractfile(entry)) for entry in archive if entry.isfile())
+                return {name: file.read() for name, file in files if file is not None and name.endswith(".bin")}
+        except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
+            raise UserError(f"{path} is truncated, damaged or no .tar.gz archive ({error}): obtain it again") from error
+
+    def _parse(self, path: Path, member: str, content: bytes) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        before = 1 if self.classes == 10 else 2  # CIFAR-100 has the coarse label first
+        if not content or len(content) % (before + _PIXELS):
+            raise UserError(
+                f"{member} of {path} has {len(content):,} bytes, no multiple of {before + _PIXELS:,}: obtain it again"
+            )
+        rows = np.frombuffer(content, dtype=np.uint8).reshape(-1, before + _PIXELS)
+        return rows[:, before:].reshape(-1, 3, 32, 32), rows[:, before - 1].astype(np.int64)
+
+
+def _disjoint(*parts: tuple[NDArray[np.uint8], NDArray[np.int64]]) -> Images:
+    later: set[bytes] = set()
+    kept = []
+    for images, labels in reversed(parts):
+        digests = image_digests(images)
+        rows = np.array([digest not in later for digest in digests])
+        kept.append((images[rows], labels[rows]))
+        later.update(digests)
+    kept.reverse()
+    return Images.of(standardised(*(images for images, _ in kept)), [labels for _, labels in kept])

@@ -1,0 +1,124 @@
+"""The width of every vertex of a cell, and the parameters of whole networks, for batches of graphs.
+
+The rules are those of NAS-Bench-101 (Ying et al. 2019, section 2.1 and the published model builder).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.errors import UserError
+from nas.graphs import FIRST_OPERATION, OUTPUT, Graphs
+
+KERNELS = {"conv3x3-bn-relu": 3, "conv1x1-bn-relu": 1, "maxpool3x3": 0}
+"""The operations a vertex may carry, each with the side of its convolution; 0: it has no weights."""
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """What surrounds the cells: a 3x3 convolution, stacks of cells, global average pooling, a dense layer.
+
+    Between two stacks the image is halved (2x2 max-pool) and the number of channels doubled. The defaults are those of
+    NAS-Bench-101.
+
+    Args:
+        stem: channels of the first convolution and the first stack, at least 1.
+        stacks: number of stacks, at least 1.
+        cells: cells in a stack, at least 1.
+        classes: at least 2.
+        image_channels: channels of an image, at least 1.
+
+    Raises:
+        UserError: a number is out of its range.
+    """
+
+    stem: int = 128
+    stacks: int = 3
+    cells: int = 3
+    classes: int = 10
+    image_channels: int = 3
+
+    def __post_init__(self) -> None:
+        for name, least in {"stem": 1, "stacks": 1, "cells": 1, "classes": 2, "image_channels": 1}.items():
+            if (value := getattr(self, name)) < least:
+                raise UserError(f"skeleton.{name} is {value}, must be at least {least}")
+
+    def widths(self) -> Iterator[tuple[int, int]]:
+        """Channels that enter and leave each cell, in order."""
+        before = self.stem
+        for stack in range(self.stacks):
+            for _ in range(self.cells):
+                after = self.stem << stack
+                yield before, after
+                before = after
+
+    @property
+    def last(self) -> int:
+        """Channels after the last cell."""
+        return self.stem << (self.stacks - 1)
+
+
+def check_operations(graphs: Graphs) -> None:
+    """Check that networks can be made of these graphs.
+
+    Raises:
+        UserError: a graph may carry an operation that is not in `KERNELS`.
+    """
+    for name in graphs.operations:
+        if name not in KERNELS:
+            raise UserError(f"operation {name!r} cannot be trained, allowed: {', '.join(KERNELS)}")
+
+
+def vertex_channels(graphs: Graphs, before: int, after: int) -> NDArray[np.int64]:
+    """Divide a cell's channels among its vertices.
+
+    The vertices that feed the output share its channels equally, the first ones get one more where that leaves a
+    remainder; any other vertex is as wide as the widest it feeds. So the widths depend on the order of the vertices
+    where the output's channels cannot be divided evenly.
+
+    Args:
+        graphs: `n` graphs of at most `v` vertices, every vertex on a path from input to output.
+        before: channels that enter the cell.
+        after: channels that leave it.
+
+    Returns:
+        `(n, v)` int64: the channels of each vertex; 0 for absent ones.
+    """
+    rows = np.arange(len(graphs))
+    last = (graphs.labels == OUTPUT).argmax(axis=1)
+    feeds = graphs.adjacency[rows, :, last]
+    feeds[:, 0] = False
+    share, rest = np.divmod(after, np.maximum(feeds.sum(axis=1, keepdims=True), 1))
+    channels = np.where(feeds, share + (feeds.cumsum(axis=1) <= rest), 0)
+    for vertex in range(feeds.shape[1] - 2, 0, -1):
+        widest = np.where(graphs.adjacency[:, vertex], channels, 0).max(axis=1)
+        channels[:, vertex] = np.where(feeds[:, vertex], channels[:, vertex], widest)
+    channels[:, 0], channels[rows, last] = before, after
+    return channels
+
+
+def parameter_counts(graphs: Graphs, skeleton: Skeleton) -> NDArray[np.int64]:
+    """Count the trainable parameters of each graph's network: `(n,)` int64.
+
+    Raises:
+        UserError: an operation cannot be trained.
+    """
+    check_operations(graphs)
+    kernel = np.zeros(FIRST_OPERATION + len(graphs.operations), dtype=np.int64)
+    kernel[FIRST_OPERATION:] = [KERNELS[name] for name in graphs.operations]
+    area = kernel[graphs.labels] ** 2
+    total = np.full(len(graphs), _convolution(9 * skeleton.image_channels, skeleton.stem))
+    for before, after in skeleton.widths():
+        channels = vertex_channels(graphs, before, after)
+        total += np.where(area > 0, _convolution(area * channels, channels), 0).sum(axis=1)
+        total += np.where(graphs.adjacency[:, 0], _convolution(before, channels), 0).sum(axis=1)
+    total += (skeleton.last + 1) * skeleton.classes
+    return total
+
+
+def _convolution(inputs: NDArray[np.int64] | int, outputs: NDArray[np.int64] | int) -> NDArray[np.int64] | int:
+    return (inputs + 2) * outputs  # without bias; batch norm adds a scale and a shift a channel
