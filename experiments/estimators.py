@@ -182,9 +182,7 @@ def run(options: dict[str, Any]) -> None:
     from rich.progress import track
 
     space: Space = build(options["space"], "space")
-    if space.table_file is None:
-        raise UserError(f"{type(space).__name__} has no benchmark table: choose another space")
-    path = find_table(options["table"], space.table_file)
+    _, path = find_table(options["path"], options["table"], space.tables)
     table = read_table(path, space)
     labels = Labels(path, table)
     if max(options["sizes"]) > len(labels.rows):

@@ -44,7 +44,7 @@ def run(config: SearchConfig, folder: Path) -> dict[str, Any]:
     if config.budget > config.initial < estimator.min_trials:
         raise UserError(
             f"initial is {config.initial}, must be at least {estimator.min_trials}: "
-            f"the estimator needs as many known architectures (estimator.k neighbours, for emprox)"
+            f"the estimator needs as many known architectures (estimator.k neighbours, where it has k)"
         )
     reference = evaluator.reference()
     if reference is not None and config.budget > len(reference.signal):

@@ -32,7 +32,12 @@ def test_columns_are_read_back_as_the_same_cells() -> None:
     archs = space().enumerate()
     columns = official_columns(space().graphs(archs))
     n = len(archs)
-    rest = {"test_acc_108": np.zeros(n), "val_row": np.arange(n), "val_acc_1run": np.zeros((n, 4))}
+    rest = {
+        "test_acc_108": np.zeros(n),
+        "val_row": np.arange(n),
+        "val_acc_1run": np.zeros((n, 4)),
+        "params": np.ones(n),
+    }
     md5 = np.array([list(bytes.fromhex(digest)) for digest in space().digests(archs)], dtype=np.uint8)
     read = space().table_columns({**columns, **rest, "train_time_108_1run": np.zeros(n), "md5": md5})
     np.testing.assert_array_equal(space().keys(read.archs), space().keys(archs))

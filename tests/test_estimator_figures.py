@@ -29,7 +29,7 @@ def labelled(tmp_path_factory, small_space: NB101) -> Path:
 def test_estimators_are_measured_once_and_after_a_kill_only_what_is_missing(labelled: Path, tmp_path: Path) -> None:
     options = [
         "space.max_vertices=5", "estimators=[ridge,knn_onehot]", "sizes=[50,100]", "splits=2", "first_split=1000",
-        "test_cells=400", f"table={labelled}", f"folder={tmp_path}",
+        "test_cells=400", f"path={labelled}", f"folder={tmp_path}",
     ]  # fmt: skip
     first = measure(*options)
     assert first.returncode == 0, first.stderr
@@ -48,7 +48,7 @@ def test_estimators_are_measured_once_and_after_a_kill_only_what_is_missing(labe
 
 
 def test_a_mistake_is_one_line(tmp_path: Path) -> None:
-    done = measure("estimators=[magic]", f"table={tmp_path / 'none.npz'}")
+    done = measure("estimators=[magic]", f"path={tmp_path / 'none.npz'}")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("error: no benchmark table at")
     assert done.stderr.count("\n") == 1
