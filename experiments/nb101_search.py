@@ -94,7 +94,7 @@ def draw(path: Path, methods: dict[str, Any], random: list[float], title: str) -
         [line] = axes.plot(evaluations, curve, label=name)
         axes.fill_between(evaluations, curve - error, curve + error, color=line.get_color(), alpha=0.2, linewidth=0)
     axes.plot(evaluations, 100 * np.array(random), "k--", linewidth=1, label="random search, exact expectation")
-    best, low = max(method["curve"][-1] for method in methods.values()), 100 * random[10]
+    best, low = max(max(method["curve"]) for method in methods.values()), 100 * random[10]
     limits = (low, best + 0.05 * (best - low))
     axes.set(xlabel="evaluations", ylabel="mean test accuracy of the incumbent (%)", ylim=limits)
     axes.set_title(title, fontsize="medium")

@@ -138,10 +138,10 @@ def test_two_processes_cannot_write_one_history(tmp_path: Path, small_space) -> 
 
 def test_another_configuration_in_the_same_folder_is_refused_with_the_differing_keys(finished: Path, data) -> None:
     before = (finished / "history.jsonl").read_bytes()
-    options = [*SMALL, "budget=60", "estimator.rank=3", "seed=4", f"hydra.run.dir={finished}"]
+    options = [*SMALL, "budget=60", "estimator.k=3", "seed=4", f"hydra.run.dir={finished}"]
     done = run_search(*options, cwd=finished.parent, **data)
     assert done.returncode == 1
-    assert "estimator.rank (recorded 64, now 3); seed (recorded 0, now 4)" in done.stderr
+    assert "estimator.k (recorded 10, now 3); seed (recorded 0, now 4)" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert (finished / "history.jsonl").read_bytes() == before
 
@@ -211,21 +211,21 @@ def test_what_cannot_change_a_result_may_change_between_two_parts_of_a_run(
         (["+budgett=3"], "budgett is unknown, the options are space, strategy"),
         (["space=nb999"], "space=nb999 is unknown, allowed: nb101"),
         (["estimator=magic"], "estimator=magic is unknown, allowed: emprox, "),
-        (["estimator.kk=3"], "estimator.kk is unknown, allowed: length, linear, noise, rank, encoder"),
-        (["+estimator.kk=3"], "estimator.kk is unknown, allowed: encoder, length, linear, noise, rank"),
+        (["estimator.kk=3"], "estimator.kk is unknown, allowed: k, power, encoder"),
+        (["+estimator.kk=3"], "estimator.kk is unknown, allowed: encoder, k, power"),
         (["strategy=random", "strategy.population=3"], "strategy.population is unknown, allowed: no options"),
         (["budget=abc"], "budget: Value 'abc' of type 'str' could not be converted to Integer"),
         (["budget=1.5"], "budget: Value '1.5' of type 'float' could not be converted to Integer"),
-        (["estimator.rank=abc"], "estimator.rank is 'abc': Value 'abc' of type 'str' could not be converted"),
-        (["estimator.rank=null"], "estimator.rank is None"),
+        (["estimator.k=abc"], "estimator.k is 'abc': Value 'abc' of type 'str' could not be converted to Integer"),
+        (["estimator.k=null"], "estimator.k is None"),
         (["estimator.encoder.width=x"], "estimator.encoder.width is 'x'"),
         (["budget=[1"], "'budget=[1' is no override, expected NAME=VALUE"),
         (["budget=0"], "budget is 0, must be at least 1"),
         (["budget=3000"], "budget is 3000, must be at most 2532"),
         (["seed=-1"], "seed is -1, must be at least 0"),
         (["pool=4", "batch=5"], "pool is 4, must be at least 5 (batch)"),
-        (["estimator=untrained", "estimator.k=21"], "initial is 20, must be at least 21"),
-        (["estimator=untrained", "estimator.k=0"], "estimator.k is 0, must be at least 1"),
+        (["estimator.k=21"], "initial is 20, must be at least 21"),
+        (["estimator.k=0"], "estimator.k is 0, must be at least 1"),
         (["strategy.tournament=21"], "strategy.tournament is 21, must be 1..20"),
         (
             ["evaluator.path=nowhere.npz"],
