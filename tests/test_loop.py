@@ -36,6 +36,7 @@ class Threads:
         self.at_once: list[int] = []
         self.running = 0
         self.lock = threading.Lock()
+        self.first = threading.Barrier(slots)
 
     def submit(self, arch: NDArray[np.uint8]) -> Future[Outcome]:
         self.started.append(int(self.space.keys(arch[None])[0]))
@@ -45,6 +46,9 @@ class Threads:
         with self.lock:
             self.running += 1
             self.at_once.append(self.running)
+            is_first = len(self.at_once) <= self.slots
+        if is_first:
+            self.first.wait(timeout=30)  # passes only if the loop has begun as many as there are slots
         value = float(accuracy(self.space, arch[None])[0])
         threading.Event().wait(0.002 + value % 0.01)
         with self.lock:
