@@ -29,17 +29,16 @@ def write_report(
         values, archs = history.values, history.archs
         if not len(history.known):
             raise UserError(f"all {len(history)} evaluations failed; the first: {history.trials[0].error}")
-        best = int(np.nanargmax(values))
+        best, best_so_far = int(np.nanargmax(values)), incumbents(values)
         test = _test_accuracy(evaluator, history)
         reference = evaluator.reference()
         random = random_test = None
         if reference is not None:
             random = expected_best_of_random(reference.signal, len(values))
             random_test = expected_best_of_random(reference.signal, len(values), reference.test)
-        draw_progress(folder / "progress.png", incumbents(values), random, evaluator.identity())
+        draw_progress(folder / "progress.png", best_so_far, random, evaluator.identity())
         title = f"{history.trials[best].key}: {values[best]:.4f}"
         draw_cell(folder / "best_cell.png", space.graphs(archs[best : best + 1]), title)
-    best_so_far = incumbents(values)
     leaders = [None if np.isnan(value) else int((values == value).argmax()) for value in best_so_far]
     result = {
         "version": __version__,
@@ -67,7 +66,7 @@ def write_report(
 
 
 def _test_accuracy(evaluator: Evaluator, history: History) -> Values | None:
-    """Ask the evaluator, else take what it told with each evaluation."""
+    """Take what the evaluator told with each evaluation, else ask it."""
     told = [(trial.details or {}).get("test_accuracy") for trial in history.trials]
     if any(accuracy is not None for accuracy in told):
         return np.array([np.nan if accuracy is None else accuracy for accuracy in told])

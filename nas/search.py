@@ -101,17 +101,23 @@ def _task(composed: DictConfig) -> float:
     try:
         return _search(composed)
     except (UserError, OSError) as error:
-        if _shows_traces() or (isinstance(error, OSError) and error.filename is None):
+        if (line := _one_line(error)) is None:
             raise
-        text = str(error) if isinstance(error, UserError) else f"{error.filename}: {error.strerror}"
-        raise SystemExit(f"error: {text}") from error  # anything else Hydra would announce with a line of its own
+        raise SystemExit(line) from error  # anything else Hydra would announce with a line of its own
     except KeyboardInterrupt as stop:
         print(f"stopped: continue with resume={HydraConfig.get().runtime.output_dir}", file=sys.stderr)
         raise SystemExit(130) from stop
 
 
-def _shows_traces() -> bool:
-    return "NAS_FULL_ERROR" in os.environ
+def _one_line(error: Exception) -> str | None:
+    """What to tell the user of a mistake; None: it is to be seen with its traceback."""
+    if "NAS_FULL_ERROR" in os.environ:
+        return None
+    if isinstance(error, HydraException | OmegaConfBaseException):  # some of which are OSErrors
+        return f"error: {explain(error)}"
+    if isinstance(error, OSError):
+        return f"error: {error.filename}: {error.strerror}" if error.filename else None
+    return f"error: {error}"
 
 
 def _search(composed: DictConfig) -> float:
@@ -140,15 +146,10 @@ def main() -> int:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves its errors to us
     try:
         hydra.main(version_base="1.3", config_path=config_folder(), config_name="config")(_task)()
-    except (UserError, HydraException, OmegaConfBaseException) as error:
-        if _shows_traces():
+    except (UserError, HydraException, OmegaConfBaseException, OSError) as error:
+        if (line := _one_line(error)) is None:
             raise
-        print(f"error: {error if isinstance(error, UserError) else explain(error)}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        if _shows_traces() or error.filename is None:
-            raise
-        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+        print(line, file=sys.stderr)
         return 1
     return 0
 

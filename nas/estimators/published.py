@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from nas.encoders import SequenceEncoder
 from nas.errors import UserError
 from nas.estimators.base import NetworkEstimator
@@ -37,10 +35,7 @@ class PublishedEmProx(NearestNeighbours):
 
     def _fit(self, archs: Architectures, keys: Keys, values: Values) -> None:
         self.encoder.learn(archs)
-        self._index, self._keys = (
-            None,
-            np.empty(0, dtype=np.uint64),
-        )  # of another encoder
+        self._index, self._keys = None, keys[:0]  # what is there is of another encoder
         super()._fit(archs, keys, values)
 
 
