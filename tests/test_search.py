@@ -217,7 +217,6 @@ def test_what_cannot_change_a_result_may_change_between_two_parts_of_a_run(
         (["budget=abc"], "budget: Value 'abc' of type 'str' could not be converted to Integer"),
         (["budget=1.5"], "budget: Value '1.5' of type 'float' could not be converted to Integer"),
         (["estimator.k=abc"], "estimator.k is 'abc': Value 'abc' of type 'str' could not be converted to Integer"),
-        (["estimator.k=null"], "estimator.k is None"),
         (["estimator.encoder.width=x"], "estimator.encoder.width is 'x'"),
         (["budget=[1"], "'budget=[1' is no override, expected NAME=VALUE"),
         (["budget=0"], "budget is 0, must be at least 1"),
