@@ -1,8 +1,9 @@
 """How fast is an estimator? `python -m experiments.estimator_speed [ESTIMATOR]`
 
-Once per space: training the encoder (into an empty cache) and embedding every cell. Then, at each number of labels, what a
-search does every round: a fit, and estimates of cells that are embedded already. Medians of wall and of CPU seconds;
-labels are made up, as time does not depend on them. Prints, and writes `experiments/results/estimator_speed.json`.
+Once per space: training the encoder (into an empty cache) and embedding every cell. Then, at each number of labels,
+what a search does every round: a fit, and estimates of cells that are embedded already. Medians of wall and of CPU
+seconds; labels are made up, as time does not depend on them. Prints, and writes
+`experiments/results/estimator_speed.json`.
 """
 
 from __future__ import annotations
