@@ -73,7 +73,7 @@ def run(
 def _measures(runs: list[Run]) -> dict[str, Any]:
     """What to show: a measure that all runs have, and once where the signal is the test accuracy itself."""
     known = [measure for measure in MEASURES if all(np.isfinite(getattr(run, measure)[-1]) for run in runs)]
-    if "test" in known and all(np.array_equal(run.value, run.test, equal_nan=True) for run in runs):
+    if "test_accuracy" in known and all(np.array_equal(run.value, run.test_accuracy, equal_nan=True) for run in runs):
         return {"measures": ["value"], "notes": {"value": " The signal is the test accuracy itself."}}
     return {"measures": known, "notes": {}}
 
@@ -97,7 +97,7 @@ def whole_space(run: Run) -> Values:
     return reference.signal
 
 
-def main() -> int:
+def main(given: list[str] | None = None) -> int:
     """Run from the command line; a user's mistake is one line on standard error and exit code 1."""
     parser = argparse.ArgumentParser(prog="python -m nas.compare", description="Compare methods by their runs.")
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="a run, or a folder with runs below it")
@@ -106,7 +106,7 @@ def main() -> int:
     parser.add_argument("--curve", choices=("mean", "median"), default="mean", help="what the figure shows")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="write comparison.html, .json and .png there")
     parser.add_argument("--json", action="store_true", help="print the comparison as JSON instead of tables")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(given)
     try:
         comparison, methods = run(arguments.folders, arguments.at, arguments.level)
         text = json.dumps(comparison, indent=1, allow_nan=False) + "\n"

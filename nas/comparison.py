@@ -14,8 +14,9 @@ from nas.metrics import sample_efficiency_gain
 from nas.runs import Run
 from nas.types import Values
 
-MEASURES = ("value", "test")
+MEASURES = ("value", "test_accuracy")
 _RESAMPLES = 2000
+_ROUNDING = 1e-7  # of accuracies that a table holds in 32 bits
 
 
 def compare(
@@ -80,12 +81,13 @@ def time_to(value: NDArray[np.float64], level: float) -> dict[str, float | None]
     """
     from scipy.stats import CensoredData, ecdf
 
+    level -= _ROUNDING
     reached = value[:, -1] >= level
     budget = value.shape[1]
     needed = np.where(reached, (value >= level).argmax(axis=1) + 1, budget).astype(np.float64)
     survival = ecdf(CensoredData.right_censored(needed, ~reached)).sf
     half = survival.quantiles[survival.probabilities <= 0.5 + 1e-9]
-    median = float(half[0]) if len(half) and reached.any() else None
+    median = float(half[0]) if len(half) else None
     told = mean_and_error(needed)
     return {
         "reached": int(reached.sum()),

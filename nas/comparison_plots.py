@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Matrix = NDArray[np.float64]
-LABELS = {"value": "best {signal} so far (%)", "test": "test accuracy of the best by {signal} (%)"}
+_LABELS = {"value": "best {signal} so far (%)", "test_accuracy": "test accuracy of the best by {signal} (%)"}
+_REGRETS = {"value": "regret in {signal} (points)", "test_accuracy": "regret in test accuracy (points)"}
 _STYLES = ("-", "--", ":", "-.")
 _SECONDS = 200  # points on the axis of costs
 
@@ -25,7 +26,7 @@ def draw_comparison(methods: dict[str, list[Run]], measures: list[str], centre: 
 
     Args:
         methods: runs by method.
-        measures: `value`, `test` or both; those that all runs have.
+        measures: `value`, `test_accuracy` or both: those that all runs have.
         centre: `mean`, with a band of one standard error, or `median`, with one from quartile to quartile.
     """
     from matplotlib.figure import Figure
@@ -53,7 +54,7 @@ def _draw(
     axes: Axes, methods: dict[str, list[Run]], measure: str, centre: str, *, regret: bool, against_cost: bool
 ) -> None:
     first = next(iter(methods.values()))[0]
-    best = (first.best_of_space or {}).get({"value": "value", "test": "test_accuracy"}[measure], np.nan)
+    best = (first.best_of_space or {}).get(measure, np.nan)
     shown, ends = [], []
     for place, (name, runs) in enumerate(methods.items()):
         x = np.arange(1, first.budget + 1, dtype=np.float64)
@@ -62,8 +63,8 @@ def _draw(
             x, matrix = by_cost(np.array([run.cost for run in runs]), matrix)
         middle, low, high = band(best - matrix if regret else matrix, centre)
         style: dict[str, Any] = {"color": f"C{place % 10}", "linestyle": _STYLES[place // 10 % len(_STYLES)]}
-        axes.plot(x, 100 * middle, label=name, **style)
-        axes.fill_between(x, 100 * low, 100 * high, color=style["color"], alpha=0.15, linewidth=0)
+        axes.plot(x, 100 * middle, label=name, drawstyle="steps-post", **style)
+        axes.fill_between(x, 100 * low, 100 * high, color=style["color"], alpha=0.15, linewidth=0, step="post")
         shown.append(100 * np.concatenate([curve[len(curve) // 20 :] for curve in (middle, low, high)]))
         ends.append(x[-1])
     random = getattr(first, f"random_{measure}")
@@ -73,10 +74,8 @@ def _draw(
         axes.plot(np.arange(1, len(curve) + 1), curve, color="black", linestyle=(0, (1, 1)), linewidth=1, label=label)
         shown.append(curve[len(curve) // 20 :])
     _limits(axes, np.concatenate(shown), log=regret)
-    what = LABELS[measure].format(signal=first.measured_on.get("signal", "value"))
-    axes.set_ylabel(
-        f"regret of the {what.removesuffix(' so far (%)').removesuffix(' (%)')} (points)" if regret else what
-    )
+    label = (_REGRETS if regret else _LABELS)[measure]
+    axes.set_ylabel(label.format(signal=first.measured_on.get("signal", "value")))
     axes.set_xlabel("training seconds of what was evaluated" if against_cost else "evaluations")
     axes.set_xlim(0, max(ends))
     axes.grid(alpha=0.3)
@@ -84,10 +83,15 @@ def _draw(
 
 def _limits(axes: Axes, shown: Values, *, log: bool) -> None:
     """Fit the axis to all but the first evaluations, which say little and would squeeze the rest."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
     shown = shown[np.isfinite(shown)]
     if log:
         shown = shown[shown > 0]  # a method that always has the best is off the axis
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:g}"))
+        axes.yaxis.set_minor_locator(NullLocator())
         if len(shown):
             axes.set_ylim(max(shown.min(), shown.max() / 1e4) / 1.3, shown.max() * 1.3)
     elif len(shown):

@@ -45,7 +45,7 @@ def tables(comparison: dict[str, Any]) -> list[Table]:
     told = []
     titles = {
         "value": f"Best {signal} so far, percent",
-        "test": f"Test accuracy of the best by {signal} so far, percent",
+        "test_accuracy": f"Test accuracy of the best by {signal} so far, percent",
     }
     for measure in comparison["measures"]:
         note = f"Mean ± standard error after so many evaluations.{comparison['notes'].get(measure, '')}"

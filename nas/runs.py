@@ -29,10 +29,10 @@ class Run:
         budget: evaluations it was given.
         best_of_space: the best `value` and `test_accuracy` of the whole space, or None.
         value: `(budget,)` the best value so far.
-        test: `(budget,)` the test accuracy of the architecture with that value.
+        test_accuracy: `(budget,)` the test accuracy of the architecture with that value.
         cost: `(budget,)` training seconds spent so far.
         random_value: `(budget,)` the expected best value of random search.
-        random_test: `(budget,)` the expected test accuracy of that best.
+        random_test_accuracy: `(budget,)` the expected test accuracy of that best.
         seconds: wall seconds by phase; None: it was resumed, and only its last part's are known.
     """
 
@@ -44,10 +44,10 @@ class Run:
     budget: int
     best_of_space: dict[str, float] | None
     value: Values
-    test: Values
+    test_accuracy: Values
     cost: Values
     random_value: Values
-    random_test: Values
+    random_test_accuracy: Values
     seconds: dict[str, float] | None
 
 
