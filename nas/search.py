@@ -124,7 +124,16 @@ def _one_line(error: Exception) -> str | None:
         return f"error: {explain(error)}"
     if isinstance(error, OSError):
         return f"error: {error.filename}: {error.strerror}" if error.filename else None
+    if isinstance(error, RuntimeError):
+        return _of_launcher(error) if "submitit" in sys.modules else None
     return f"error: {error}"
+
+
+def _of_launcher(error: RuntimeError) -> str:
+    """Submitit tells of a failed job with all that the job said, of which the last may be a line of ours."""
+    lines = str(error).splitlines()
+    ours = [line for line in lines if line.startswith("error: ")]
+    return ours[-1] if ours else f"error: {lines[0]}"
 
 
 def _search(composed: DictConfig) -> float:
@@ -156,7 +165,7 @@ def main() -> int:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves its errors to us
     try:
         hydra.main(version_base="1.3", config_path=config_folder(), config_name="config")(_task)()
-    except (UserError, HydraException, OmegaConfBaseException, OSError) as error:
+    except (UserError, HydraException, OmegaConfBaseException, OSError, RuntimeError) as error:
         if (line := _one_line(error)) is None:
             raise
         print(line, file=sys.stderr)
