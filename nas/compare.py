@@ -51,7 +51,7 @@ def run(
     omitted = []
     population = None
     try:
-        population = whole_space(runs[0])
+        population = whole_space(runs)
     except UserError as error:
         omitted.append(f"no sample efficiency gain: {error}")
     if not costs_known(methods):
@@ -78,16 +78,19 @@ def _measures(runs: list[Run]) -> dict[str, Any]:
     return {"measures": known, "notes": {}}
 
 
-def whole_space(run: Run) -> Values:
-    """The value of every architecture of the space that a run searched, from its benchmark table.
+def whole_space(runs: list[Run]) -> Values:
+    """The value of every architecture of the space that runs searched, from their benchmark table.
 
     Raises:
-        UserError: nothing is known of the whole space, or the run's table is not at hand.
+        UserError: nothing is known of the whole space, the runs saw it differently, or the table is not at hand.
     """
     from nas.config import build
 
+    run = runs[0]
     if run.best_of_space is None:
         raise UserError("nothing is known of the whole space")
+    if any(other.best_of_space != run.best_of_space for other in runs):
+        raise UserError("the signal was drawn anew for each seed")
     # What the run recorded of its table (name, signal, digest) goes before what it was asked for.
     options = {key: run.measured_on.get(key, value) for key, value in run.config["evaluator"].items()}
     evaluator = build(options, "evaluator", space=build(run.config["space"], "space"))

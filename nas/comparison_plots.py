@@ -54,22 +54,21 @@ def _draw(
     axes: Axes, methods: dict[str, list[Run]], measure: str, centre: str, *, regret: bool, against_cost: bool
 ) -> None:
     first = next(iter(methods.values()))[0]
-    best = (first.best_of_space or {}).get(measure, np.nan)
     shown, ends = [], []
     for place, (name, runs) in enumerate(methods.items()):
         x = np.arange(1, first.budget + 1, dtype=np.float64)
-        matrix = np.array([getattr(run, measure) for run in runs])
+        matrix = np.array([_regret(run, measure, measure) if regret else getattr(run, measure) for run in runs])
         if against_cost:
             x, matrix = by_cost(np.array([run.cost for run in runs]), matrix)
-        middle, low, high = band(best - matrix if regret else matrix, centre)
+        middle, low, high = band(matrix, centre)
         style: dict[str, Any] = {"color": f"C{place % 10}", "linestyle": _STYLES[place // 10 % len(_STYLES)]}
         axes.plot(x, 100 * middle, label=name, drawstyle="steps-post", **style)
         axes.fill_between(x, 100 * low, 100 * high, color=style["color"], alpha=0.15, linewidth=0, step="post")
         shown.append(100 * np.concatenate([curve[len(curve) // 20 :] for curve in (middle, low, high)]))
         ends.append(x[-1])
-    random = getattr(first, f"random_{measure}")
-    if not against_cost and np.isfinite(random).all():
-        curve = 100 * (best - random if regret else random)
+    random = f"random_{measure}"
+    if not against_cost and np.isfinite(getattr(first, random)).all():
+        curve = 100 * (_regret(first, measure, random) if regret else getattr(first, random))
         label = "random search, exact expectation"
         axes.plot(np.arange(1, len(curve) + 1), curve, color="black", linestyle=(0, (1, 1)), linewidth=1, label=label)
         shown.append(curve[len(curve) // 20 :])
@@ -79,6 +78,12 @@ def _draw(
     axes.set_xlabel("training seconds of what was evaluated" if against_cost else "evaluations")
     axes.set_xlim(0, max(ends))
     axes.grid(alpha=0.3)
+
+
+def _regret(run: Run, measure: str, curve: str) -> Values:
+    assert run.best_of_space is not None
+    regret: Values = run.best_of_space[measure] - getattr(run, curve)
+    return regret
 
 
 def _limits(axes: Axes, shown: Values, *, log: bool) -> None:

@@ -71,8 +71,8 @@ def tables(comparison: dict[str, Any]) -> list[Table]:
         told.append(Table(f"Evaluations to reach a {signal}", note, header, rows))
     if methods[0]["gain"] is not None:
         note = (
-            "Evaluations that random search needs for the same expected best, over those used (after Mauch et al. 2020): "
-            "of the mean of the runs, with the bootstrap's 95 % interval; after the semicolon, of the median run."
+            "Evaluations that random search needs for the same expected best, over those used (after Mauch et al.), "
+            "of the mean of the runs, with the bootstrap's 95 % interval, and after the semicolon of the median run."
         )
         header = ["method", *(str(n) for n in comparison["at"])]
         rows = [[one["method"], *(_gain(one["gain"][str(n)]) for n in comparison["at"])] for one in methods]

@@ -208,7 +208,8 @@ def _method(run: Run) -> dict[str, Any]:
     """The options without the seed, and without what `measured_on` tells or what cannot change the outcome."""
     kept = {key: value for key, value in run.config.items() if key not in ("seed", "table", "dataset", "executor")}
     evaluator = dict(kept.pop("evaluator", None) or {})
-    beside = {key: value for key, value in evaluator.items() if key != "path" and key not in run.measured_on}
+    told = {"path", "seed", *run.measured_on}
+    beside = {key: value for key, value in evaluator.items() if key not in told}
     return {**kept, "evaluator": beside}
 
 

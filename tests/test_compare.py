@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 from helpers import run_search
 
-from nas.compare import main
+from nas.compare import main, run
+from nas.comparison_plots import draw_comparison
 from nas.evaluators import TableEvaluator
 from nas.metrics import expected_best_of_random
 from nas.runs import by_method, read_runs
@@ -256,6 +257,24 @@ def test_a_repetition_counts_once_and_a_contradiction_is_refused(sweep: Path, tm
     write_run(tmp_path / "other", {**good, "incumbent_value": [0.5] * BUDGET})
     assert main([str(sweep), str(tmp_path)]) == 1
     assert "the same method with the same seed 0, but found different values" in capsys.readouterr().err
+
+
+def test_regret_is_to_the_best_that_each_run_could_see(sweep: Path, tmp_path: Path) -> None:
+    """As with a signal that is drawn anew for each seed."""
+    good = result(sweep / "0")
+    for seed in (0, 1):
+        shifted = [value - 0.1 * seed for value in good["incumbent_value"]]
+        best = {**good["best_of_space"], "value": good["best_of_space"]["value"] - 0.1 * seed}
+        config = {**good["config"], "seed": seed, "evaluator": {**good["config"]["evaluator"], "seed": seed}}
+        write_run(
+            tmp_path / f"{seed}",
+            {**good, "config": config, "seed": seed, "incumbent_value": shifted, "best_of_space": best},
+        )
+    comparison, named = run([tmp_path], None, [])
+    assert comparison["omitted"][0] == "no sample efficiency gain: the signal was drawn anew for each seed"
+    axes = draw_comparison(named, ["value"], "mean").axes[1]
+    regret = 100 * (good["best_of_space"]["value"] - np.array(good["incumbent_value"]))
+    assert axes.lines[0].get_ydata() == pytest.approx(regret)
 
 
 def test_what_is_unknown_is_left_blank(sweep: Path, tmp_path: Path, capsys) -> None:
