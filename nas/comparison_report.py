@@ -13,6 +13,7 @@ from nas import __version__
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_LEFT_OUT = 20  # at most so many are named
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 72em; margin: 2em auto; padding: 0 1em; color: #222; }
 table { border-collapse: collapse; margin: .5em 0; font-variant-numeric: tabular-nums; }
@@ -136,7 +137,9 @@ def _pairs(tests: list[dict[str, Any]], title: str, budget: int) -> Table:
 def remarks(comparison: dict[str, Any]) -> list[str]:
     """What else has to be said, one line each."""
     measured_on = ", ".join(f"{name} {value}" for name, value in comparison["measured_on"].items())
-    left_out = [f"left out: {line}" for line in comparison["left_out"]]
+    left_out = [f"left out: {line}" for line in comparison["left_out"][:_LEFT_OUT]]
+    if (more := len(comparison["left_out"]) - _LEFT_OUT) > 0:
+        left_out.append(f"left out: {more} more, which --json names")
     return [f"measured on {measured_on}; budget {comparison['budget']}", *comparison["omitted"], *left_out]
 
 
