@@ -15,11 +15,17 @@ from nas.history import History, write_whole
 from nas.loop import Phases
 from nas.metrics import expected_best_of_random, incumbents
 from nas.plots import draw_cell, draw_progress
-from nas.types import Evaluator, Space, Values
+from nas.types import Evaluator, Reference, Space, Values
 
 
 def write_report(
-    folder: Path, config: SearchConfig, space: Space, evaluator: Evaluator, history: History, phase: Phases
+    folder: Path,
+    config: SearchConfig,
+    choices: dict[str, str],
+    space: Space,
+    evaluator: Evaluator,
+    history: History,
+    phase: Phases,
 ) -> dict[str, Any]:
     """Write `progress.png`, `best_cell.png` and, last, `result.json`; return the content of the latter.
 
@@ -43,6 +49,8 @@ def write_report(
     result = {
         "version": __version__,
         "measured_on": evaluator.identity(),
+        "config": {key: value for key, value in vars(config).items() if key != "resume"},
+        "choices": choices,
         "seed": config.seed,
         "budget": config.budget,
         "best": {
@@ -54,10 +62,12 @@ def write_report(
             "test_accuracy": None if test is None else test[best],
         },
         "test_regret": None if test is None or reference is None else reference.test.max() - test[best],
+        "best_of_space": None if reference is None else _best_of_space(reference),
         "incumbent_value": _filled(values, leaders),
         "incumbent_test_accuracy": None if test is None else _filled(test, leaders),
         "random_search_expected_value": None if random is None else random.tolist(),
         "random_search_expected_test_accuracy": None if random_test is None else random_test.tolist(),
+        "cumulative_cost_seconds": _cumulative_cost(history),
         "resumed_at": len(history.recorded) or None,
         "wall_seconds": {name: round(seconds, 3) for name, seconds in phase.items()},
     }
@@ -71,6 +81,16 @@ def _test_accuracy(evaluator: Evaluator, history: History) -> Values | None:
     if any(accuracy is not None for accuracy in told):
         return np.array([np.nan if accuracy is None else accuracy for accuracy in told])
     return evaluator.test(history.archs)
+
+
+def _best_of_space(reference: Reference) -> dict[str, float]:
+    return {"value": float(reference.signal.max()), "test_accuracy": float(reference.test.max())}
+
+
+def _cumulative_cost(history: History) -> list[float | None]:
+    """Training seconds up to each evaluation, in their order; None from the first one on whose seconds are unknown."""
+    costs = [np.nan if trial.cost_seconds is None else trial.cost_seconds for trial in history.trials]
+    return [None if np.isnan(total) else round(float(total), 3) for total in np.cumsum(costs)]
 
 
 def _filled(column: Values, leaders: list[int | None]) -> list[float | None]:

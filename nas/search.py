@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,13 @@ from nas.types import Evaluator
 _log = logging.getLogger("nas.search")  # __name__ is __main__ when this is the program
 
 
-def run(config: SearchConfig, folder: Path) -> dict[str, Any]:
+def run(config: SearchConfig, folder: Path, choices: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Search, or continue the search that `folder` holds; return the content of its `result.json`.
+
+    Args:
+        config: what to run.
+        folder: where to.
+        choices: which option of each configuration group it came from, to be recorded; None: not known.
 
     Raises:
         UserError: the configuration cannot be run, or is not the one that `folder` records.
@@ -51,7 +57,7 @@ def run(config: SearchConfig, folder: Path) -> dict[str, Any]:
     if reference is not None and config.budget > len(reference.signal):
         raise UserError(f"budget is {config.budget}, must be at most {len(reference.signal)}: the table has no more")
     with History(folder / "history.jsonl", space) as history:
-        _record(folder, config, evaluator)
+        _record(folder, {**_options(config), "measured_on": evaluator.identity(), "choices": dict(choices or {})})
         if len(history.recorded) >= config.budget and (folder / "result.json").exists():
             result: dict[str, Any] = json.loads((folder / "result.json").read_text(encoding="utf-8"))
             return result
@@ -73,11 +79,10 @@ def run(config: SearchConfig, folder: Path) -> dict[str, Any]:
             )
         from nas.report import write_report  # brings the plotting libraries
 
-        return write_report(folder, config, space, evaluator, history, phase)
+        return write_report(folder, config, dict(choices or {}), space, evaluator, history, phase)
 
 
-def _record(folder: Path, config: SearchConfig, evaluator: Evaluator) -> None:
-    current = {**_options(config), "measured_on": evaluator.identity()}
+def _record(folder: Path, current: dict[str, Any]) -> None:
     recorded = _recorded(folder)
     if recorded is None:
         write_whole(folder / "config.yaml", OmegaConf.to_yaml(current))
@@ -86,9 +91,11 @@ def _record(folder: Path, config: SearchConfig, evaluator: Evaluator) -> None:
 
 
 def _essential(record: dict[str, Any]) -> dict[str, Any]:
-    """A record without what may change between two parts of a run: where it trains, and where the table lies."""
+    """A record without what may change between two parts of a run: where it trains, where the table lies, and how the
+    options were chosen."""
     evaluator = {key: value for key, value in (record.get("evaluator") or {}).items() if key != "path"}
-    return {**{key: value for key, value in record.items() if key != "executor"}, "evaluator": evaluator}
+    kept = {key: value for key, value in record.items() if key not in ("executor", "choices")}
+    return {**kept, "evaluator": evaluator}
 
 
 def _options(config: SearchConfig) -> dict[str, Any]:
@@ -128,21 +135,33 @@ def _one_line(error: Exception) -> str | None:
         return f"error: {explain(error)}"
     if isinstance(error, OSError):
         return f"error: {error.filename}: {error.strerror}" if error.filename else None
+    if isinstance(error, RuntimeError):
+        return _of_launcher(error) if "submitit" in sys.modules else None
     return f"error: {error}"
+
+
+def _of_launcher(error: RuntimeError) -> str:
+    """Submitit tells of a failed job with all that the job said, of which the last may be a line of ours."""
+    lines = str(error).splitlines()
+    ours = [line for line in lines if line.startswith("error: ")]
+    return ours[-1] if ours else f"error: {lines[0]}"
 
 
 def _search(composed: DictConfig) -> float:
     job = HydraConfig.get()
     folder = Path(job.runtime.output_dir)
     options: dict[str, Any] = OmegaConf.to_container(composed, resolve=True)  # type: ignore[assignment]
+    groups: dict[str, str | None] = OmegaConf.to_container(job.runtime.choices)  # type: ignore[assignment]
+    choices = {group: name for group, name in groups.items() if name is not None and not group.startswith("hydra/")}
     if options["resume"] is not None:
         if job.mode is RunMode.MULTIRUN:
             raise UserError("resume continues one run: to continue a sweep, start it again with hydra.sweep.dir=FOLDER")
         if all(override.startswith("resume=") for override in job.overrides.task):
             options = {**(_recorded(folder) or {}), "resume": options["resume"]}
             options.pop("measured_on", None)
+            choices = options.pop("choices", {})
     _log.info("results go to %s", folder)
-    result = run(checked(options), folder)
+    result = run(checked(options), folder, choices)
     print_summary(result, folder)
     return float(result["best"]["value"])
 
@@ -157,7 +176,7 @@ def main() -> int:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves its errors to us
     try:
         hydra.main(version_base="1.3", config_path=config_folder(), config_name="config")(_task)()
-    except (UserError, HydraException, OmegaConfBaseException, OSError) as error:
+    except (UserError, HydraException, OmegaConfBaseException, OSError, RuntimeError) as error:
         if (line := _one_line(error)) is None:
             raise
         print(line, file=sys.stderr)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nas.metrics import expected_best_of_random, incumbents
+from nas.metrics import expected_best_of_random, incumbents, queries_of_random, sample_efficiency_gain
 from nas.spaces import NB101
 from nas.tables import read_table
 
@@ -25,6 +25,39 @@ def test_what_is_reported_is_that_of_the_best_draw() -> None:
         for n in range(1, 6)
     ]
     assert expected_best_of_random(signal, 5, reported) == pytest.approx(expected)
+
+
+def test_of_several_draws_with_the_best_value_each_is_as_likely_reported() -> None:
+    signal, reported = np.array([0.8, 0.3, 0.8, 0.1]), np.array([1.0, 5.0, 3.0, 4.0])
+    shuffled = [np.random.default_rng(seed).permutation(4) for seed in range(4000)]
+    drawn = [reported[draws[signal[draws].argmax()]] for draws in (order[:2] for order in shuffled)]
+    assert expected_best_of_random(signal, 2, reported)[1] == pytest.approx(np.mean(drawn), abs=0.08)
+
+
+def test_random_search_needs_as_many_draws_as_its_expected_best_says() -> None:
+    population = np.random.default_rng(0).integers(0, 40, size=200) / 40
+    curve = expected_best_of_random(population, 200)
+    levels = np.array([0.0, 0.5, curve[6], curve[6] + 1e-9, 0.9, 0.97, population.max()])
+    expected = [int(np.argmax(curve >= level - 1e-10)) + 1 for level in levels]
+    assert queries_of_random(population, levels).tolist() == expected
+    assert expected[2:4] == [7, 8]
+    assert sample_efficiency_gain(population, curve[[9, 99]], 10).tolist() == [1.0, 10.0]
+
+
+def test_the_gain_on_the_real_table_is_what_the_definition_gives(real_table: Path) -> None:
+    """Figures of N_RS and of the gain at 150 that were worked out independently of this code."""
+    levels = np.array([0.9390, 0.9400, 0.9410, 0.9415, 0.9420, 0.9422])
+    population = read_table(real_table, NB101()).columns.test
+    needed = queries_of_random(population, levels)
+    assert needed == pytest.approx([1537, 4815, 17266, 34560, 71831, 97386], abs=1)
+    assert sample_efficiency_gain(population, levels, 150).round() == pytest.approx([10, 32, 115, 230, 479, 649])
+    assert queries_of_random(population, population.max(keepdims=True)).tolist() == [423_624]
+
+
+@pytest.mark.parametrize("level", [0.91, np.nan])
+def test_a_level_that_no_architecture_reaches_is_refused(level: float) -> None:
+    with pytest.raises(ValueError, match=r"must be at most 0\.9, the best value"):
+        queries_of_random(np.array([0.1, 0.9]), np.array([0.2, level]))
 
 
 def test_expected_best_reaches_known_levels_of_the_real_table(real_table: Path) -> None:

@@ -1,0 +1,194 @@
+"""A comparison as tables, on the terminal and as one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from html import escape
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+from nas import __version__
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_LEFT_OUT = 20  # at most so many are named
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 72em; margin: 2em auto; padding: 0 1em; color: #222; }
+table { border-collapse: collapse; margin: .5em 0; font-variant-numeric: tabular-nums; }
+th, td { padding: .25em .8em; border-bottom: 1px solid #ddd; text-align: right; white-space: nowrap; }
+th:first-child, td:first-child, table.pairs td:nth-child(2), table.pairs th:nth-child(2) { text-align: left; }
+thead th { border-bottom: 2px solid #888; }
+h2 { margin: 1.6em 0 0; font-size: 1.1em; }
+p { margin: .3em 0; max-width: 60em; }
+p.note, li { color: #555; font-size: .9em; overflow-wrap: anywhere; }
+div.wide { overflow-x: auto; }
+img { max-width: 100%; }
+"""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table to be shown: the first `names` columns are names, the others figures."""
+
+    title: str
+    note: str
+    header: list[str]
+    rows: list[list[str]]
+    names: int = 1
+
+
+def tables(comparison: dict[str, Any]) -> list[Table]:
+    """The tables of what `nas.compare` found; those without figures are left out."""
+    signal = comparison["measured_on"].get("signal", "value")
+    methods = comparison["methods"]
+    told = []
+    titles = {
+        "value": f"Best {signal} so far, percent",
+        "test_accuracy": f"Test accuracy of the best by {signal} so far, percent",
+    }
+    for measure in comparison["measures"]:
+        note = f"Mean ± standard error after so many evaluations.{comparison['notes'].get(measure, '')}"
+        header = ["method", "runs", *(str(n) for n in comparison["at"])]
+        rows = [
+            [one["method"], str(one["runs"]), *(_percent(one[measure][str(n)]) for n in comparison["at"])]
+            for one in methods
+        ]
+        told.append(Table(titles[measure], note, header, rows))
+    if levels := list(methods[0]["queries_to"]):
+        note = (
+            "Runs that reached it; median of the Kaplan-Meier estimate (runs that did not are censored at the budget); "
+            "mean ± standard error of the evaluations until the level or the budget."
+        )
+        header = ["method", *(f"{100 * float(level):g} %" for level in levels)]
+        rows = [
+            [
+                one["method"],
+                *(_time_to(one["queries_to"][level], one["runs"], comparison["budget"]) for level in levels),
+            ]
+            for one in methods
+        ]
+        told.append(Table(f"Evaluations to reach a {signal}", note, header, rows))
+    if methods[0]["gain"] is not None:
+        note = (
+            "Evaluations that random search needs for the same expected best, over those used (after Mauch et al.), "
+            "of the mean of the runs, with the bootstrap's 95 % interval, and after the semicolon of the median run."
+        )
+        header = ["method", *(str(n) for n in comparison["at"])]
+        rows = [[one["method"], *(_gain(one["gain"][str(n)]) for n in comparison["at"])] for one in methods]
+        told.append(Table("Sample efficiency gain", note, header, rows))
+    phases = list(dict.fromkeys(phase for one in methods for phase in one["wall_seconds"]))
+    if phases:
+        rows = [_seconds(one, phases) for one in methods]
+        note = "Mean of the runs that were not resumed."
+        told.append(Table("Wall seconds of a run, by phase", note, ["method", *phases, "total"], rows))
+    for measure in comparison["measures"] if len(methods) > 1 else []:
+        told.append(_pairs(comparison["tests"][measure], titles[measure], comparison["budget"]))
+    return told
+
+
+def _percent(told: dict[str, float | None]) -> str:
+    if told["mean"] is None:
+        return "-"
+    error = "" if told["standard_error"] is None else f" ± {100 * told['standard_error']:.3f}"
+    return f"{100 * told['mean']:.3f}{error}"
+
+
+def _time_to(told: dict[str, float | None], runs: int, budget: int) -> str:
+    median = f"> {budget}" if told["median"] is None else f"{told['median']:g}"
+    error = "" if told["standard_error"] is None else f" ± {told['standard_error']:.1f}"
+    return f"{told['reached']}/{runs}; {median}; {told['restricted_mean']:.1f}{error}"
+
+
+def _gain(told: dict[str, Any]) -> str:
+    if told["gain"] is None:
+        return "-"
+    interval = "" if told["interval"] is None else f" ({told['interval'][0]:.1f} to {told['interval'][1]:.1f})"
+    return f"{told['gain']:.1f}{interval}; {told['median']:.1f}"
+
+
+def _seconds(one: dict[str, Any], phases: list[str]) -> list[str]:
+    seconds = one["wall_seconds"]
+    if not seconds:
+        return [one["method"], *("-" for _ in phases), "-"]
+    return [one["method"], *(f"{seconds.get(phase, 0.0):.2f}" for phase in phases), f"{sum(seconds.values()):.2f}"]
+
+
+def _pairs(tests: list[dict[str, Any]], title: str, budget: int) -> Table:
+    note = (
+        f"After {budget} evaluations, by seed; Wilcoxon's signed-rank test, two-sided, corrected for all {len(tests)} "
+        f"pairs (Holm)."
+    )
+    header = ["first", "second", "seeds", "first better", "worse", "mean difference", "p", "p (Holm)"]
+    rows = [
+        [
+            test["first"],
+            test["second"],
+            *(str(test[key]) for key in ("seeds", "better", "worse")),
+            "-" if test["mean_difference"] is None else f"{100 * test['mean_difference']:+.3f}",
+            *("-" if test[key] is None else f"{test[key]:.2g}" for key in ("p", "p_holm")),
+        ]
+        for test in tests
+    ]
+    return Table(f"Pairs: {title[0].lower()}{title[1:]}", note, header, rows, names=2)
+
+
+def remarks(comparison: dict[str, Any]) -> list[str]:
+    """What else has to be said, one line each."""
+    measured_on = ", ".join(f"{name} {value}" for name, value in comparison["measured_on"].items())
+    left_out = [f"left out: {line}" for line in comparison["left_out"][:_LEFT_OUT]]
+    if (more := len(comparison["left_out"]) - _LEFT_OUT) > 0:
+        left_out.append(f"left out: {more} more, which --json names")
+    return [f"measured on {measured_on}; budget {comparison['budget']}", *comparison["omitted"], *left_out]
+
+
+def print_tables(comparison: dict[str, Any]) -> None:
+    """Show the tables on the terminal, or as wide as they are where the output goes elsewhere."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=1000)
+    for table in tables(comparison):
+        shown = RichTable(box=box.SIMPLE)
+        for place, name in enumerate(table.header):
+            shown.add_column(name, justify="left" if place < table.names else "right", overflow="fold")
+        for row in table.rows:
+            shown.add_row(*map(Text, row))
+        console.print(Text(table.title, style="bold"))
+        console.print(Text(table.note, style="dim"), soft_wrap=True)
+        console.print(shown)
+    for line in remarks(comparison):
+        console.print(Text(line), soft_wrap=True)
+
+
+def html(comparison: dict[str, Any], figure: Figure) -> str:
+    """One page with the figure and all tables; it refers to nothing outside itself."""
+    image = BytesIO()
+    figure.savefig(image, format="svg", metadata={"Date": None})
+    data = base64.b64encode(image.getvalue()).decode("ascii")
+    parts = [f'<div class="wide">{_html_table(table)}</div>' for table in tables(comparison)]
+    lines = "".join(f"<li>{escape(line)}</li>" for line in remarks(comparison))
+    names = ", ".join(one["method"] for one in comparison["methods"])
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Comparison of searches</title>\n'
+        f"<style>{_STYLE}</style></head>\n<body><h1>Comparison of searches</h1>\n"
+        f'<p class="note">nas {escape(__version__)}</p>\n<ul>{lines}</ul>\n'
+        f'<p><img alt="Curves of {escape(names)}" src="data:image/svg+xml;base64,{data}"></p>\n'
+        + "\n".join(parts)
+        + "\n</body></html>\n"
+    )
+
+
+def _html_table(table: Table) -> str:
+    header = "".join(f"<th>{escape(name)}</th>" for name in table.header)
+    rows = "\n".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in table.rows)
+    kind = ' class="pairs"' if table.names == 2 else ""
+    return (
+        f"<h2>{escape(table.title)}</h2>\n<p class='note'>{escape(table.note)}</p>\n"
+        f"<table{kind}><thead><tr>{header}</tr></thead>\n<tbody>{rows}</tbody></table>"
+    )
