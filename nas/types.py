@@ -197,11 +197,11 @@ class Space(Protocol):
     def graphs(self, archs: Architectures) -> Graphs:
         """The computation graphs, from which all other encodings follow."""
 
-    def table_columns(self, arrays: Mapping[str, NDArray[Any]]) -> TableColumns:
-        """Read this space's benchmark format. Raises UserError for arrays that are not it."""
+    def table_columns(self, arrays: Mapping[str, NDArray[Any]], table: str | None = None) -> TableColumns:
+        """Read this space's benchmark format: of `table`, where a file holds several. Raises UserError if it cannot."""
 
     def digests(self, archs: Architectures) -> list[str]:
-        """The hash, in hexadecimal, by which the field knows each architecture."""
+        """The name (a hash, a string) by which the field knows each network."""
 
 
 class Strategy(Protocol):
