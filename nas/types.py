@@ -16,6 +16,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from nas.graphs import Graphs
+from nas.networks import Skeleton
 
 Architectures: TypeAlias = NDArray[np.uint8]
 """`(n, genes)`: one architecture a row."""
@@ -166,6 +167,9 @@ class Space(Protocol):
 
     tables: Mapping[str, str]
     """The benchmark tables there are for this space: name to file name, the most telling first."""
+
+    skeleton: type[Skeleton]
+    """What surrounds the cells of this space where they are trained."""
 
     def covered(self, arrays: Mapping[str, NDArray[Any]]) -> Space:
         """The part of this space that the arrays of a benchmark table are about."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from nas.errors import UserError
 from nas.graphs import Graphs
+from nas.networks import Skeleton
 from nas.types import Architectures, Keys, Space, TableColumns
 
 _BATCH = 1 << 12  # rows handled at once, so that the intermediate arrays stay in the processor's cache
@@ -41,6 +42,8 @@ class GeneSpace(ABC):
 
     tables: Mapping[str, str] = MappingProxyType({})
     """The benchmark tables there are for this space: name to file name, the most telling first."""
+    skeleton: type[Skeleton] = Skeleton
+    """What surrounds the cells of this space where they are trained."""
 
     def __init__(self, genes: tuple[Gene, ...], *, attempts: int = 1000) -> None:
         self.genes = genes

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from nas.errors import UserError
 from nas.graphs import ABSENT, FIRST_OPERATION, INPUT, OUTPUT, Graphs
+from nas.networks import ResidualSkeleton
 from nas.spaces.base import Gene, GeneSpace
 from nas.spaces.nb201_forms import EDGES, NONE, normal_forms
 from nas.types import Architectures, TableColumns
@@ -38,6 +39,7 @@ class NB201(GeneSpace):
     tables: Mapping[str, str] = MappingProxyType(
         dict.fromkeys(("cifar10", "cifar100", "imagenet16-120"), "nasbench201.npz")
     )
+    skeleton = ResidualSkeleton
 
     def __init__(self) -> None:
         super().__init__(tuple(Gene(f"{source}->{target}", OPERATIONS) for source, target in EDGES))
