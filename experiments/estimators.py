@@ -61,7 +61,7 @@ class Labels:
         self.rows: NDArray[np.int64] = np.arange(len(table))
         self.signal = "mean validation accuracy, against mean test accuracy"
         with np.load(path) as arrays:
-            if {"val_row", "val_acc_1run"} <= set(arrays):  # of some cells only: no search sees it, so no table gives it
+            if {"val_row", "val_acc_1run"} <= set(arrays):  # of some cells; no search sees it
                 self.rows = arrays["val_row"].astype(np.int64)
                 self.labels: Values = arrays["val_acc_1run"][:, -1].astype(np.float64)
                 self.signal = "one run's validation accuracy at 108 epochs, against mean test accuracy"
