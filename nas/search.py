@@ -42,7 +42,8 @@ def run(config: SearchConfig, folder: Path, choices: Mapping[str, str] | None = 
     """
     phase = Phases()
     with phase("setup"):
-        parts = {name: build(getattr(config, name), name) for name in ("space", "dataset", "executor")}
+        nodes = {name: getattr(config, name) for name in ("space", "dataset", "executor")}
+        parts = {name: build(node, name) for name, node in nodes.items() if node or name != "dataset"}
         evaluator: Evaluator = build(config.evaluator, "evaluator", **parts)
         space = evaluator.space
         estimator = build(config.estimator, "estimator", space=space)

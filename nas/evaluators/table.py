@@ -8,6 +8,7 @@ from concurrent.futures import Future
 import numpy as np
 from numpy.typing import NDArray
 
+from nas.datasets import Dataset
 from nas.errors import UserError
 from nas.paths import find_table
 from nas.tables import read_table
@@ -21,22 +22,34 @@ class TableEvaluator:
 
     Args:
         space: the search space; it knows its tables. The evaluator's own `space` is the part that the table covers.
-        table: which of the space's tables, or `auto`: the first that is there.
+        table: which of the space's tables, or `auto`: that of `dataset`, else the first that is there.
         path: the file; None: look in `NAS_DATA_DIR`, then in the user's cache folder, then in this package.
         signal: what the search sees: `validation` or `test_mean`; None: the first that the table has for every row.
         sha256: the digest that the file must have; None: any.
+        dataset: what the networks were trained on; None: whatever the table says.
 
     Raises:
-        UserError: there is no such file, it is not a valid table of this space, or it lacks the signal.
+        UserError: there is no such file, it is not a valid table of this space, or it lacks the signal; or `table` and
+            `dataset` contradict each other.
     """
 
     slots = 1
 
-    def __init__(self, space: Space, table: str, path: str | None, signal: str | None, sha256: str | None) -> None:
+    def __init__(
+        self,
+        space: Space,
+        table: str,
+        path: str | None,
+        signal: str | None,
+        sha256: str | None,
+        dataset: Dataset | None = None,
+    ) -> None:
         if not space.tables:
             raise UserError(f"{type(space).__name__} has no benchmark table: use another evaluator")
-        self._name, file = find_table(path, table, space.tables)
-        self._table = read_table(file, space, sha256)
+        if dataset is not None and table not in ("auto", dataset.name):
+            raise UserError(f"table is {table!r}, but dataset is {dataset.name!r}: choose one of them, or the same")
+        self._name, file = find_table(path, table if dataset is None else dataset.name, space.tables)
+        self._table = read_table(file, space, sha256, self._name)
         self.space = self._table.space
         signals = self._table.signals
         self._signal = next(iter(signals)) if signal is None else signal

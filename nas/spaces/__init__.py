@@ -2,5 +2,6 @@
 
 from nas.spaces.base import Gene, GeneSpace
 from nas.spaces.nb101 import NB101
+from nas.spaces.nb201 import NB201
 
-__all__ = ["NB101", "Gene", "GeneSpace"]
+__all__ = ["NB101", "NB201", "Gene", "GeneSpace"]
