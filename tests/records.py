@@ -62,7 +62,11 @@ def described(graphs: Graphs, row: int) -> tuple[str, str]:
     there = graphs.labels[row] != ABSENT
     matrix = graphs.adjacency[row][np.ix_(there, there)]
     names = [
-        graphs.operations[label - FIRST_OPERATION] if label >= FIRST_OPERATION else "input" if label == INPUT else "output"
+        graphs.operations[label - FIRST_OPERATION]
+        if label >= FIRST_OPERATION
+        else "input"
+        if label == INPUT
+        else "output"
         for label in graphs.labels[row][there]
     ]
     return "".join("1" if edge else "0" for edge in matrix.ravel()), ",".join(names)

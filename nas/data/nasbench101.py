@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.data.records import fields, read_records
+from nas.data.records import HEAD, fields, read_records, starts_a_record
 from nas.errors import UserError
 from nas.spaces.nb101 import OPERATIONS
 from nas.spaces.nb101_table import METRICS, POINTS, arrays_of_cells
@@ -23,15 +23,18 @@ _NOT_SET = (0.0,) * len(METRICS)
 _SIZES = {size * size: size for size in range(2, 8)}
 _NAMES = frozenset(OPERATIONS)
 
+FILE = "nasbench101.npz"
+
 Report = Callable[[int], None]
 """Is told, now and then, how many bytes were read."""
 
 
-def is_official(head: bytes) -> bool:
-    """Tell whether a file that starts with these bytes is one of records."""
-    from nas.data.records import starts_a_record
-
-    return starts_a_record(head)
+def recognised(path: Path) -> bool:
+    """Tell whether the file is one of TFRecords."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return starts_a_record(file.read(HEAD))
 
 
 def read_official(path: Path, report: Report = lambda _: None) -> dict[str, NDArray[Any]]:

@@ -10,6 +10,8 @@ from typing import BinaryIO
 from nas.errors import UserError
 
 _HEADER = Struct("<QI")  # bytes of the record, checksum of those eight bytes
+HEAD = _HEADER.size
+"""Bytes before a record."""
 _FOOTER = Struct("<I")  # checksum of the record
 _DOUBLE = Struct("<d")
 _LONGEST = 1 << 20  # bytes of a record; those of NAS-Bench-101 have about 400
@@ -24,8 +26,8 @@ def masked_crc(content: bytes) -> int:
 
 
 def starts_a_record(head: bytes) -> bool:
-    """Tell whether a file that starts with these bytes, at least 12, is one of TFRecords."""
-    return len(head) >= _HEADER.size and _FOOTER.pack(masked_crc(head[:8])) == head[8 : _HEADER.size]
+    """Tell whether a file that starts with these `HEAD` bytes is one of TFRecords."""
+    return len(head) == HEAD and _FOOTER.pack(masked_crc(head[:8])) == head[8:]
 
 
 def read_records(file: BinaryIO, path: Path) -> Iterator[bytes]:

@@ -23,8 +23,8 @@ class TableEvaluator:
         space: the search space; it knows its tables. The evaluator's own `space` is the part that the table covers.
         table: which of the space's tables, or `auto`: the first that is there.
         path: the file; None: look in `NAS_DATA_DIR`, then in the user's cache folder, then in this package.
-        signal: what the search sees: `validation_run` (one run of each architecture, drawn once by `seed`), `validation`
-            (the mean over runs) or `test_mean`; None: the first that the table has for every row.
+        signal: what the search sees: `validation_run` (one run of each architecture, drawn once by `seed`),
+            `validation` (the mean over runs) or `test_mean`; None: the first that the table has for every row.
         sha256: the digest that the file must have; None: any.
         epochs: after how many epochs of training the search sees it, where the table has several trainings of each
             architecture; None: the longest. The report tells the test accuracy of the longest.
