@@ -91,10 +91,10 @@ def _complete(source: Source, part: Path, report: Report, attempts: int, pause: 
             reason = "the connection was cut"
         except HTTPError as error:
             if error.code < 500 and error.code != 429:
-                raise UserError(f"{source.url}: {error.code} {error.reason}") from error
-            reason = f"{error.code} {error.reason}"
+                raise UserError(f"{source.url}: {error.code} {_line(error.reason)}") from error
+            reason = f"{error.code} {_line(error.reason)}"
         except (URLError, HTTPException, ConnectionError, TimeoutError) as error:
-            reason = str(getattr(error, "reason", error)) or type(error).__name__
+            reason = _line(getattr(error, "reason", error)) or type(error).__name__
         failed = 0 if _size(part) > before else failed + 1
         _log.info("%s: %s after %d bytes", source.url, reason, _size(part))
         time.sleep(pause * 2 ** max(failed - 1, 0))
@@ -142,6 +142,10 @@ def _fetch_rest(source: Source, part: Path, report: Report, timeout: float) -> b
 def _continues(response: HTTPResponse, start: int) -> bool:
     """Whether a part that was sent starts where the file ends."""
     return (response.headers.get("Content-Range") or "").startswith(f"bytes {start}-")
+
+
+def _line(reason: object) -> str:
+    return " ".join(str(reason).split())
 
 
 def _size(path: Path) -> int:
