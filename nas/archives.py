@@ -35,6 +35,7 @@ class Arrays(Mapping[str, NDArray[Any]]):
 
     def __init__(self, path: Path, content: bytes) -> None:
         self._path = path
+        self._arrays: dict[str, NDArray[Any]]
         try:
             with ZipFile(BytesIO(content)) as archive:
                 entries = archive.infolist()
@@ -46,6 +47,13 @@ class Arrays(Mapping[str, NDArray[Any]]):
                 f"{path} ({len(content):,} bytes) is truncated, damaged or no NumPy archive (.npz) of plain arrays "
                 f"({error}): obtain the file again"
             ) from error
+
+    @classmethod
+    def of(cls, path: Path, arrays: dict[str, NDArray[Any]]) -> Arrays:
+        """Make the same of arrays that were read in another way."""
+        made = cls.__new__(cls)
+        made._path, made._arrays = path, arrays
+        return made
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         if name not in self._arrays:

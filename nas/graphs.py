@@ -10,6 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from nas.errors import UserError
+
+_MOST_PATHS = 1 << 16
+
 ABSENT, INPUT, OUTPUT, FIRST_OPERATION = 0, 1, 2, 3
 
 
@@ -59,9 +63,17 @@ class Graphs:
 
         Returns:
             `(n, sum_i len(operations) ** i)` bool, i from 0 to v - 2.
+
+        Raises:
+            UserError: there are too many sequences.
         """
         n, v = self.labels.shape
         base = len(self.operations)
+        if base ** (v - 2) > _MOST_PATHS:
+            raise UserError(
+                f"there are {base}**{v - 2} paths of {v - 2} vertices over {base} operations, the path encoding can "
+                f"hold {_MOST_PATHS:,}: choose an estimator on plain genes, such as estimator=knn_onehot"
+            )
         extendable = sum(base**i for i in range(v - 2))  # sequences that have room for one more operation
         reached = np.zeros((v, n, extendable + base ** (v - 2)), dtype=np.bool_)
         reached[0, :, 0] = True

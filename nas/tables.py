@@ -1,4 +1,4 @@
-"""Benchmark tables in the compact NumPy format: read, checked, and indexed by key."""
+"""Benchmark tables: read, checked, and indexed by key."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.archives import Arrays
 from nas.errors import UserError
+from nas.flat_files import read_arrays
 from nas.types import Evaluation, Keys, Space, TableColumns
 
 _MOST = float(np.finfo(np.float64).max)
@@ -98,7 +98,7 @@ def read_table(path: Path, space: Space, expected_sha256: str | None = None) -> 
     digest = sha256(content).hexdigest()
     if expected_sha256 is not None and digest != expected_sha256.lower():
         raise UserError(f"{path} has SHA-256 {digest}, expected {expected_sha256}: obtain the file again")
-    arrays = Arrays(path, content)
+    arrays = read_arrays(path, content)
     try:
         space = space.covered(arrays)
         columns = space.table_columns(arrays)

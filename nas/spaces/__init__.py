@@ -1,6 +1,7 @@
 """Search spaces: what an architecture is, which are the same, and how to draw and change them."""
 
 from nas.spaces.base import Gene, GeneSpace
+from nas.spaces.custom import Custom
 from nas.spaces.nb101 import NB101
 
-__all__ = ["NB101", "Gene", "GeneSpace"]
+__all__ = ["NB101", "Custom", "Gene", "GeneSpace"]

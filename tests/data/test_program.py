@@ -35,7 +35,7 @@ def run(*arguments: object, cache: Path) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def official(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("official") / "nasbench_full.tfrecord"
-    return write_official(path, SPACE, SPACE.enumerate()[:40], (12, 108))
+    return write_official(path, SPACE, SPACE.enumerate(), (12, 108))
 
 
 def test_a_converted_file_is_found_by_a_search(official: Path, tmp_path: Path) -> None:
@@ -115,7 +115,9 @@ def test_the_embedded_table_is_right(tmp_path: Path) -> None:
 
 
 def test_a_part_of_the_space_and_its_runs_are_told(official: Path, tmp_path: Path) -> None:
-    np.savez(tmp_path / "part.npz", **read_official(official))
+    arrays = read_official(official)
+    per_row = {name: array[:40] if len(array) == 91 else array for name, array in arrays.items()}
+    np.savez(tmp_path / "part.npz", **per_row)
     lines = list(verify(tmp_path / "part.npz"))
     assert "40 of the 91 networks of the space are there" in lines
     assert "3 runs of 12 epochs" in lines
