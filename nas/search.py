@@ -23,6 +23,7 @@ from nas.console import print_summary, progress
 from nas.errors import UserError
 from nas.history import History, write_whole
 from nas.loop import Budget, Phases, search
+from nas.objective import Objective
 from nas.types import Evaluator
 
 _log = logging.getLogger("nas.search")  # __name__ is __main__ when this is the program
@@ -37,7 +38,8 @@ def run(config: SearchConfig, folder: Path) -> dict[str, Any]:
     phase = Phases()
     with phase("setup"):
         parts = {name: build(getattr(config, name), name) for name in ("space", "dataset", "executor")}
-        evaluator: Evaluator = build(config.evaluator, "evaluator", **parts)
+        objective: Objective = build(config.objective, "objective")
+        evaluator: Evaluator = objective.restrict(build(config.evaluator, "evaluator", **parts))
         space = evaluator.space
         strategy = build(config.strategy, "strategy", space=space)
         estimator = build(config.estimator, "estimator", space=space)

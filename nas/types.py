@@ -160,7 +160,7 @@ class TableColumns:
         test: `(n,)` mean test accuracy, 0..1; of the longest training, where there are several.
         validation: `(n,)` validation accuracy, 0..1, or None where the table lacks it for some architecture.
         cost: `(n,)` training seconds behind `validation`, NaN where the table lacks them.
-        parameters: `(n,)` trainable parameters.
+        parameters: `(n,)` trainable parameters; all 0: unknown.
         digests: what the file says each row's published hash is, `(n, bytes)` uint8, or None.
         runs: every run by the epochs it was trained for, where the table tells the runs apart.
         objectives: `(n,)` each: further numbers by name, such as the latency on a device; NaN: unknown.
@@ -277,6 +277,9 @@ class Evaluator(Protocol):
 
     def identity(self) -> dict[str, str]:
         """What is measured and on what; results of different identities must never be mixed."""
+
+    def objective(self, name: str, archs: Architectures) -> Values:
+        """`(n,)` what is known without evaluating, such as `params`; NaN: unknown. Raises UserError for other names."""
 
     def evaluate(self, archs: Architectures) -> Evaluation:
         """Measure architectures and wait for all. Raises UserError for one that cannot be measured."""

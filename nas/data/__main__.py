@@ -14,6 +14,8 @@ from nas.data.published import TABLES, Published, found
 from nas.errors import UserError
 from nas.paths import cache_folder
 
+_log = logging.getLogger("nas.data")
+
 
 @contextmanager
 def _bar(what: str, *, of_bytes: bool) -> Iterator[Any]:
@@ -60,12 +62,15 @@ def _convert(options: argparse.Namespace) -> None:
 
 
 def _write(path: Path, out: Path | None, *, replace: bool) -> None:
-    from nas.data.convert import convert
+    from nas.data.convert import convert, row_count
 
     size = path.stat().st_size if path.is_file() else None
     with _bar("converting", of_bytes=True) as show:
         written = convert(path, out, report=lambda done: show(done, size), replace=replace)
-    print(f"{written}: {written.stat().st_size:,} bytes")
+    rows, expected = row_count(written), next((table.rows for table in TABLES if table.file == written.name), None)
+    print(f"{written}: {rows:,} architectures, {written.stat().st_size:,} bytes")
+    if expected not in (None, rows):
+        _log.warning("the published table has %d architectures: is %s whole?", expected, path)
 
 
 def _verify(options: argparse.Namespace) -> None:

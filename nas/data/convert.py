@@ -86,3 +86,9 @@ def write_table(out: Path, arrays: dict[str, NDArray[Any]], *, known: bool) -> N
         except BaseException:
             part.unlink(missing_ok=True)
             raise
+
+
+def row_count(path: Path) -> int:
+    """Return how many architectures a table that was written has."""
+    with np.load(path, allow_pickle=False) as arrays:
+        return len(arrays["ops"])

@@ -90,7 +90,7 @@ def _members(path: Path, report: Report) -> Iterator[tuple[str, bytes]]:
             with file.open("rb") as raw:
                 yield file.name.removesuffix(_SUFFIX), _unpacked(raw)
         return
-    with path.open("rb") as raw, tarfile.open(fileobj=raw, mode="r:*") as archive:
+    with path.open("rb") as raw, tarfile.open(fileobj=raw, mode="r:") as archive:
         for entry in archive:
             name = PurePosixPath(entry.name).name
             member = archive.extractfile(entry) if entry.isfile() and name.endswith(_SUFFIX) else None

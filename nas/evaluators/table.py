@@ -85,6 +85,22 @@ class TableEvaluator:
     def close(self) -> None:
         """Do nothing: nothing is open."""
 
+    def objective(self, name: str, archs: Architectures) -> Values:
+        """Look up `params` or a further column, such as the latency on a device.
+
+        Raises:
+            UserError: the table has no such column.
+        """
+        columns = self._table.columns
+        known = {"params": columns.parameters.astype(np.float64)} if columns.parameters.any() else {}
+        known.update(columns.objectives)
+        if name not in known:
+            raise UserError(
+                f"{self._table.path} knows nothing of {name!r} for objective.constraints, only of "
+                f"{', '.join(known) or 'the value'}"
+            )
+        return known[name][self._rows(archs)]
+
     def evaluate(self, archs: Architectures) -> Evaluation:
         """Look up the signal and the training seconds behind it."""
         rows = self._rows(archs)

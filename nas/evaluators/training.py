@@ -14,7 +14,7 @@ from nas.datasets import Dataset, Digits, Images
 from nas.errors import UserError
 from nas.executors import LocalExecutor, Opener
 from nas.graphs import Graphs
-from nas.networks import Skeleton
+from nas.networks import Skeleton, parameter_counts
 from nas.recipe import Recipe
 from nas.training import train
 from nas.types import Architectures, Evaluation, Outcome, Reference, Space, Values
@@ -147,6 +147,16 @@ class TrainingEvaluator:
             "patience": f"{self.patience}",
             "torch": str(torch.__version__),  # a str of a class of its own
         }
+
+    def objective(self, name: str, archs: Architectures) -> Values:
+        """Count the trainable parameters of the networks that would be trained, as `params`.
+
+        Raises:
+            UserError: another name.
+        """
+        if name != "params":
+            raise UserError(f"objective.constraints names {name!r}, but before training only params are known")
+        return parameter_counts(self.space.graphs(archs), self.skeleton).astype(np.float64)
 
     def job(
         self, arch: Architectures

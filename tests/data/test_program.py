@@ -42,7 +42,8 @@ def test_a_converted_file_is_found_by_a_search(official: Path, tmp_path: Path) -
     cache = tmp_path / "cache"
     done = run("convert", official, cache=cache)
     assert done.returncode == 0, done.stderr
-    assert f"{cache / 'nasbench101.npz'}: " in done.stdout
+    assert f"{cache / 'nasbench101.npz'}: 91 architectures, " in done.stdout
+    assert "the published table has 423624 architectures" in done.stderr
     assert [path.name for path in cache.iterdir()] == ["nasbench101.npz"]
     options = ["strategy=random", "estimator=none", "budget=8", "initial=8", "pool=8", "evaluator.epochs=12"]
     environment = {"NAS_CACHE_DIR": str(cache), "NAS_DATA_DIR": str(tmp_path)}
