@@ -2,8 +2,8 @@
 
 from nas.estimators.base import NetworkEstimator
 from nas.estimators.boosting import GradientBoosting
+from nas.estimators.emprox import EmProx
 from nas.estimators.gaussian_process import GaussianProcess
-from nas.estimators.kriging import Kriging
 from nas.estimators.neighbours import NearestNeighbours
 from nas.estimators.none import NoEstimator
 from nas.estimators.published import NAO, PublishedEmProx
@@ -11,9 +11,9 @@ from nas.estimators.ridge import Ridge
 
 __all__ = [
     "NAO",
+    "EmProx",
     "GaussianProcess",
     "GradientBoosting",
-    "Kriging",
     "NearestNeighbours",
     "NetworkEstimator",
     "NoEstimator",
