@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from experiments.digits import SEEDS, TABLE, Setting, in_processes, space, train_cell, versions
 from nas.graphs import ABSENT, FIRST_OPERATION, INPUT, OUTPUT, Graphs
-from nas.networks import parameter_counts
 from nas.training import Curves
 from nas.types import Architectures
 
@@ -79,7 +78,7 @@ def table(archs: Architectures, lines: list[dict[str, Any]], setting: Setting, m
     graphs = space().graphs(archs)
     arrays: dict[str, Any] = official_columns(graphs)
     arrays["md5"] = np.array([list(bytes.fromhex(hashes[row])) for row in order], dtype=np.uint8)
-    arrays["params"] = parameter_counts(graphs, setting.skeleton).astype(np.int32)
+    arrays["params"] = setting.skeleton.parameters(graphs).astype(np.int32)
     arrays["seeds"] = np.array(SEEDS, dtype=np.int32)
     arrays["images"] = np.array([lines[0]["images"]], dtype=np.int32)[0]
     for part in PARTS:

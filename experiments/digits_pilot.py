@@ -15,7 +15,6 @@ import numpy as np
 
 from experiments.digits import SEEDS, Setting, in_processes, reliability, skeleton, space, train_cell, versions
 from nas.datasets import Digits
-from nas.networks import parameter_counts
 from nas.recipe import Recipe
 from nas.training import Curves
 
@@ -74,7 +73,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("experiments/results/digits_pilot.json"))
     options = parser.parse_args()
     archs = space().enumerate()
-    counts = parameter_counts(space().graphs(archs), skeleton())
+    counts = skeleton().parameters(space().graphs(archs))
     largest = int(counts.argmax())
     others = np.delete(np.arange(len(archs)), largest)
     rows = [*np.random.default_rng(0).choice(others, options.cells, replace=False).tolist(), largest]

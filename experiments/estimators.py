@@ -2,8 +2,9 @@
 
 `python -m experiments.estimators space=nb101 estimators=[emprox,ridge] sizes=[100,424] splits=20`
 
-For each split, n cells are labelled with ONE run's validation accuracy; the estimate is held against the mean test
-accuracy of other cells, drawn uniformly from the whole space. Whether the standard deviations are honest is asked of
+For each split, n cells are labelled with ONE run's validation accuracy where the table tells runs apart, else with the
+validation accuracy it has; the estimate is held against the mean test accuracy of other cells, drawn uniformly from
+the whole space. Whether the standard deviations are honest is asked of
 what is estimated, the validation accuracy of labelled cells left out (`within_1_std`), and of the mean test accuracy,
 which is nearly a point lower (`test_within_1_std`). Each measurement goes to a journal at once: what was measured
 is not measured again. Prints the table, and writes it with a figure to `experiments/results/`.
@@ -50,15 +51,24 @@ class Split:
 
 
 class Labels:
-    """Cells and values of a table: `archs`, mean `test` accuracy, and for `rows` the accuracy that `labels` them."""
+    """Cells and values of a table: `archs`, mean `test` accuracy, and for `rows` the accuracy that `labels` them.
+
+    `signal` says what the labels are.
+    """
 
     def __init__(self, path: Path, table: Table) -> None:
         self.archs, self.test = table.columns.archs, table.columns.test
-        with np.load(path) as arrays:  # one run's accuracy: a search never sees it, so tables do not give it
-            if not {"val_row", "val_acc_1run"} <= set(arrays):
-                raise UserError(f"{path} has no single runs (val_row, val_acc_1run): choose space=nb101")
-            self.rows: NDArray[np.int64] = arrays["val_row"].astype(np.int64)
-            self.labels: Values = arrays["val_acc_1run"][:, -1].astype(np.float64)
+        self.rows: NDArray[np.int64] = np.arange(len(table))
+        self.signal = "mean validation accuracy, against mean test accuracy"
+        with np.load(path) as arrays:
+            if {"val_row", "val_acc_1run"} <= set(arrays):  # of some cells: no search sees it, so no table gives it
+                self.rows = arrays["val_row"].astype(np.int64)
+                self.labels: Values = arrays["val_acc_1run"][:, -1].astype(np.float64)
+                self.signal = "one run's validation accuracy at 108 epochs, against mean test accuracy"
+            elif table.columns.validation is not None:
+                self.labels = table.columns.validation
+            else:
+                raise UserError(f"{path} has no validation accuracy to label cells with: choose another table")
 
     def split(self, n: int, seed: int, test_cells: int) -> Split:
         """Draw `n` labelled cells, `test_cells` others of the space, and as many of the labelled cells left out."""
@@ -66,7 +76,8 @@ class Labels:
         order = rng.permutation(len(self.rows))
         chosen, left_out = order[:n], order[n:][:test_cells]
         train = self.rows[chosen]
-        others = np.setdiff1d(rng.choice(len(self.archs), size=test_cells + n, replace=False), train)
+        drawn = min(test_cells + n, len(self.archs))
+        others = np.setdiff1d(rng.choice(len(self.archs), size=drawn, replace=False), train)
         test = rng.permutation(others)[:test_cells]
         return Split(
             known=self.archs[train],
@@ -191,8 +202,8 @@ def run(options: dict[str, Any]) -> None:
     from rich.progress import track
 
     space: Space = build(options["space"], "space")
-    _, path = find_table(options["path"], options["table"], space.tables)
-    table = read_table(path, space)
+    name, path = find_table(options["path"], options["table"], space.tables)
+    table = read_table(path, space, name=name)
     labels = Labels(path, table)
     if max(options["sizes"]) > len(labels.rows):
         raise UserError(f"sizes has {max(options['sizes'])}, must be at most {len(labels.rows)}: labelled cells")
@@ -205,7 +216,8 @@ def run(options: dict[str, Any]) -> None:
     measured = journal(folder / "journal.jsonl")
     todo = list(jobs(options))
     keys = {
-        job: json.dumps([nodes[job[0]], *job[1:], options["test_cells"], repr(space), table.sha256]) for job in todo
+        job: json.dumps([nodes[job[0]], *job[1:], options["test_cells"], repr(space), table.sha256, name])
+        for job in todo
     }
 
     def runs(name: str, size: int) -> list[dict[str, float | None]]:
@@ -227,10 +239,10 @@ def run(options: dict[str, Any]) -> None:
         methods.setdefault(name, {})[str(size)] = summarise(runs(name, size))
     first, last = options["first_split"], options["first_split"] + options["splits"] - 1
     report = {
-        "table": path.name,
+        "table": f"{name} ({path.name})",
         "sha256": table.sha256,
-        "signal": "one run's validation accuracy at 108 epochs, against mean test accuracy",
-        "test_cells": options["test_cells"],
+        "signal": labels.signal,
+        "test_cells": min(options["test_cells"], len(table) - max(options["sizes"])),
         "splits": [first, last],
         "estimators": nodes,
         "methods": methods,

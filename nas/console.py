@@ -35,7 +35,7 @@ def print_summary(result: dict[str, Any], folder: Path) -> None:
         print(f"test accuracy {best['test_accuracy']:.5f}{regret}")
     if expected := result["random_search_expected_value"]:
         print(f"random search would be expected at {expected[-1]:.5f}")
-    print(f"cell {best['key']} (published hash {best['digest']})")
+    print(f"cell {best['key']} (published as {best['digest']})")
     print("measured on " + ", ".join(f"{name} {value}" for name, value in result["measured_on"].items()))
     print("seconds: " + ", ".join(f"{name} {seconds:.2f}" for name, seconds in result["wall_seconds"].items()))
     print(f"everything else in {folder}")

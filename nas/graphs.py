@@ -5,7 +5,7 @@ A search space that can give its graphs (`Space.graphs`) gets every encoding in 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,14 +25,23 @@ class Graphs:
         adjacency: `(n, v, v)` bool; `adjacency[i, x, y]` is the edge x -> y, and x < y.
         labels: `(n, v)` uint8; `ABSENT`, `INPUT`, `OUTPUT`, or `FIRST_OPERATION` + the index in `operations`.
         operations: the names of the operations a vertex may carry.
+        longest: how many operations there can be on a path, in any graph of the space; None: v - 2.
     """
 
     adjacency: NDArray[np.bool_]
     labels: NDArray[np.uint8]
     operations: tuple[str, ...]
+    longest: int | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def compact(self) -> Graphs:
+        """Move the absent vertices to the end; the others stay in their order."""
+        order = np.argsort(self.labels == ABSENT, axis=1, kind="stable")
+        adjacency = np.take_along_axis(self.adjacency, order[:, :, None], axis=1)
+        adjacency = np.take_along_axis(adjacency, order[:, None, :], axis=2)
+        return replace(self, adjacency=adjacency, labels=np.take_along_axis(self.labels, order, axis=1))
 
     @property
     def vocabulary(self) -> int:
@@ -62,20 +71,20 @@ class Graphs:
         `c * len(operations) + 1 + o`.
 
         Returns:
-            `(n, sum_i len(operations) ** i)` bool, i from 0 to v - 2.
+            `(n, sum_i len(operations) ** i)` bool, i from 0 to `longest`.
 
         Raises:
             UserError: there are too many sequences.
         """
         n, v = self.labels.shape
-        base = len(self.operations)
-        if base ** (v - 2) > _MOST_PATHS:
+        base, longest = len(self.operations), v - 2 if self.longest is None else self.longest
+        if base**longest > _MOST_PATHS:
             raise UserError(
-                f"there are {base}**{v - 2} paths of {v - 2} vertices over {base} operations, the path encoding can "
-                f"hold {_MOST_PATHS:,}: choose an estimator on plain genes, such as estimator=knn_onehot"
+                f"there are {base}**{longest} paths of {longest} vertices over {base} operations, the path encoding "
+                f"holds at most {_MOST_PATHS:,}: choose an estimator on plain genes, such as estimator=knn_onehot"
             )
-        extendable = sum(base**i for i in range(v - 2))  # sequences that have room for one more operation
-        reached = np.zeros((v, n, extendable + base ** (v - 2)), dtype=np.bool_)
+        extendable = sum(base**i for i in range(longest))  # sequences that have room for one more operation
+        reached = np.zeros((v, n, extendable + base**longest), dtype=np.bool_)
         reached[0, :, 0] = True
         for vertex in range(1, v):
             arriving = np.zeros_like(reached[0])

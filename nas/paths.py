@@ -26,18 +26,19 @@ def find_table(path: str | None, table: str, tables: Mapping[str, str]) -> tuple
         tables: name to file name.
 
     Returns:
-        The table's name (of the file, for a given `path`) and the file.
+        The table's name (for a file of an unknown name, `table`, or the file's if that is `auto`) and the file.
 
     Raises:
         UserError: there is no such table, or no such file; says where it was looked for.
     """
+    if table != "auto" and table not in tables:
+        raise UserError(f"there is no table {table!r}, set table (or dataset) to auto or one of: {', '.join(tables)}")
     if path is not None:
         if not Path(path).is_file():
             raise UserError(f"no benchmark table at {path}: name an .npz file with evaluator.path=FILE")
-        known = {file: name for name, file in tables.items()}
-        return known.get(Path(path).name, Path(path).name), Path(path)
-    if table != "auto" and table not in tables:
-        raise UserError(f"table is {table!r}, must be auto or one of: {', '.join(tables)}")
+        names = [name for name, file in tables.items() if file == Path(path).name]
+        names = names or [Path(path).name if table == "auto" else table]
+        return table if table in names else names[0], Path(path)
     named = os.environ.get("NAS_DATA_DIR")
     folders = [Path(folder) for folder in (named, cache_folder(), Path(__file__).parent / "data") if folder]
     wanted = {table: tables[table]} if table != "auto" else tables
@@ -45,7 +46,8 @@ def find_table(path: str | None, table: str, tables: Mapping[str, str]) -> tuple
         for folder in folders:
             if (folder / file).is_file():
                 return name, folder / file
+    files = " or ".join(dict.fromkeys(wanted.values()))
     raise UserError(
-        f"no benchmark table {' or '.join(wanted.values())} in {' or '.join(str(folder) for folder in folders[:-1])}: "
+        f"no benchmark table {files} in {' or '.join(str(folder) for folder in folders[:-1])}: "
         f"name the file with evaluator.path=FILE, or set NAS_DATA_DIR to the folder that holds it"
     )

@@ -37,7 +37,8 @@ def run(config: SearchConfig, folder: Path) -> dict[str, Any]:
     """
     phase = Phases()
     with phase("setup"):
-        parts = {name: build(getattr(config, name), name) for name in ("space", "dataset", "executor")}
+        nodes = {name: getattr(config, name) for name in ("space", "dataset", "executor")}
+        parts = {name: build(node, name) for name, node in nodes.items() if node or name != "dataset"}
         objective: Objective = build(config.objective, "objective")
         evaluator: Evaluator = objective.restrict(build(config.evaluator, "evaluator", **parts))
         space = evaluator.space

@@ -80,13 +80,14 @@ class Table:
         return self._rows[place]
 
 
-def read_table(path: Path, space: Space, expected_sha256: str | None = None) -> Table:
+def read_table(path: Path, space: Space, expected_sha256: str | None = None, name: str | None = None) -> Table:
     """Read and check a table.
 
     Args:
         path: the file.
         space: says what its arrays mean.
         expected_sha256: refuse a file with another digest.
+        name: which of the space's tables it is, for a file that holds several.
 
     Raises:
         UserError: the file is missing, damaged, of another format or space, or says something impossible.
@@ -101,7 +102,7 @@ def read_table(path: Path, space: Space, expected_sha256: str | None = None) -> 
     arrays = read_arrays(path, content)
     try:
         space = space.covered(arrays)
-        columns = space.table_columns(arrays)
+        columns = space.table_columns(arrays, name)
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
     except (ValueError, IndexError, TypeError, OverflowError) as error:

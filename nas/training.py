@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from nas.datasets.base import Images
 from nas.errors import UserError
 from nas.graphs import ABSENT, Graphs
-from nas.networks.channels import Skeleton, parameter_counts
+from nas.networks.channels import Skeleton
 from nas.recipe import Recipe
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from nas.networks.cell import CellNetwork
+    from nas.networks.classifier import Classifier
 
 _EVALUATION_BATCH = 256  # images scored at once, in each copy
 
@@ -119,11 +119,9 @@ def _train(
 ) -> Curves:
     import torch
 
-    from nas.networks.cell import CellNetwork
-
     start = perf_counter()
     weights, orders = _generators(graph, seeds)
-    network = CellNetwork(graph, skeleton, weights).to(device)
+    network = skeleton.network(graph, weights).to(device)
     parts = [_Part(*images.part(name), device) for name in ("train", "valid", "test")]
     steps = len(parts[0]) // recipe.batch
     optimizer = torch.optim.SGD(
@@ -154,9 +152,7 @@ def _train(
         for part in parts[1:]:
             record.add(_score(network, part), len(part))
         record.seconds.append(perf_counter() - start)
-    return record.curves(
-        (steps * recipe.batch, len(parts[1]), len(parts[2])), int(parameter_counts(graph, skeleton)[0])
-    )
+    return record.curves((steps * recipe.batch, len(parts[1]), len(parts[2])), int(skeleton.parameters(graph)[0]))
 
 
 def _generators(graph: Graphs, seeds: Sequence[int]) -> tuple[list[torch.Generator], list[torch.Generator]]:
@@ -190,7 +186,7 @@ class _Part:
         return images.repeat(1, copies, 1, 1), labels[:, None].expand(-1, copies)
 
 
-def _score(network: CellNetwork, part: _Part) -> tuple[Tensor, Tensor]:
+def _score(network: Classifier, part: _Part) -> tuple[Tensor, Tensor]:
     """Sum of losses and number of correct images of each copy, `(copies,)` each."""
     import torch
 
@@ -205,7 +201,7 @@ def _score(network: CellNetwork, part: _Part) -> tuple[Tensor, Tensor]:
     return loss, correct
 
 
-def _loss(network: CellNetwork, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+def _loss(network: Classifier, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """Cross-entropy and correctness of every image in every copy, `(n, copies)` each."""
     import torch
     from torch.nn.functional import cross_entropy
@@ -219,7 +215,7 @@ def _loss(network: CellNetwork, images: Tensor, labels: Tensor) -> tuple[Tensor,
 
 
 def _epoch(
-    network: CellNetwork,
+    network: Classifier,
     part: _Part,
     recipe: Recipe,
     step: Callable[[], None],

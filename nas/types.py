@@ -16,6 +16,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from nas.graphs import Graphs
+from nas.networks import Skeleton
 
 Architectures: TypeAlias = NDArray[np.uint8]
 """`(n, genes)`: one architecture a row."""
@@ -201,6 +202,9 @@ class Space(Protocol):
     tables: Mapping[str, str]
     """The benchmark tables there are for this space: name to file name, the most telling first."""
 
+    skeleton: type[Skeleton]
+    """What surrounds the cells of this space where they are trained."""
+
     def covered(self, arrays: Mapping[str, NDArray[Any]]) -> Space:
         """The part of this space that the arrays of a benchmark table are about."""
 
@@ -231,11 +235,11 @@ class Space(Protocol):
     def graphs(self, archs: Architectures) -> Graphs:
         """The computation graphs, from which all other encodings follow."""
 
-    def table_columns(self, arrays: Mapping[str, NDArray[Any]]) -> TableColumns:
-        """Read this space's benchmark format. Raises UserError for arrays that are not it."""
+    def table_columns(self, arrays: Mapping[str, NDArray[Any]], table: str | None = None) -> TableColumns:
+        """Read this space's benchmark format: of `table`, where a file holds several. Raises UserError if it cannot."""
 
     def digests(self, archs: Architectures) -> list[str]:
-        """The hash, in hexadecimal, by which the field knows each architecture."""
+        """The name (a hash, a string) by which the field knows each network."""
 
 
 class Strategy(Protocol):

@@ -48,13 +48,14 @@ def small_table(tmp_path_factory: pytest.TempPathFactory, small_space: NB101) ->
 
 @pytest.fixture(scope="session")
 def own_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A table as a user may have it: 187 of 240 combinations of four genes."""
+    """A table as a user may have it: most of 1,440 combinations of five genes."""
     rng = np.random.default_rng(0)
-    lines = ["kernel,width,act,depth,valid,test,seconds"]
-    for kernel, width, act, depth in product((1, 3, 5, 7), (8, 16, 32), ("relu", "gelu", "silu", "elu"), range(1, 6)):
+    lines = ["kernel,width,act,depth,groups,valid,test,seconds"]
+    choices = (1, 3, 5, 7), (8, 16, 32), ("relu", "gelu", "silu", "elu"), range(1, 6), range(1, 7)
+    for kernel, width, act, depth, groups in product(*choices):
         if rng.random() < 0.8:
             valid = 0.3 + 0.02 * kernel + 0.005 * width + 0.03 * depth + 0.02 * (act == "gelu") + rng.normal(0, 0.01)
-            lines.append(f"{kernel},{width},{act},{depth},{valid:.4f},{valid - 0.01:.4f},{width * depth}")
+            lines.append(f"{kernel},{width},{act},{depth},{groups},{valid:.4f},{valid - 0.01:.4f},{width * depth}")
     path = tmp_path_factory.mktemp("own") / "mine.csv"
     path.write_text("\n".join(lines) + "\n")
     return path

@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.graphs import ABSENT, FIRST_OPERATION, OUTPUT
-from nas.spaces import NB101
+from nas.spaces import NB101, NB201
+from nas.types import Space
 
 SMALL_ENCODER = ["estimator.encoder.cells=256", "estimator.encoder.epochs=2", "estimator.encoder.device=cpu"]
 
 
-def accuracy(space: NB101, archs: NDArray[np.uint8]) -> NDArray[np.float64]:
+def accuracy(space: Space, archs: NDArray[np.uint8]) -> NDArray[np.float64]:
     """A made-up accuracy: convolutions and depth help, up to noise that is a function of the key."""
     one_hot = space.one_hot(archs)
     weights = np.random.default_rng(7).normal(size=one_hot.shape[1])
@@ -50,6 +51,24 @@ def table_arrays(space: NB101, archs: NDArray[np.uint8], *, validated: bool = Fa
         "val_acc_1run": np.repeat(test[rows, None] - 0.02, 4, axis=1).astype(np.float32),
         "train_time_108_1run": np.full(len(rows), 100.0, dtype=np.float32),
         "md5": np.array([list(bytes.fromhex(digest)) for digest in space.digests(archs)], dtype=np.uint8),
+    }
+
+
+def nb201_arrays(space: NB201) -> dict[str, NDArray]:
+    """The compact format of NAS-Bench-201 with all three data sets: `accuracy`, lower by data set, and by row noise."""
+    ops = space.from_indices(np.arange(15_625))
+    networks = space.enumerate()
+    rows = np.searchsorted(space.keys(networks), space.keys(ops))
+    noise = np.random.default_rng(0).normal(size=(len(ops), 3))
+    test = 100 * accuracy(space, networks)[rows, None] - [0, 20, 45] + 0.1 * noise
+    return {
+        "ops": ops,
+        "op_names": np.array(["none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"]),
+        "datasets": np.array(["cifar10", "cifar100", "ImageNet16-120"]),
+        "test_acc_200": test.astype(np.float32),
+        "val_acc_200": (test - 2).astype(np.float32),
+        "train_time_200": (1000 + 100 * noise).astype(np.float32),
+        "params_m": np.full((len(ops), 3), 0.5, dtype=np.float32),
     }
 
 

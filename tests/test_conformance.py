@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from helpers import accuracy
+from helpers import accuracy, nb201_arrays
 from omegaconf import OmegaConf
 
 from nas.config import build, config_folder
 from nas.errors import UserError
 from nas.graphs import Graphs
-from nas.spaces import NB101
+from nas.spaces import NB101, NB201
 
 CONF = Path(config_folder())
 
@@ -38,37 +38,47 @@ def node(group: str, name: str) -> dict:
     return config
 
 
-@pytest.fixture(params=options("space"))
-def make_space(request, own_table: Path):
-    """Makes the space anew; what must be given is that of a table."""
-    given = {"path": str(own_table), "value": "valid"}
+@pytest.fixture(params=options("space"), scope="module")
+def make_space(request, own_table: Path, tmp_path_factory: pytest.TempPathFactory):
+    """Makes the space anew; what must be given is that of a table with columns for genes and one value."""
+    path = tmp_path_factory.mktemp("own") / "mine.csv"
+    path.write_text("\n".join(line.rsplit(",", 2)[0] for line in own_table.read_text().splitlines()))
+    given = {"path": str(path), "value": "valid"}
     config = {key: given[key] if value == "???" else value for key, value in node("space", request.param).items()}
     return lambda: build(config, "space")
 
 
-@pytest.fixture
-def any_space(make_space):
+@pytest.fixture(scope="module")
+def space(make_space):
     return make_space()
 
 
 @pytest.fixture(params=options("strategy"))
-def strategy(request, space: NB101):
+def strategy(request, space):
     return build(node("strategy", request.param), "strategy", space=space)
 
 
 @pytest.fixture(params=options("estimator"))
-def make_estimator(request, space: NB101):
+def make_estimator(request, space):
     return lambda: build(node("estimator", request.param), "estimator", space=space)
 
 
+@pytest.fixture(params=[name for name in options("space") if "???" not in node("space", name).values()], scope="module")
+def part(request, tmp_path_factory: pytest.TempPathFactory, small_space: NB101, small_table: Path):
+    """A space, small where it can be, and the folder of its table."""
+    folder = tmp_path_factory.mktemp("nb201")
+    np.savez(folder / "nasbench201.npz", **nb201_arrays(NB201()))
+    return {"nb101": (small_space, small_table.parent), "nb201": (NB201(), folder)}[request.param]
+
+
 @pytest.fixture(params=options("evaluator"))
-def any_evaluator(request, small_space: NB101, small_table: Path, monkeypatch):
-    monkeypatch.setenv("NAS_DATA_DIR", str(small_table.parent))
-    return build(node("evaluator", request.param), "evaluator", space=small_space)
+def any_evaluator(request, part, monkeypatch):
+    monkeypatch.setenv("NAS_DATA_DIR", str(part[1]))
+    return build(node("evaluator", request.param), "evaluator", space=part[0])
 
 
 @pytest.fixture(scope="module")
-def cells(space: NB101):
+def cells(space):
     archs = space.unique(space.sample(260, np.random.default_rng(0)))
     return archs[np.random.default_rng(1).permutation(len(archs))]
 
@@ -79,37 +89,37 @@ def test_every_option_is_documented_by_its_class_and_loads_as_yaml() -> None:
 
 
 class TestSpace:
-    def test_samples_are_valid_canonical_and_a_function_of_the_generator(self, any_space) -> None:
-        archs = any_space.sample(200, np.random.default_rng(0))
-        assert any_space.check(archs) is archs
-        assert archs.shape == (200, len(any_space.cardinalities))
-        assert (any_space.canonical(archs) == archs).all()
-        assert (any_space.sample(200, np.random.default_rng(0)) == archs).all()
-        assert (any_space.sample(200, np.random.default_rng(1)) != archs).any()
+    def test_samples_are_valid_canonical_and_a_function_of_the_generator(self, space) -> None:
+        archs = space.sample(200, np.random.default_rng(0))
+        assert space.check(archs) is archs
+        assert archs.shape == (200, len(space.cardinalities))
+        assert (space.canonical(archs) == archs).all()
+        assert (space.sample(200, np.random.default_rng(0)) == archs).all()
+        assert (space.sample(200, np.random.default_rng(1)) != archs).any()
 
-    def test_mutants_are_valid_other_networks_and_parents_stay(self, any_space) -> None:
-        archs = any_space.sample(100, np.random.default_rng(0))
+    def test_mutants_are_valid_other_networks_and_parents_stay(self, space) -> None:
+        archs = space.sample(100, np.random.default_rng(0))
         before = archs.copy()
-        mutants = any_space.check(any_space.mutate(archs, np.random.default_rng(1)))
+        mutants = space.check(space.mutate(archs, np.random.default_rng(1)))
         assert (archs == before).all()
-        assert (any_space.keys(mutants) != any_space.keys(archs)).all()
-        assert (any_space.mutate(archs, np.random.default_rng(1)) == mutants).all()
+        assert (space.keys(mutants) != space.keys(archs)).all()
+        assert (space.mutate(archs, np.random.default_rng(1)) == mutants).all()
 
-    def test_keys_encodings_and_graphs_are_those_of_the_canonical_form(self, any_space) -> None:
-        raw = any_space.mutate(any_space.sample(100, np.random.default_rng(0)), np.random.default_rng(1))
-        canonical = any_space.canonical(raw)
-        assert (any_space.keys(raw) == any_space.keys(canonical)).all()
-        assert (any_space.one_hot(raw) == any_space.one_hot(canonical)).all()
-        graphs: Graphs = any_space.graphs(raw)
-        assert (graphs.tokens() == any_space.graphs(canonical).tokens()).all()
+    def test_keys_encodings_and_graphs_are_those_of_the_canonical_form(self, space) -> None:
+        raw = space.mutate(space.sample(100, np.random.default_rng(0)), np.random.default_rng(1))
+        canonical = space.canonical(raw)
+        assert (space.keys(raw) == space.keys(canonical)).all()
+        assert (space.one_hot(raw) == space.one_hot(canonical)).all()
+        graphs: Graphs = space.graphs(raw)
+        assert (graphs.tokens() == space.graphs(canonical).tokens()).all()
         assert graphs.tokens().max() < graphs.vocabulary
         assert not np.tril(graphs.adjacency).any()
-        assert any_space.digests(raw) == any_space.digests(canonical)
+        assert space.digests(raw) == space.digests(canonical)
 
-    def test_an_empty_batch_is_a_batch(self, any_space) -> None:
-        empty = any_space.sample(0, np.random.default_rng(0))
-        assert len(any_space.keys(empty)) == len(any_space.graphs(empty)) == len(any_space.one_hot(empty)) == 0
-        assert any_space.mutate(empty, np.random.default_rng(0)).shape == empty.shape
+    def test_an_empty_batch_is_a_batch(self, space) -> None:
+        empty = space.sample(0, np.random.default_rng(0))
+        assert len(space.keys(empty)) == len(space.graphs(empty)) == len(space.one_hot(empty)) == 0
+        assert space.mutate(empty, np.random.default_rng(0)).shape == empty.shape
 
     def test_spaces_that_differ_are_told_apart_by_their_repr(self, make_space) -> None:
         assert repr(make_space()) == repr(make_space())
@@ -117,7 +127,7 @@ class TestSpace:
 
 
 class TestStrategy:
-    def test_proposals_are_new_distinct_and_valid(self, strategy, space: NB101) -> None:
+    def test_proposals_are_new_distinct_and_valid(self, strategy, space) -> None:
         known: set[int] = set()
         for round_ in range(6):
             proposal = strategy.ask(30, np.random.default_rng(round_))
@@ -128,7 +138,7 @@ class TestStrategy:
             strategy.tell(proposal.archs[:10], accuracy(space, proposal.archs[:10]))
             known |= set(space.keys(proposal.archs[:10]).tolist())
 
-    def test_state_is_what_was_told(self, strategy, space: NB101, cells) -> None:
+    def test_state_is_what_was_told(self, strategy, space, cells) -> None:
         """Told in one piece or in several, and asked in between or not: the next proposal is the same."""
         import copy
 
@@ -188,16 +198,17 @@ class TestEstimator:
 
 
 class TestEvaluator:
-    def test_values_are_repeatable_and_in_range(self, any_evaluator, small_space) -> None:
-        archs = small_space.sample(20, np.random.default_rng(0))
+    def test_values_are_repeatable_and_in_range(self, any_evaluator) -> None:
+        archs = any_evaluator.space.sample(6, np.random.default_rng(0))
         first, again = any_evaluator.evaluate(archs), any_evaluator.evaluate(archs[::-1])
         assert (first.value == again.value[::-1]).all()
         assert ((first.value >= 0) & (first.value <= 1)).all()
         assert ((first.cost >= 0) | np.isnan(first.cost)).all()
 
-    def test_the_same_network_has_the_same_value(self, any_evaluator, small_space) -> None:
-        mutants = small_space.mutate(small_space.sample(10, np.random.default_rng(0)), np.random.default_rng(1))
-        canonical = small_space.canonical(mutants)
+    def test_the_same_network_has_the_same_value(self, any_evaluator) -> None:
+        space = any_evaluator.space
+        mutants = space.mutate(space.sample(4, np.random.default_rng(0)), np.random.default_rng(1))
+        canonical = space.canonical(mutants)
         assert (any_evaluator.evaluate(mutants).value == any_evaluator.evaluate(canonical).value).all()
 
     def test_its_identity_says_what_is_measured(self, any_evaluator) -> None:
@@ -205,8 +216,8 @@ class TestEvaluator:
         assert identity
         assert all(isinstance(value, str) and value for value in identity.values())
 
-    def test_one_at_a_time_is_the_same_as_a_batch(self, any_evaluator, small_space) -> None:
-        archs = small_space.sample(3, np.random.default_rng(0))
+    def test_one_at_a_time_is_the_same_as_a_batch(self, any_evaluator) -> None:
+        archs = any_evaluator.space.sample(3, np.random.default_rng(0))
         whole = any_evaluator.evaluate(archs)
         outcomes = [any_evaluator.submit(arch).result() for arch in archs]
         assert [outcome.value for outcome in outcomes] == whole.value.tolist()

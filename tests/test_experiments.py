@@ -12,7 +12,6 @@ from experiments.build_digits_table import official_columns, read_journal, recor
 from experiments.digits import SEEDS, TABLE, Setting, reliability, skeleton, space, train_cell, versions
 from experiments.digits_figures import figures
 from nas.datasets import Digits
-from nas.networks import parameter_counts
 from nas.recipe import Recipe
 
 ROOT = Path(__file__).parents[1]
@@ -100,7 +99,7 @@ def test_the_shipped_table_has_every_cell_once(shipped: dict[str, np.ndarray]) -
     rows = np.argsort(np.array(space().digests(archs)))
     for name, column in official_columns(graphs).items():
         np.testing.assert_array_equal(shipped[name], column if name == "op_names" else column[rows])
-    np.testing.assert_array_equal(shipped["params"], parameter_counts(graphs, TABLE.skeleton)[rows])
+    np.testing.assert_array_equal(shipped["params"], TABLE.skeleton.parameters(graphs)[rows])
     for part, images in zip(("train", "valid", "test"), shipped["images"], strict=True):
         assert shipped[f"{part}_correct"].shape == (len(archs), len(SEEDS), TABLE.recipe.epochs)
         assert shipped[f"{part}_correct"].max() <= images

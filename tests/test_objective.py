@@ -9,9 +9,8 @@ from helpers import run_search
 
 from nas.errors import UserError
 from nas.evaluators import TableEvaluator, TrainingEvaluator
-from nas.networks import parameter_counts
 from nas.objective import Objective
-from nas.spaces import NB101, Custom
+from nas.spaces import NB101, NB201, Custom
 from nas.strategies import RandomSearch, RegularizedEvolution
 
 
@@ -94,11 +93,11 @@ def test_a_space_without_enough_neighbours_is_still_searched_whole(digits: Table
 
 def test_parameters_are_counted_before_anything_is_trained(small_space: NB101) -> None:
     evaluator = TrainingEvaluator(small_space)
-    counts = parameter_counts(small_space.graphs(small_space.enumerate()[::20]), evaluator.skeleton)
+    counts = evaluator.skeleton.parameters(small_space.graphs(small_space.enumerate()[::20]))
     limit = int(np.median(counts))
     part = Objective({"params": f"<{limit}"}).restrict(evaluator)
     archs = part.space.sample(50, np.random.default_rng(0))
-    assert (parameter_counts(small_space.graphs(archs), evaluator.skeleton) < limit).all()
+    assert (evaluator.skeleton.parameters(small_space.graphs(archs)) < limit).all()
     assert part.reference() is None
     with pytest.raises(UserError, match="names 'latency', but before training only params are known"):
         Objective({"latency": "<1"}).restrict(evaluator)
@@ -106,7 +105,7 @@ def test_parameters_are_counted_before_anything_is_trained(small_space: NB101) -
 
 def test_other_columns_of_a_table_are_limits_too(own_table: Path) -> None:
     evaluator = TableEvaluator(
-        Custom(str(own_table), "valid", ["kernel", "width", "act", "depth"], objectives=["seconds"]),
+        Custom(str(own_table), "valid", ["kernel", "width", "act", "depth", "groups"], objectives=["seconds"]),
         "auto", None, None, None,
     )  # fmt: skip
     part = Objective({"seconds": "<40"}).restrict(evaluator)
@@ -118,11 +117,31 @@ def test_other_columns_of_a_table_are_limits_too(own_table: Path) -> None:
         Objective({"seconds": "<1"}).restrict(evaluator)
 
 
+@pytest.mark.parametrize(("dataset", "device"), [("cifar10", "hw_c10"), ("cifar100", "hw_c100")])
+def test_the_latency_on_a_device_is_a_limit(dataset: str, device: str, real_table: Path) -> None:
+    path = real_table.with_name("nasbench201.npz")
+    if not path.is_file():
+        pytest.skip("needs nasbench201.npz in the folder that NAS_DATA_DIR names")
+    evaluator = TableEvaluator(NB201(), dataset, str(path), None, None)
+    part = Objective({"edgegpu_latency": "<5.5", "params": "<1e6"}).restrict(evaluator)
+    arrays = np.load(path)
+    column = arrays["hw_columns"].tolist().index("edgegpu_latency")
+    keys, latency = evaluator.space.keys(arrays["ops"]), arrays[device][:, column]
+    there = part.space.keys(part.space.enumerate())
+    assert 100 < len(there) < 5_044
+    for key in there[::50]:
+        assert latency[keys == key].mean() < 5.5
+    outside = np.setdiff1d(evaluator.space.keys(evaluator.space.enumerate()), there)
+    slow = [latency[keys == key].mean() >= 5.5 for key in outside]
+    assert 0.9 < np.mean(slow) <= 1  # the others are too large
+
+
 def test_what_is_unknown_satisfies_nothing(own_table: Path, tmp_path: Path) -> None:
     lines = own_table.read_text().splitlines()
     lines[1] = lines[1].rsplit(",", 1)[0] + ",nan"
     (tmp_path / "a.csv").write_text("\n".join(lines))
-    space = Custom(str(tmp_path / "a.csv"), "valid", ["kernel", "width", "act", "depth"], objectives=["seconds"])
+    genes = ["kernel", "width", "act", "depth", "groups"]
+    space = Custom(str(tmp_path / "a.csv"), "valid", genes, objectives=["seconds"])
     evaluator = TableEvaluator(space, "auto", None, None, None)
     for limit in ("<1e9", ">-1e9"):
         part = Objective({"seconds": limit}).restrict(evaluator)

@@ -142,7 +142,7 @@ def test_the_file_is_found_by_path_then_data_folder_then_cache(tmp_path: Path, m
         assert evaluator.identity()["table"] == "cifar10"
     with pytest.raises(UserError, match="no benchmark table at elsewhere"):
         TableEvaluator(SPACE, "auto", "elsewhere", None, None)
-    with pytest.raises(UserError, match="table is 'svhn', must be auto or one of: cifar10, digits"):
+    with pytest.raises(UserError, match=r"no table 'svhn', set table \(or dataset\) to .*: cifar10, digits"):
         TableEvaluator(SPACE, "svhn", None, None, None)
 
 

@@ -10,7 +10,7 @@ import torch
 from nas.datasets import Digits, Images
 from nas.errors import UserError
 from nas.graphs import Graphs
-from nas.networks import Skeleton, parameter_counts
+from nas.networks import Skeleton
 from nas.recipe import Recipe
 from nas.spaces import NB101
 from nas.training import Curves, train
@@ -52,7 +52,7 @@ def test_jointly_is_apart_up_to_rounding(graph: Graphs, images: Images) -> None:
         apart = train(graph, images, SKELETON, replace(RECIPE, epochs=1), [seed])
         np.testing.assert_allclose(together.train_loss[copy], apart.train_loss[0], rtol=0.01)
         np.testing.assert_allclose(together.valid_loss[copy], apart.valid_loss[0], rtol=0.05)
-    assert together.parameters == apart.parameters == parameter_counts(graph, SKELETON)[0]
+    assert together.parameters == apart.parameters == SKELETON.parameters(graph)[0]
 
 
 def test_copies_with_the_same_seed_are_the_same(graph: Graphs, images: Images) -> None:
@@ -90,7 +90,7 @@ def test_divergence_of_one_copy_is_seen_and_leaves_the_others_alone(graph: Graph
 def test_other_cells_get_other_random_numbers(images: Images) -> None:
     space = NB101(max_vertices=5)
     archs = space.enumerate()
-    first, second = archs[(parameter_counts(space.graphs(archs), SKELETON) == 342).nonzero()[0]][:2]
+    first, second = archs[(SKELETON.parameters(space.graphs(archs)) == 342).nonzero()[0]][:2]
     one = train(space.graphs(first[None]), images, SKELETON, Recipe(epochs=1), [0])
     other = train(space.graphs(second[None]), images, SKELETON, Recipe(epochs=1), [0])
     assert not same(one, other)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any, Protocol
@@ -15,6 +15,7 @@ from nas.data import nasbench101, nats
 from nas.data.verify import read_any, table_spaces
 from nas.errors import UserError
 from nas.paths import cache_folder
+from nas.types import Space
 
 Report = Callable[[int], None]
 """Is told, now and then, how many bytes were read."""
@@ -61,7 +62,7 @@ def convert(path: Path, out: Path | None = None, *, report: Report = lambda _: N
         )
     out = cache_folder() / kind.FILE if out is None else out
     check_free(out, replace=replace)
-    write_table(out, kind.read_official(path, report), known=bool(table_spaces(kind.FILE)))
+    write_table(out, kind.read_official(path, report), table_spaces(kind.FILE))
     return out
 
 
@@ -71,8 +72,8 @@ def check_free(out: Path, *, replace: bool) -> None:
         raise UserError(f"{out} is there already: replace it with --force, or name another file with --out")
 
 
-def write_table(out: Path, arrays: dict[str, NDArray[Any]], *, known: bool) -> None:
-    """Write a table so that it is there whole or not at all; where its space is `known`, it is read before that."""
+def write_table(out: Path, arrays: dict[str, NDArray[Any]], spaces: Sequence[Space]) -> None:
+    """Write a table so that it is there whole or not at all; one of the `spaces` must be able to read it."""
     out.parent.mkdir(parents=True, exist_ok=True)
     with NamedTemporaryFile(dir=out.parent, prefix=f"{out.stem}.", suffix=".part", delete=False) as file:
         part = Path(file.name)
@@ -80,8 +81,7 @@ def write_table(out: Path, arrays: dict[str, NDArray[Any]], *, known: bool) -> N
             np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
             file.flush()
             os.fsync(file.fileno())
-            if known:
-                read_any(part)
+            read_any(part, spaces)
             os.replace(part, out)
         except BaseException:
             part.unlink(missing_ok=True)

@@ -37,6 +37,7 @@ class Published:
         name: what the user calls it.
         file: its name in the compact format.
         rows: architectures in it.
+        networks: different networks among them.
         best: the highest mean test accuracy, 0..1, to six digits; None: it depends on the data set.
         obtain: what the user does to get it.
         sources: the published files that it can be made of, by what to call them.
@@ -45,6 +46,7 @@ class Published:
     name: str
     file: str
     rows: int
+    networks: int
     best: float | None
     obtain: str
     sources: Mapping[str, Source] = field(default_factory=dict)
@@ -56,6 +58,7 @@ TABLES = (
     Published(
         "nb101",
         "nasbench101.npz",
+        423_624,
         423_624,
         0.943176,
         "python -m nas.data fetch nb101",
@@ -76,11 +79,12 @@ TABLES = (
             ),
         },
     ),
-    Published("nb101_digits", "nb101_digits.npz", 2_532, 0.974550, "it is in this package"),
+    Published("nb101_digits", "nb101_digits.npz", 2_532, 2_532, 0.974550, "it is in this package"),
     Published(
         "nb201",
         "nasbench201.npz",
         15_625,
+        5_044,
         None,
         "obtain NATS-tss-v1_0-3ffb9-simple.tar from its publisher, then python -m nas.data convert FILE",
     ),

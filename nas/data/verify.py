@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from nas.data.published import TABLES
 from nas.errors import UserError
+from nas.flat_files import read_arrays
 from nas.spaces import GeneSpace
 from nas.tables import Table, read_table
 from nas.types import Space
@@ -29,17 +30,16 @@ def table_spaces(file: str | None = None) -> list[Any]:
     return [kind() for kind in kinds if file is None or file in kind.tables.values()]
 
 
-def read_any(path: Path, space: Space | None = None) -> Table:
-    """Read a table: of `space`, of the space that has one of this file name, or of any that can read it.
+def read_any(path: Path, spaces: Sequence[Space]) -> dict[str, Table]:
+    """Read the tables of a file, by name, as the first of some spaces that can.
 
     Raises:
-        UserError: there is none, or the table is not valid.
+        UserError: none can, or a table is not valid.
     """
-    spaces = [space] if space is not None else table_spaces(path.name) or table_spaces()
     refusals = []
-    for one in spaces:
+    for space in spaces:
         try:
-            return read_table(path, one)
+            return {name: read_table(path, space, None, name) for name in _names(path, space)}
         except UserError as error:
             refusals.append(error)
     if len(refusals) == 1 or not path.is_file():
@@ -48,20 +48,36 @@ def read_any(path: Path, space: Space | None = None) -> Table:
     raise UserError(f"no search space can read {path}: {told}")
 
 
+def _names(path: Path, space: Space) -> list[str]:
+    """Which of a space's tables are in a file: one that holds several names them in `datasets`."""
+    try:
+        arrays = read_arrays(path, path.read_bytes())
+    except OSError as error:
+        raise UserError(f"cannot read the benchmark table {path}: {error.strerror}") from error
+    named = [str(name).lower() for name in arrays["datasets"].ravel()] if "datasets" in arrays else []
+    there = [name for name, file in space.tables.items() if file == path.name] or list(space.tables)
+    return [name for name in there if name in named] or there[:1]
+
+
 def verify(path: Path, space: Space | None = None, report: Report = lambda done, total: None) -> Iterator[str]:
-    """Check a table, and say in a line each what was found right.
+    """Check the tables of a file, and say in a line each what was found right.
 
     Args:
         path: the file.
-        space: the search space; None: the one whose table it is.
+        space: the search space; None: the one whose table it is, by its name, or else any that can read it.
         report: told the progress of recomputing hashes.
 
     Raises:
         UserError: something is wrong.
     """
-    table = read_any(path, space)
-    columns, space = table.columns, table.space
-    yield f"SHA-256 {table.sha256}"
+    spaces = [space] if space is not None else table_spaces(path.name) or table_spaces()
+    for name, table in read_any(path, spaces).items():
+        yield f"table {name}, SHA-256 {table.sha256}"
+        yield from _verify(table, report)
+
+
+def _verify(table: Table, report: Report) -> Iterator[str]:
+    columns, path = table.columns, table.path
     yield f"{len(table):,} rows: all of the space, all different networks, all numbers within their range"
     yield _coverage(table)
     if columns.digests is not None:
@@ -71,17 +87,15 @@ def verify(path: Path, space: Space | None = None, report: Report = lambda done,
         yield f"{runs.cost.shape[1]} runs of {epochs} epochs"
     yield f"a search may see {', '.join(table.signals(None, 0))}"
     best = int(columns.test.argmax())
-    yield (
-        f"best mean test accuracy {columns.test[best]:.6f} (row {best}, "
-        f"hash {space.digests(columns.archs[best : best + 1])[0]})"
-    )
+    digest = table.space.digests(columns.archs[best : best + 1])[0]
+    yield f"best mean test accuracy {columns.test[best]:.6f} (row {best}, hash {digest})"
     for known in TABLES:
         if path.name == known.file:
-            if len(table) != known.rows:
-                raise UserError(f"{path} has {len(table):,} rows, the published table has {known.rows:,}")
+            if len(table) != known.networks:
+                raise UserError(f"{path} has {len(table):,} networks, the published table has {known.networks:,}")
             if known.best is not None and round(float(columns.test[best]), 6) != known.best:
                 raise UserError(f"{path} has the best {columns.test[best]:.6f}, the published table {known.best:.6f}")
-            yield "rows and best as published"
+            yield "networks as published" if known.best is None else "networks and best as published"
 
 
 def _coverage(table: Table) -> str:

@@ -87,6 +87,10 @@ class Images:
 class Dataset(Hashable, Protocol):
     """Where images come from; small, hashable and picklable, so that it can travel to another process to load there."""
 
+    @property
+    def name(self) -> str:
+        """What benchmark tables call it."""
+
     def load(self) -> Images:
         """Read the images. Raises UserError for files that are missing or not what they should be."""
 

@@ -48,6 +48,11 @@ class Cifar:
         if not 1 <= self.valid < 50_000:
             raise UserError(f"dataset.valid is {self.valid}, must be 1..49,999")
 
+    @property
+    def name(self) -> str:
+        """`cifar10` or `cifar100`."""
+        return f"cifar{self.classes}"
+
     def load(self) -> Images:
         """Read the archive; 1.2 GB of memory.
 

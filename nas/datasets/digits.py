@@ -39,6 +39,11 @@ class Digits:
                 f"together at most {_IMAGES - 1}"
             )
 
+    @property
+    def name(self) -> str:
+        """`digits`."""
+        return "digits"
+
     def load(self) -> Images:
         """Return the three parts: `(n, 1, 8, 8)` images."""
         from sklearn.datasets import load_digits

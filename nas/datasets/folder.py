@@ -40,6 +40,11 @@ class ImageFolder:
         if self.size is not None and self.size < 1:
             raise UserError(f"dataset.size is {self.size}, must be at least 1")
 
+    @property
+    def name(self) -> str:
+        """The name of the folder."""
+        return Path(self.path).name
+
     def load(self) -> Images:
         """Read all image files.
 

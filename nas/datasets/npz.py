@@ -28,6 +28,11 @@ class NpzFile:
 
     path: str
 
+    @property
+    def name(self) -> str:
+        """The name of the file, without its suffix."""
+        return Path(self.path).stem
+
     def load(self) -> Images:
         """Read and check the file.
 

@@ -8,6 +8,7 @@ from concurrent.futures import Future
 import numpy as np
 from numpy.typing import NDArray
 
+from nas.datasets import Dataset
 from nas.errors import UserError
 from nas.paths import find_table
 from nas.tables import read_table
@@ -21,17 +22,19 @@ class TableEvaluator:
 
     Args:
         space: the search space; it knows its tables. The evaluator's own `space` is the part that the table covers.
-        table: which of the space's tables, or `auto`: the first that is there.
+        table: which of the space's tables, or `auto`: that of `dataset`, else the first that is there.
         path: the file; None: look in `NAS_DATA_DIR`, then in the user's cache folder, then in this package.
         signal: what the search sees: `validation_run` (one run of each architecture, drawn once by `seed`),
             `validation` (the mean over runs) or `test_mean`; None: the first that the table has for every row.
         sha256: the digest that the file must have; None: any.
+        dataset: what the networks were trained on; None: whatever the table says.
         epochs: after how many epochs of training the search sees it, where the table has several trainings of each
             architecture; None: the longest. The report tells the test accuracy of the longest.
         seed: draws the runs of `validation_run`, 0 or more.
 
     Raises:
-        UserError: there is no such file, it is not a valid table of this space, or it lacks the signal or the epochs.
+        UserError: there is no such file, it is not a valid table of this space, or it lacks the signal or the epochs,
+            or `table` and `dataset` contradict each other.
     """
 
     slots = 1
@@ -43,13 +46,16 @@ class TableEvaluator:
         path: str | None,
         signal: str | None,
         sha256: str | None,
+        dataset: Dataset | None = None,
         epochs: int | None = None,
         seed: int = 0,
     ) -> None:
         if not space.tables:
             raise UserError(f"{type(space).__name__} has no benchmark table: use another evaluator")
-        self._name, file = find_table(path, table, space.tables)
-        self._table = read_table(file, space, sha256)
+        if dataset is not None and table not in ("auto", dataset.name):
+            raise UserError(f"table is {table!r}, but dataset is {dataset.name!r}: choose one of them, or the same")
+        self._name, file = find_table(path, table if dataset is None else dataset.name, space.tables)
+        self._table = read_table(file, space, sha256, self._name)
         self.space = self._table.space
         signals = self._table.signals(epochs, seed)
         self._signal = next(iter(signals)) if signal is None else signal

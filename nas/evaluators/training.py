@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from concurrent.futures import CancelledError, Executor, Future
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -14,7 +14,7 @@ from nas.datasets import Dataset, Digits, Images
 from nas.errors import UserError
 from nas.executors import LocalExecutor, Opener
 from nas.graphs import Graphs
-from nas.networks import Skeleton, parameter_counts
+from nas.networks import Skeleton
 from nas.recipe import Recipe
 from nas.training import train
 from nas.types import Architectures, Evaluation, Outcome, Reference, Space, Values
@@ -81,7 +81,8 @@ class TrainingEvaluator:
     Args:
         space: the search space.
         dataset: what to train on; None: `Digits()`.
-        skeleton: what surrounds the cells; its classes and image channels follow from the data set.
+        skeleton: how large to make what surrounds the cells; its kind is the space's, its classes and image channels
+            follow from the data set.
         recipe: how to train.
         seed: 0 or more.
         device: `cpu`, `cuda`, or `auto`: CUDA where there is one.
@@ -127,7 +128,8 @@ class TrainingEvaluator:
         shape = images.x_train.shape
         if len(images.y_train) < self.recipe.batch:
             raise UserError(f"recipe.batch is {self.recipe.batch}, but there are {len(images.y_train)} training images")
-        self.skeleton = replace(skeleton or Skeleton(), classes=images.classes, image_channels=shape[1])
+        numbers = asdict(skeleton or space.skeleton())
+        self.skeleton = space.skeleton(**{**numbers, "classes": images.classes, "image_channels": shape[1]})
         self._images = {"dataset": type(self.dataset).__name__, "images": str(shape), "images_sha256": images.digest}
         self.slots = workers
         self.patience, self.time_limit = patience, time_limit
@@ -156,7 +158,7 @@ class TrainingEvaluator:
         """
         if name != "params":
             raise UserError(f"objective.constraints names {name!r}, but before training only params are known")
-        return parameter_counts(self.space.graphs(archs), self.skeleton).astype(np.float64)
+        return self.skeleton.parameters(self.space.graphs(archs)).astype(np.float64)
 
     def job(
         self, arch: Architectures

@@ -1,21 +1,16 @@
-"""Cells and networks as torch modules, several copies of one network side by side where wanted.
-
-A network of `s` copies works on `(batch, s * channels, height, width)`: copy 0's channels, then copy 1's, and so on.
-All layers are grouped by copy, so that copies share nothing: training them jointly is training them apart, in fewer and
-larger operations.
-"""
+"""The cells and networks of NAS-Bench-101 as torch modules."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from nas.graphs import FIRST_OPERATION, OUTPUT, Graphs
-from nas.networks.channels import KERNELS, Skeleton, check_operations, vertex_channels
+from nas.networks.channels import KERNELS, Skeleton, kernel_areas, vertex_channels
+from nas.networks.classifier import Classifier, total
 
 
 def convolution(inputs: int, outputs: int, kernel: int, copies: int) -> nn.Sequential:
@@ -43,7 +38,7 @@ class Cell(nn.Module):
 
     def __init__(self, graph: Graphs, before: int, after: int, copies: int = 1) -> None:
         super().__init__()
-        check_operations(graph)
+        kernel_areas(graph, KERNELS)  # refuses an operation it does not know
         labels, adjacency = graph.labels[0].tolist(), graph.adjacency[0]
         self.copies = copies
         self.channels: list[int] = vertex_channels(graph, before, after)[0].tolist()
@@ -69,12 +64,12 @@ class Cell(nn.Module):
                 self.projections[str(vertex)](images) if source == 0 else self._cut(values[source], vertex)
                 for source in self.sources[vertex]
             ]
-            values.append(self.operations[str(vertex)](_sum(arriving)))
+            values.append(self.operations[str(vertex)](total(arriving)))
         inner = [values[source] for source in self.sources[self.last] if source]
         outputs = [self._join(inner)] if inner else []
         if 0 in self.sources[self.last]:
             outputs.append(self.projections[str(self.last)](images))
-        return _sum(outputs)
+        return total(outputs)
 
     def _cut(self, value: Tensor, vertex: int) -> Tensor:
         width = self.channels[vertex]
@@ -97,19 +92,8 @@ def _joined(values: list[Tensor]) -> Tensor:
     return torch.cat(values, dim=4).flatten(3).permute(0, 3, 1, 2)
 
 
-def _sum(values: list[Tensor]) -> Tensor:
-    total = values[0]
-    for value in values[1:]:
-        total = total + value
-    return total
-
-
-class CellNetwork(nn.Module):
-    """A classifier of images: the cell of one graph, repeated in a skeleton.
-
-    The weights are drawn from the generators, one for each copy, so that a copy starts the same however many others are
-    beside it: normal with variance 2 / fan-in for convolutions (He et al. 2015), uniform within +-1 / sqrt(fan-in) for
-    the dense layer and its bias.
+class CellNetwork(Classifier):
+    """The cell of one graph, repeated in the skeleton of NAS-Bench-101.
 
     Args:
         graph: one graph.
@@ -120,38 +104,10 @@ class CellNetwork(nn.Module):
         UserError: an operation cannot be trained.
     """
 
-    def __init__(self, graph: Graphs, skeleton: Skeleton, generators: Sequence[torch.Generator]) -> None:
-        super().__init__()
-        copies = len(generators)
-        self.copies = copies
-        with torch.random.fork_rng(devices=[]):  # the layers' own initial weights are drawn, and replaced below
-            layers: list[nn.Module] = [convolution(skeleton.image_channels, skeleton.stem, 3, copies)]
-            for number, (before, after) in enumerate(skeleton.widths()):
-                if number and number % skeleton.cells == 0:
-                    layers.append(nn.MaxPool2d(2, ceil_mode=True))
-                layers.append(Cell(graph, before, after, copies))
-            self.features = nn.Sequential(*layers)
-            self.dense = nn.Conv2d(copies * skeleton.last, copies * skeleton.classes, 1, groups=copies)
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._draw(generators)
-
-    @torch.no_grad()
-    def _draw(self, generators: Sequence[torch.Generator]) -> None:
-        for module in self.modules():
-            if not isinstance(module, nn.Conv2d):
-                continue
-            fan_in = module.weight[0].numel()
-            for part, generator in zip(module.weight.chunk(self.copies), generators, strict=True):
-                if module is self.dense:
-                    part.uniform_(-1 / math.sqrt(fan_in), 1 / math.sqrt(fan_in), generator=generator)
-                else:
-                    part.normal_(0, math.sqrt(2 / fan_in), generator=generator)
-            if module.bias is not None:
-                for part, generator in zip(module.bias.chunk(self.copies), generators, strict=True):
-                    part.uniform_(-1 / math.sqrt(fan_in), 1 / math.sqrt(fan_in), generator=generator)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Map images `(batch, copies * image_channels, height, width)` to scores `(batch, copies, classes)`."""
-        pooled = self.features(images).mean(dim=(2, 3), keepdim=True)
-        scores: Tensor = self.dense(pooled).unflatten(1, (self.copies, -1)).flatten(2)
-        return scores
+    def layers(self, graph: Graphs, skeleton: Skeleton) -> Iterator[nn.Module]:
+        """Stem, and cells with a max-pool between stacks."""
+        yield convolution(skeleton.image_channels, skeleton.stem, 3, self.copies)
+        for number, (before, after) in enumerate(skeleton.widths()):
+            if number and number % skeleton.cells == 0:
+                yield nn.MaxPool2d(2, ceil_mode=True)
+            yield Cell(graph, before, after, self.copies)

@@ -3,5 +3,6 @@
 from nas.spaces.base import Gene, GeneSpace
 from nas.spaces.custom import Custom
 from nas.spaces.nb101 import NB101
+from nas.spaces.nb201 import NB201
 
-__all__ = ["NB101", "Custom", "Gene", "GeneSpace"]
+__all__ = ["NB101", "NB201", "Custom", "Gene", "GeneSpace"]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from nas.errors import UserError
 from nas.graphs import Graphs
+from nas.networks import Skeleton
 from nas.types import Architectures, Keys, Space, TableColumns
 
 _BATCH = 1 << 12  # rows handled at once, so that the intermediate arrays stay in the processor's cache
@@ -41,6 +42,8 @@ class GeneSpace(ABC):
 
     tables: Mapping[str, str] = MappingProxyType({})
     """The benchmark tables there are for this space: name to file name, the most telling first."""
+    skeleton: type[Skeleton] = Skeleton
+    """What surrounds the cells of this space where they are trained."""
 
     def __init__(self, genes: tuple[Gene, ...], *, attempts: int = 1000) -> None:
         self.genes = genes
@@ -49,7 +52,8 @@ class GeneSpace(ABC):
         radix = [1]
         for gene in reversed(genes[1:]):
             radix.append(radix[-1] * len(gene.choices))
-        if radix[-1] * len(genes[0].choices) >= 1 << 64:
+        self._size = radix[-1] * len(genes[0].choices)
+        if self._size >= 1 << 64:
             raise UserError("the genes' numbers of choices multiply to 2**64 or more: keys would not be distinct")
         self._radix = np.array(radix[::-1], dtype=np.uint64)
 
@@ -75,11 +79,9 @@ class GeneSpace(ABC):
         Raises:
             UserError: the space is too large to be enumerated.
         """
-        total = int(np.prod(self.cardinalities.astype(object)))
-        if total > 1 << 24:
-            raise UserError(f"{type(self).__name__} has {total:,} architectures: too many to enumerate")
-        codes = np.arange(total, dtype=np.uint64)
-        archs = (codes[:, None] // self._radix % self.cardinalities.astype(np.uint64)).astype(np.uint8)
+        if self._size > 1 << 24:
+            raise UserError(f"{type(self).__name__} has {self._size:,} architectures: too many to enumerate")
+        archs = self._unpack(np.arange(self._size, dtype=np.uint64))
         return self.unique(archs[self.valid(archs)])
 
     @cached_property
@@ -124,6 +126,10 @@ class GeneSpace(ABC):
         for weight, column in zip(self._radix, canonical.T, strict=True):
             packed += weight * column
         return packed
+
+    def _unpack(self, codes: Keys) -> Architectures:
+        """Return the vectors of genes of which `_pack` makes `codes`."""
+        return (codes[:, None] // self._radix % self.cardinalities.astype(np.uint64)).astype(np.uint8)
 
     def unique(self, archs: Architectures) -> Architectures:
         """Return the distinct networks among valid `archs`, canonical, in ascending order of keys."""
@@ -182,8 +188,12 @@ class GeneSpace(ABC):
         """Return the part of this space that the arrays of a benchmark table are about: all of it."""
         return self
 
-    def table_columns(self, arrays: Mapping[str, NDArray[Any]]) -> TableColumns:
+    def table_columns(self, arrays: Mapping[str, NDArray[Any]], table: str | None = None) -> TableColumns:
         """Read the arrays of this space's benchmark table; see `nas.tables`.
+
+        Args:
+            arrays: what is in the file.
+            table: which of `tables` is wanted, for a file that holds several; None: the only one.
 
         Raises:
             UserError: there is no table format for this space.

@@ -39,7 +39,7 @@ class Constrained(GeneSpace):
         self._text, self._measured = text, measured
         genes: tuple[Gene, ...] = self._whole.genes
         super().__init__(genes)
-        self.tables = space.tables
+        self.tables, self.skeleton = space.tables, space.skeleton
         self.sample(1, np.random.default_rng(0))  # raises where there is none
 
     def __repr__(self) -> str:

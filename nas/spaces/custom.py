@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,21 @@ from numpy.typing import NDArray
 
 from nas.errors import UserError
 from nas.graphs import FIRST_OPERATION, INPUT, OUTPUT, Graphs
+from nas.networks import Skeleton
 from nas.spaces.base import Gene, GeneSpace
 from nas.types import Architectures, TableColumns
 
 _MOST_CHOICES = 250
 _MOST = float(np.finfo(np.float64).max)
 _BATCH = 64  # parents compared with all rows at once
+
+
+@dataclass(frozen=True)
+class NoNetwork(Skeleton):
+    """Stands for networks that there are none of."""
+
+    def __post_init__(self) -> None:
+        raise UserError("the rows of a table are no networks that could be trained: use evaluator=table")
 
 
 class Custom(GeneSpace):
@@ -40,6 +50,8 @@ class Custom(GeneSpace):
     Raises:
         UserError: the file cannot be read, lacks a column, or a gene has too many values or one only.
     """
+
+    skeleton = NoNetwork
 
     def __init__(
         self,
@@ -140,7 +152,7 @@ class Custom(GeneSpace):
             columns.append(np.searchsorted(choices, values).astype(np.uint8))
         return np.stack(columns, axis=1)
 
-    def table_columns(self, arrays: Mapping[str, NDArray[Any]]) -> TableColumns:
+    def table_columns(self, arrays: Mapping[str, NDArray[Any]], table: str | None = None) -> TableColumns:
         """Read the columns that say how good each row is.
 
         Raises:

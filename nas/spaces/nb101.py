@@ -217,10 +217,7 @@ class NB101(GeneSpace):
         labels = np.zeros((n, v), dtype=np.uint8)
         labels[:, 1:last] = np.where(there[:, 1:last], FIRST_OPERATION + canonical[:, self._edges :], ABSENT)
         labels[:, 0], labels[:, last] = INPUT, OUTPUT
-        order = np.argsort(labels == ABSENT, axis=1, kind="stable")
-        adjacency = np.take_along_axis(adjacency, order[:, :, None], axis=1)
-        adjacency = np.take_along_axis(adjacency, order[:, None, :], axis=2)
-        return Graphs(adjacency, np.take_along_axis(labels, order, axis=1), OPERATIONS)
+        return Graphs(adjacency, labels, OPERATIONS).compact()
 
     def digests(self, archs: Architectures) -> list[str]:
         """Return the official module hash of each cell, 32 hexadecimal digits."""
@@ -233,7 +230,7 @@ class NB101(GeneSpace):
         most = int(arrays["num_vertices"].max(initial=3))
         return self if most >= self.max_vertices else NB101(max(most, 3), self.max_edges)
 
-    def table_columns(self, arrays: Mapping[str, NDArray[Any]]) -> TableColumns:
+    def table_columns(self, arrays: Mapping[str, NDArray[Any]], table: str | None = None) -> TableColumns:
         """Read a table of NAS-Bench-101 cells.
 
         All have `num_vertices`, `adj_bits`, `ops`, `params` and `md5`, in the way of the published files. The full

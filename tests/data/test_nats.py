@@ -17,6 +17,8 @@ import pytest
 from nas.data.convert import convert
 from nas.data.nats import OPERATIONS, read_official
 from nas.errors import UserError
+from nas.spaces import NB201
+from nas.tables import read_table
 
 utils = pytest.importorskip("nats_bench.api_utils", reason="needs the package nats_bench")
 
@@ -168,9 +170,27 @@ def test_nothing_is_unpacked_onto_the_disk(official: Path, tmp_path: Path, monke
     assert not (tmp_path.parent / "escaped.pickle.pbz2").exists()
 
 
-def test_conversion_writes_the_table(official: Path, tmp_path: Path) -> None:
-    out = convert(official, tmp_path / "mine.npz")
-    assert np.load(out)["ops"].shape == (3, 6)
+def test_a_part_of_the_benchmark_is_not_converted(official: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"ops are not those of the 15,625 cells in the official order"):
+        convert(official, tmp_path / "mine.npz")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_the_whole_benchmark_becomes_a_table_that_a_search_can_see(tmp_path: Path) -> None:
+    space = NB201()
+    cells = space.from_indices(np.arange(15_625))
+    content: dict[str, object] = {"meta": {"meta_archs": space.strings(cells)}}
+    results = pickle.loads(pickle.dumps(state(0, 1)))
+    for row in range(len(cells)):
+        results["all_results"]["cifar100", 777]["eval_acc1es"]["x-valid@0"] = row % 90 + 0.5
+        content[f"{row:06d}"] = pickle.dumps({"12": results, "200": results})
+    out = convert(archive(tmp_path / "simple.tar", content), tmp_path / "nasbench201.npz")
+    table = read_table(out, space, None, "cifar100")
+    assert len(table) == 5_044
+    arrays = np.load(out)
+    assert (arrays["ops"] == cells).all()
+    assert arrays["val_acc_200_runs"][:, 1, 0].tolist() == [row % 90 + 0.5 for row in range(len(cells))]
 
 
 def test_without_the_package_it_says_what_to_install(official: Path) -> None:

@@ -110,7 +110,7 @@ def test_the_embedded_table_is_right(tmp_path: Path) -> None:
         "2,532 published hashes recomputed: all right",
         "a search may see validation, test_mean",
         "best mean test accuracy 0.974550",
-        "rows and best as published",
+        "networks and best as published",
     ):
         assert line in done.stdout
 
@@ -134,7 +134,7 @@ def test_a_hash_that_reading_does_not_look_at_is_found_wrong(small_space: NB101,
 
 
 def test_a_table_that_is_not_the_published_one_does_not_pass_under_its_name(small_table: Path) -> None:
-    with pytest.raises(UserError, match="has 2,532 rows, the published table has 423,624"):
+    with pytest.raises(UserError, match="has 2,532 networks, the published table has 423,624"):
         list(verify(small_table))
 
 
@@ -143,4 +143,4 @@ def test_the_real_table_is_as_published(real_table: Path) -> None:
     lines = list(verify(real_table))
     assert "423,624 published hashes recomputed: all right" in lines
     assert "all 423,624 networks of the space are there" in lines
-    assert "rows and best as published" in lines
+    assert "networks and best as published" in lines

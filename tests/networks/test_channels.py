@@ -10,7 +10,7 @@ from cells import graph
 
 from nas.errors import UserError
 from nas.graphs import ABSENT, INPUT, OUTPUT, Graphs
-from nas.networks import Skeleton, parameter_counts, vertex_channels
+from nas.networks import Skeleton, vertex_channels
 from nas.networks.cell import CellNetwork
 from nas.spaces import NB101
 from nas.spaces.nb101 import OPERATIONS
@@ -38,7 +38,7 @@ def published() -> tuple[Graphs, np.ndarray]:
 
 def test_parameters_are_the_published_ones_for_every_cell(published: tuple[Graphs, np.ndarray]) -> None:
     graphs, params = published
-    np.testing.assert_array_equal(parameter_counts(graphs, Skeleton()), params)
+    np.testing.assert_array_equal(Skeleton().parameters(graphs), params)
 
 
 def test_parameters_of_built_networks_are_the_published_ones(published: tuple[Graphs, np.ndarray]) -> None:
@@ -53,7 +53,7 @@ def test_parameters_of_built_networks_are_the_published_ones(published: tuple[Gr
 def test_count_is_that_of_the_built_network(skeleton: Skeleton) -> None:
     space = NB101(max_vertices=5)
     archs = space.sample(20, np.random.default_rng(1))
-    counts = parameter_counts(space.graphs(archs), skeleton)
+    counts = skeleton.parameters(space.graphs(archs))
     for arch, count in zip(archs, counts, strict=True):
         network = CellNetwork(space.graphs(arch[None]), skeleton, [torch.Generator()] * 2)
         assert parameters_of(network) == 2 * count
@@ -74,7 +74,7 @@ def test_direct_cell_is_one_projection() -> None:
     cell = graph([(0, 1)])
     assert vertex_channels(cell, 4, 8).tolist() == [[4, 8]]
     # stem 9 * 1 * 4 + 8, projection 4 * 4 + 8, dense 4 * 10 + 10
-    assert parameter_counts(cell, Skeleton(4, 1, 1, 10, 1)).tolist() == [44 + 24 + 50]
+    assert Skeleton(4, 1, 1, 10, 1).parameters(cell).tolist() == [44 + 24 + 50]
 
 
 def test_absent_vertices_change_nothing() -> None:
@@ -86,9 +86,7 @@ def test_absent_vertices_change_nothing() -> None:
     for column, gene in enumerate(five.genes):
         name = gene.name.replace("->4", "->6")
         wide[:, names.index(name)] = archs[:, column]
-    np.testing.assert_array_equal(
-        parameter_counts(graphs, Skeleton(8)), parameter_counts(seven.graphs(wide), Skeleton(8))
-    )
+    np.testing.assert_array_equal(Skeleton(8).parameters(graphs), Skeleton(8).parameters(seven.graphs(wide)))
 
 
 @pytest.mark.parametrize("name", ["stem", "stacks", "cells", "classes", "image_channels"])
@@ -100,4 +98,4 @@ def test_skeleton_refuses_what_is_out_of_range(name: str) -> None:
 def test_an_operation_without_a_network_is_refused() -> None:
     cell = Graphs(graph([(0, 1), (1, 2)], 0).adjacency, graph([(0, 1), (1, 2)], 0).labels, ("attention",))
     with pytest.raises(UserError, match="'attention' cannot be trained, allowed: conv3x3-bn-relu"):
-        parameter_counts(cell, Skeleton())
+        Skeleton().parameters(cell)

@@ -9,7 +9,7 @@ import pytest
 from helpers import run_search
 
 from nas.errors import UserError
-from nas.evaluators import TableEvaluator
+from nas.evaluators import TableEvaluator, TrainingEvaluator
 from nas.spaces import Custom
 
 
@@ -34,6 +34,7 @@ def test_columns_without_a_role_are_genes_and_their_values_the_choices(space: Cu
         "width": ("8", "16", "32"),
         "act": ("elu", "gelu", "relu", "silu"),
         "depth": ("1", "2", "3", "4", "5"),
+        "groups": ("1", "2", "3", "4", "5", "6"),
     }
 
 
@@ -47,7 +48,7 @@ def test_every_row_is_found_with_its_numbers(space: Custom, own_table: Path) -> 
     assert evaluator.test(archs).tolist() == [float(line["test"]) for line in lines]
     assert evaluator.identity()["signal"] == "validation"
     alone = TableEvaluator(
-        Custom(str(own_table), "valid", ["kernel", "width", "act", "depth"]), "auto", None, None, None
+        Custom(str(own_table), "valid", ["kernel", "width", "act", "depth", "groups"]), "auto", None, None, None
     )
     assert alone.identity()["signal"] == "test_mean"
     assert np.isnan(alone.evaluate(archs).cost).all()
@@ -73,7 +74,7 @@ def test_only_rows_are_drawn_and_mutants_are_the_nearest_rows(space: Custom, own
 
 
 def test_lower_may_be_better(own_table: Path) -> None:
-    space = Custom(str(own_table), "seconds", ["kernel", "width", "act", "depth"], minimise=True)
+    space = Custom(str(own_table), "seconds", ["kernel", "width", "act", "depth", "groups"], minimise=True)
     evaluator = TableEvaluator(space, "auto", None, None, None)
     archs = archs_of(space, rows(own_table))
     assert evaluator.evaluate(archs).value.tolist() == [-float(line["seconds"]) for line in rows(own_table)]
@@ -86,7 +87,8 @@ def test_csv_parquet_and_npz_say_the_same(own_table: Path, tmp_path: Path) -> No
     table = arrow_csv.read_csv(own_table)
     parquet.write_table(table, tmp_path / "mine.parquet")
     np.savez(tmp_path / "mine.npz", **{name: np.array(table[name].to_pylist()) for name in table.column_names})
-    spaces = [Custom(str(path), "valid") for path in (own_table, tmp_path / "mine.parquet", tmp_path / "mine.npz")]
+    paths = own_table, tmp_path / "mine.parquet", tmp_path / "mine.npz"
+    spaces = [Custom(str(path), "valid", test="test", cost="seconds") for path in paths]
     archs = spaces[0].enumerate()
     values = [TableEvaluator(space, "auto", None, None, None).evaluate(archs).value for space in spaces]
     assert repr(spaces[0]) == repr(spaces[1]) == repr(spaces[2])
@@ -146,6 +148,11 @@ def test_bytes_that_are_no_text_and_files_that_are_not_there(tmp_path: Path) -> 
     pytest.importorskip("pyarrow", reason="needs the package pyarrow")
     with pytest.raises(UserError, match="is damaged or no Parquet file"):
         Custom(str(tmp_path / "a.parquet"), "valid")
+
+
+def test_rows_are_not_trained(space: Custom) -> None:
+    with pytest.raises(UserError, match="no networks that could be trained: use evaluator=table"):
+        TrainingEvaluator(space)
 
 
 def test_encodings_that_would_be_too_large_say_so() -> None:

@@ -1,0 +1,172 @@
+"""The NAS-Bench-201 cell space (Dong and Yang 2020), the topology space of NATS-Bench."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from random import Random
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.errors import UserError
+from nas.graphs import ABSENT, FIRST_OPERATION, INPUT, OUTPUT, Graphs
+from nas.networks import ResidualSkeleton
+from nas.spaces.base import Gene, GeneSpace
+from nas.spaces.nb201_forms import EDGES, NONE, normal_forms
+from nas.types import Architectures, TableColumns, Values
+
+OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+_ORDER_SEED = 88  # of Python's generator, with which the authors shuffled all cells into the official order
+
+
+class NB201(GeneSpace):
+    """Cells of four nodes, each the sum of what comes from all nodes before it, over one of five operations each.
+
+    Genes: the operation on the edges 0->1, 0->2, 1->2, 0->3, 1->3, 2->3; node 0 is the input, node 3 the output. Every
+    one of the 15,625 vectors is a cell; 5,044 networks are distinct.
+
+    Two cells are the same network where they compute the same function of the same weights, after what carries
+    nothing to the output is left out; see `nas.spaces.nb201_forms`. A node that nothing comes to is zero, and so is
+    what an operation makes of it: to be exact, a convolution's batch norm could still add a constant there.
+
+    Canonical form: of the cells that are the same network, one with the fewest edges (`none` is no edge); of those, the
+    one with the smallest key.
+    """
+
+    tables: Mapping[str, str] = MappingProxyType(
+        dict.fromkeys(("cifar10", "cifar100", "imagenet16-120"), "nasbench201.npz")
+    )
+    skeleton = ResidualSkeleton
+
+    def __init__(self) -> None:
+        super().__init__(tuple(Gene(f"{source}->{target}", OPERATIONS) for source, target in EDGES))
+
+    def __repr__(self) -> str:
+        """Say all that defines the space."""
+        return "NB201()"
+
+    @cached_property
+    def _vectors(self) -> Architectures:
+        """Every vector of genes, in ascending order of its code."""
+        return self._unpack(np.arange(self._size, dtype=np.uint64))
+
+    @cached_property
+    def _representatives(self) -> NDArray[np.intp]:
+        """For every code, that of the canonical form."""
+        order = np.argsort((self._vectors != NONE).sum(axis=1), kind="stable")
+        _, first, forms = np.unique(normal_forms(self._vectors[order]), return_index=True, return_inverse=True)
+        representatives = np.empty(len(order), dtype=np.intp)
+        representatives[order] = order[first[forms]]
+        return representatives
+
+    def canonical(self, archs: Architectures) -> Architectures:
+        """Map cells to their canonical form: `(n, genes)` uint8."""
+        return self._vectors[self._representatives[self._pack(archs)]]
+
+    def graphs(self, archs: Architectures) -> Graphs:
+        """Return the cells' graphs in canonical form, with the operations as vertices; `none` is no vertex."""
+        genes = self.canonical(archs)
+        n, output = len(genes), 1 + len(EDGES)
+        labels = np.zeros((n, output + 1), dtype=np.uint8)
+        labels[:, 1:output] = np.where(genes == NONE, ABSENT, FIRST_OPERATION + genes - 1)
+        labels[:, 0], labels[:, output] = INPUT, OUTPUT
+        there = labels != ABSENT
+        adjacency = np.zeros((n, output + 1, output + 1), dtype=np.bool_)
+        ends = [(0, 0), *EDGES, (3, 3)]  # the nodes that each vertex lies between
+        for x, (_, middle) in enumerate(ends[:-1]):
+            for y, (start, _) in enumerate(ends[1:], 1):
+                if start == middle:
+                    adjacency[:, x, y] = there[:, x] & there[:, y]
+        return Graphs(adjacency, labels, OPERATIONS[1:], longest=3).compact()
+
+    @cached_property
+    def _official(self) -> NDArray[np.intp]:
+        """The code of each official index."""
+        codes = list(range(self._size))
+        Random(_ORDER_SEED).shuffle(codes)
+        return np.array(codes)
+
+    def from_indices(self, indices: NDArray[np.integer[Any]]) -> Architectures:
+        """Return the cells with these official indices, 0..15,624: `(n, genes)`, not canonical.
+
+        Raises:
+            UserError: an index is out of range.
+        """
+        for index in indices[(indices < 0) | (indices >= self._size)][:1]:
+            raise UserError(f"index {index} is no cell of NAS-Bench-201, must be 0..{self._size - 1}")
+        archs: Architectures = self._vectors[self._official[indices]]
+        return archs
+
+    def indices(self, archs: Architectures) -> NDArray[np.intp]:
+        """Return the official index of each vector of genes: `(n,)`, the inverse of `from_indices`."""
+        return np.argsort(self._official)[self._pack(archs)]
+
+    def from_strings(self, strings: Sequence[str]) -> Architectures:
+        """Return the cells with these official strings, such as `|nor_conv_3x3~0|+|none~0|...|`: `(n, genes)`.
+
+        Raises:
+            UserError: a string is not of a cell of this space.
+        """
+        codes = {string: code for code, string in enumerate(self.strings(self._vectors))}
+        for string in strings:
+            if string not in codes:
+                raise UserError(f"{string!r} is no cell of NAS-Bench-201, expected one such as {next(iter(codes))!r}")
+        return self._vectors[[codes[string] for string in strings]]
+
+    def strings(self, archs: Architectures) -> list[str]:
+        """Return the official string of each vector of genes, the inverse of `from_strings`."""
+        pattern = "|{}~0|+|{}~0|{}~1|+|{}~0|{}~1|{}~2|"
+        return [pattern.format(*(OPERATIONS[gene] for gene in genes)) for genes in archs.tolist()]
+
+    def digests(self, archs: Architectures) -> list[str]:
+        """Return the official string of each cell's canonical form."""
+        return self.strings(self.canonical(archs))
+
+    def table_columns(self, arrays: Mapping[str, NDArray[Any]], table: str | None = None) -> TableColumns:
+        """Read the table of all 15,625 cells in the official order, `ops` and the columns of one of its `datasets`.
+
+        Accuracies (percent) and seconds are of 200 epochs. A network that several cells describe was trained several
+        times: its accuracies and seconds are the means over those cells, its parameters the fewest of them (the
+        others have operations that carry nothing).
+
+        Raises:
+            UserError: an array is missing or does not fit this space, or the table lacks the data set.
+        """
+        names = [str(name).lower() for name in arrays["datasets"]]
+        if table not in names:
+            raise UserError(f"it has no data set {table!r}, set dataset to one of: {', '.join(names)}")
+        if not np.array_equal(arrays["ops"], self.from_indices(np.arange(self._size))):
+            raise UserError("ops are not those of the 15,625 cells in the official order: obtain the file again")
+        columns = np.stack([arrays[name][:, names.index(table)] for name in _COLUMNS]).astype(np.float64)
+        keys, rows, counts = np.unique(self.keys(arrays["ops"]), return_inverse=True, return_counts=True)
+        validation, test, cost, _ = (np.bincount(rows, column) / counts for column in columns)
+        parameters = np.full(len(keys), np.inf)
+        np.minimum.at(parameters, rows, 1e6 * columns[-1])
+        return TableColumns(
+            self._vectors[keys],
+            test / 100,
+            validation / 100,
+            cost,
+            np.rint(parameters).astype(np.int64),
+            objectives=_on_devices(arrays, table, rows),
+        )
+
+
+def _on_devices(arrays: Mapping[str, NDArray[Any]], table: str, rows: NDArray[np.intp]) -> dict[str, Values]:
+    """Latency and energy on devices by network, the means over its cells; NaN where a device cannot run it."""
+    if _DEVICES.get(table, "") not in arrays:
+        return {}
+    columns = arrays[_DEVICES[table]].astype(np.float64).T
+    found = {}
+    for name, column in zip(arrays["hw_columns"].tolist(), columns, strict=True):
+        known = column >= 0
+        total, count = np.bincount(rows, np.where(known, column, 0)), np.bincount(rows, known)
+        found[str(name)] = np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
+    return found
+
+
+_DEVICES = {"cifar10": "hw_c10", "cifar100": "hw_c100"}  # HW-NAS-Bench (Li et al. 2021)
+_COLUMNS = ("val_acc_200", "test_acc_200", "train_time_200", "params_m")
