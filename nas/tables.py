@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nas.columns import TableColumns
 from nas.errors import UserError
 from nas.flat_files import read_arrays
-from nas.types import Evaluation, Keys, Space, TableColumns
+from nas.types import Evaluation, Keys, Space
 
 _MOST = float(np.finfo(np.float64).max)
 _CHECKED_ROWS = 64  # whose published hash is computed anew when a table is read

@@ -19,11 +19,11 @@ _log = logging.getLogger("nas.data")
 
 @contextmanager
 def _bar(what: str, *, of_bytes: bool) -> Iterator[Any]:
-    """Show a progress bar; gives the function that moves it to (done, total)."""
+    """Show a progress bar, as long as there is progress; gives the function that moves it to (done, total)."""
     from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     count = DownloadColumn() if of_bytes else MofNCompleteColumn()
-    with Progress(TextColumn(what), BarColumn(), count, TimeRemainingColumn()) as bar:
+    with Progress(TextColumn(what), BarColumn(), count, TimeRemainingColumn(), transient=True) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 

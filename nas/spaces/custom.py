@@ -11,11 +11,12 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from nas.columns import TableColumns
 from nas.errors import UserError
 from nas.graphs import FIRST_OPERATION, INPUT, OUTPUT, Graphs
 from nas.networks import Skeleton
 from nas.spaces.base import Gene, GeneSpace
-from nas.types import Architectures, TableColumns
+from nas.types import Architectures
 
 _MOST_CHOICES = 250
 _MOST = float(np.finfo(np.float64).max)

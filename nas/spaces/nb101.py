@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.archives import column
+from nas.columns import TableColumns
 from nas.errors import UserError
 from nas.graphs import ABSENT, FIRST_OPERATION, INPUT, OUTPUT, Graphs
 from nas.spaces.base import Gene, GeneSpace, in_batches
 from nas.spaces.nb101_table import read_columns
-from nas.types import Architectures, TableColumns
+from nas.types import Architectures
 
 OPERATIONS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
 _NO_VERTEX = len(OPERATIONS)  # the operation code of a vertex that is not on any path from input to output

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.archives import column
-from nas.types import Architectures, Runs, TableColumns
+from nas.columns import Runs, TableColumns
+from nas.types import Architectures
 
 POINTS = ("halfway", "final")
 METRICS = ("training_time", "train_accuracy", "validation_accuracy", "test_accuracy")

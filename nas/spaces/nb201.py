@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nas.columns import TableColumns
 from nas.errors import UserError
 from nas.graphs import ABSENT, FIRST_OPERATION, INPUT, OUTPUT, Graphs
 from nas.networks import ResidualSkeleton
 from nas.spaces.base import Gene, GeneSpace
 from nas.spaces.nb201_forms import EDGES, NONE, normal_forms
-from nas.types import Architectures, TableColumns, Values
+from nas.types import Architectures, Values
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 _ORDER_SEED = 88  # of Python's generator, with which the authors shuffled all cells into the official order

@@ -5,16 +5,21 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
+from records import write_official
 
+from nas.data.__main__ import main
 from nas.data.download import download
-from nas.data.published import Source
+from nas.data.published import Published, Source
 from nas.errors import UserError
+from nas.spaces import NB101
+from nas.tables import read_table
 
 CONTENT = np.random.default_rng(0).bytes(700_000)
 DIGEST = sha256(CONTENT).hexdigest()
@@ -212,6 +217,30 @@ def test_a_server_that_stays_silent_or_is_not_there_is_given_up(served, tmp_path
         fetch(served(silent), tmp_path, attempts=2, timeout=0.2)
     with pytest.raises(UserError, match=r"cannot be downloaded \(.*refused"):
         fetch(Source("a", "http://127.0.0.1:1/a", DIGEST, 10, ""), tmp_path, attempts=2)
+
+
+def test_fetch_downloads_converts_and_cleans_up(served, tmp_path: Path, monkeypatch, capsys) -> None:
+    space = NB101(max_vertices=3)
+    content = write_official(tmp_path / "published", space, space.enumerate(), (108,)).read_bytes()
+    monkeypatch.setenv("NAS_CACHE_DIR", str(tmp_path / "cache"))
+
+    def serve(handler: Handler, number: int, start: int | None) -> None:
+        handler.head(200, Content_Length=str(len(content)))
+        handler.wfile.write(content)
+
+    offered = replace(served(serve), name="a.tfrecord", sha256=sha256(content).hexdigest())
+    table = Published("nb101", "nasbench101.npz", 7, 7, None, "", {"108": offered, "full": replace(offered, most=9)})
+    monkeypatch.setattr("nas.data.__main__.TABLES", (table,))
+    assert main(["fetch", "nb101"]) == 0
+    assert [path.name for path in (tmp_path / "cache").glob("*[!k]")] == ["nasbench101.npz"]
+    assert len(read_table(tmp_path / "cache/nasbench101.npz", space)) == 7
+    assert main(["fetch", "nb101"]) == 1
+    assert "is there already: replace it with --force" in capsys.readouterr().err
+    assert len(served.asked) == 1  # before anything is downloaded
+    assert main(["fetch", "nb101", "--full", "--force"]) == 1
+    assert "at most 9 are expected" in capsys.readouterr().err
+    assert main(["fetch", "nb101", "--force", "--keep"]) == 0
+    assert (tmp_path / "cache/a.tfrecord").read_bytes() == content
 
 
 def test_a_cut_at_the_end_of_all_attempts_keeps_what_arrived(served, tmp_path: Path) -> None:
