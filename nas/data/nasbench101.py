@@ -125,7 +125,7 @@ class _Reader:
         names = [f"{point}_{metric}" for point in POINTS for metric in METRICS]
         for name, column in zip(names, measured.T, strict=True):
             values = column[order].reshape(len(cells), len(budgets), int(counts[0]))
-            short = values.astype(np.float32)  # the official values are of single precision
+            short = values.astype(np.float32)
             result[name] = short if np.array_equal(short, values) else values
         return result
 
