@@ -1,4 +1,4 @@
-"""NumPy archives from anywhere: plain arrays only, and every damage one line."""
+"""NumPy archives from anywhere: plain arrays only, every byte under its checksum, and every damage one line."""
 
 from __future__ import annotations
 
@@ -7,12 +7,19 @@ from collections.abc import Iterator, Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile, ZipInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nas.errors import UserError
+
+_KINDS = {"integers": "iu", "floats": "f"}
+_LARGEST = 1 << 32  # bytes that an archive may unpack to
+_DAMAGE = (
+    *(OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, MemoryError, OverflowError),
+    *(BadZipFile, zlib.error, SyntaxError),
+)
 
 
 class Arrays(Mapping[str, NDArray[Any]]):
@@ -28,17 +35,25 @@ class Arrays(Mapping[str, NDArray[Any]]):
 
     def __init__(self, path: Path, content: bytes) -> None:
         self._path = path
+        self._arrays: dict[str, NDArray[Any]]
         try:
-            archive = np.load(BytesIO(content), allow_pickle=False)
-            if isinstance(archive, np.ndarray):
-                raise ValueError("a single array")
-            with archive:
-                self._arrays: dict[str, NDArray[Any]] = {name: archive[name] for name in archive.files}
-        except (OSError, EOFError, ValueError, KeyError, BadZipFile, zlib.error, NotImplementedError) as error:
+            with ZipFile(BytesIO(content)) as archive:
+                entries = archive.infolist()
+                if sum(entry.file_size for entry in entries) > _LARGEST:
+                    raise ValueError(f"it would unpack to more than {_LARGEST:,} bytes")
+                self._arrays = {entry.filename.removesuffix(".npy"): _array(archive, entry) for entry in entries}
+        except _DAMAGE as error:
             raise UserError(
                 f"{path} ({len(content):,} bytes) is truncated, damaged or no NumPy archive (.npz) of plain arrays "
                 f"({error}): obtain the file again"
             ) from error
+
+    @classmethod
+    def of(cls, path: Path, arrays: dict[str, NDArray[Any]]) -> Arrays:
+        """Make the same of arrays that were read in another way."""
+        made = cls.__new__(cls)
+        made._path, made._arrays = path, arrays
+        return made
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         if name not in self._arrays:
@@ -55,3 +70,28 @@ class Arrays(Mapping[str, NDArray[Any]]):
 
     def __len__(self) -> int:
         return len(self._arrays)
+
+
+def _array(archive: ZipFile, entry: ZipInfo) -> NDArray[Any]:
+    """Read one array; the whole member is read first, because only then is its checksum looked at."""
+    content = BytesIO(archive.read(entry))
+    array: NDArray[Any] = np.lib.format.read_array(content, allow_pickle=False)
+    if content.read(1):
+        raise ValueError(f"{entry.filename} is longer than its array")
+    return array
+
+
+def column(arrays: Mapping[str, NDArray[Any]], name: str, kind: str, *shape: int | None) -> NDArray[Any]:
+    """Return the array `name`, checked to hold `integers` or `floats` and to have a shape; None: any length.
+
+    Raises:
+        UserError: it is missing, or not like that.
+    """
+    array = arrays[name]
+    fits = array.ndim == len(shape) and all(
+        wanted in (None, length) for wanted, length in zip(shape, array.shape, strict=True)
+    )
+    if not fits or array.dtype.kind not in _KINDS[kind]:
+        wanted = "(" + ", ".join("n" if length is None else f"{length}" for length in shape) + ")"
+        raise UserError(f"{name} is {array.dtype} of shape {array.shape}, must be {kind} of shape {wanted}")
+    return array

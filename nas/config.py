@@ -30,6 +30,7 @@ class SearchConfig:
     evaluator: Any = field(default_factory=dict)
     dataset: Any = field(default_factory=dict)
     executor: Any = field(default_factory=dict)
+    objective: Any = field(default_factory=dict)
     seed: int = 0
     budget: int = 150
     initial: int = 20

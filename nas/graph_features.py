@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nas.errors import UserError
 from nas.graphs import FIRST_OPERATION, INPUT, OUTPUT, Graphs
 
 FEATURE_BATCH = 1 << 11
 """Graphs handled at once, so that the intermediate arrays stay in the processor's cache."""
+
+_MOST_OPERATIONS = 8
 
 Counts = NDArray[np.int16]
 
@@ -60,8 +63,17 @@ def set_names(operations: tuple[str, ...]) -> list[str]:
 
 
 def operation_sets(operations: tuple[str, ...]) -> NDArray[np.bool_]:
-    """`(2 ** o, o)`: which operations are in each set; the empty set first, the full one last."""
+    """`(2 ** o, o)`: which operations are in each set; the empty set first, the full one last.
+
+    Raises:
+        UserError: there are too many operations for sets of them.
+    """
     count = len(operations)
+    if count > _MOST_OPERATIONS:
+        raise UserError(
+            f"there are {count} operations, features of graphs can be made of at most {_MOST_OPERATIONS}: "
+            f"choose an estimator on plain genes, such as estimator=knn_onehot"
+        )
     members: NDArray[np.bool_] = (np.arange(1 << count)[:, None] >> np.arange(count) & 1).astype(np.bool_)
     return members
 

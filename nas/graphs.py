@@ -11,6 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nas.errors import UserError
+
+_MOST_PATHS = 1 << 16
+
 ABSENT, INPUT, OUTPUT, FIRST_OPERATION = 0, 1, 2, 3
 
 
@@ -89,9 +93,17 @@ class Graphs:
 
         Returns:
             `(n, sum_i len(operations) ** i)` bool, i from 0 to `longest`.
+
+        Raises:
+            UserError: there are too many sequences.
         """
         n, v = self.labels.shape
         base, longest = len(self.operations), v - 2 if self.longest is None else self.longest
+        if base**longest > _MOST_PATHS:
+            raise UserError(
+                f"there are {base}**{longest} paths of {longest} vertices over {base} operations, the path encoding "
+                f"holds at most {_MOST_PATHS:,}: choose an estimator on plain genes, such as estimator=knn_onehot"
+            )
         extendable = sum(base**i for i in range(longest))  # sequences that have room for one more operation
         reached = np.zeros((v, n, extendable + base**longest), dtype=np.bool_)
         reached[0, :, 0] = True

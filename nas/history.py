@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -76,7 +77,7 @@ class History:
         except Timeout as error:
             raise UserError(f"{path.parent} is being written by another process: wait for it, or stop it") from error
         try:
-            self.recorded = _read(path)
+            self.recorded = _read(path, space)
         except BaseException:
             self._lock.release()
             raise
@@ -171,7 +172,7 @@ class History:
         return f"{self._space.keys(candidate.arch[None])[0]:016x}"
 
 
-def _read(path: Path) -> list[Trial]:
+def _read(path: Path, space: Space) -> list[Trial]:
     if not path.exists():
         return []
     content = path.read_bytes()
@@ -183,11 +184,22 @@ def _read(path: Path) -> list[Trial]:
     for step, line in enumerate(whole.splitlines()):
         try:
             trials.append(Trial(**json.loads(line)))
-        except (ValueError, TypeError) as error:
+            _check(trials[-1], space)
+        except (ValueError, TypeError, OverflowError, RecursionError) as error:
             raise UserError(f"line {step + 1} of {path} is not a trial ({error}): the file was changed") from error
         if trials[-1].step != step:
             raise UserError(f"line {step + 1} of {path} is step {trials[-1].step}: lines are missing")
     return trials
+
+
+def _check(trial: Trial, space: Space) -> None:
+    """Raises ValueError or TypeError for what `History.record` would not have written."""
+    key = space.keys(space.check(np.array([trial.genes], dtype=np.uint8)))[0]
+    if f"{key:016x}" != trial.key:
+        raise ValueError(f"its genes have the key {key:016x}")
+    for number in (trial.value, trial.cost_seconds, trial.predicted_mean, trial.predicted_std):
+        if number is not None and not math.isfinite(number):
+            raise ValueError(f"it has the number {number}")
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -24,6 +24,7 @@ from nas.console import print_summary, progress
 from nas.errors import UserError
 from nas.history import History, write_whole
 from nas.loop import Budget, Phases, search
+from nas.objective import Objective
 from nas.types import Evaluator
 
 _log = logging.getLogger("nas.search")  # __name__ is __main__ when this is the program
@@ -44,7 +45,8 @@ def run(config: SearchConfig, folder: Path, choices: Mapping[str, str] | None = 
     with phase("setup"):
         nodes = {name: getattr(config, name) for name in ("space", "dataset", "executor")}
         parts = {name: build(node, name) for name, node in nodes.items() if node or name != "dataset"}
-        evaluator: Evaluator = build(config.evaluator, "evaluator", **parts)
+        objective: Objective = build(config.objective, "objective")
+        evaluator: Evaluator = objective.restrict(build(config.evaluator, "evaluator", **parts))
         space = evaluator.space
         estimator = build(config.estimator, "estimator", space=space)
         strategy = build(config.strategy, "strategy", space=space, estimator=estimator, budget=config.budget)

@@ -1,18 +1,21 @@
-"""Benchmark tables in the compact NumPy format: read, checked, and indexed by key."""
+"""Benchmark tables: read, checked, and indexed by key."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.archives import Arrays
+from nas.columns import TableColumns
 from nas.errors import UserError
-from nas.types import Keys, Space, TableColumns, Values
+from nas.flat_files import read_arrays
+from nas.types import Evaluation, Keys, Space
 
+_MOST = float(np.finfo(np.float64).max)
 _CHECKED_ROWS = 64  # whose published hash is computed anew when a table is read
 
 
@@ -37,11 +40,34 @@ class Table:
     def __len__(self) -> int:
         return len(self._rows)
 
-    @property
-    def signals(self) -> dict[str, Values]:
-        """What a search may be shown, complete for every row, most honest first."""
-        columns = {"validation": self.columns.validation, "test_mean": self.columns.test}
-        return {name: values for name, values in columns.items() if values is not None}
+    def signals(self, epochs: int | None, seed: int) -> dict[str, Evaluation]:
+        """What a search may be shown of every row, most honest first, and the training seconds behind it.
+
+        Args:
+            epochs: of the training; None: the longest there is.
+            seed: draws for each row the one run of `validation_run`.
+
+        Raises:
+            UserError: the table has no training of so many epochs.
+        """
+        columns = self.columns
+        if epochs is not None and epochs not in columns.runs:
+            there = ", ".join(f"{number}" for number in columns.runs) or "one training of each only: leave it null"
+            raise UserError(f"evaluator.epochs is {epochs}, but {self.path} has {there}")
+        if not columns.runs:
+            shown = {"validation": columns.validation, "test_mean": columns.test}
+            return {name: Evaluation(values, columns.cost) for name, values in shown.items() if values is not None}
+        runs = columns.runs[max(columns.runs) if epochs is None else epochs]
+        total = runs.cost.sum(axis=1)
+        drawn = np.empty(len(self), dtype=np.intp)
+        # in the order of keys, so that it does not depend on the order of the rows
+        drawn[self._rows] = np.random.default_rng([seed, *b"run"]).integers(runs.cost.shape[1], size=len(self))
+        one = np.arange(len(self)), drawn
+        return {
+            "validation_run": Evaluation(runs.validation[one], runs.cost[one]),
+            "validation": Evaluation(runs.validation.mean(axis=1), total),
+            "test_mean": Evaluation(runs.test.mean(axis=1), total),
+        }
 
     def rows(self, keys: Keys) -> NDArray[np.intp]:
         """Rows of the networks with these keys: `(n,)`.
@@ -74,7 +100,7 @@ def read_table(path: Path, space: Space, expected_sha256: str | None = None, nam
     digest = sha256(content).hexdigest()
     if expected_sha256 is not None and digest != expected_sha256.lower():
         raise UserError(f"{path} has SHA-256 {digest}, expected {expected_sha256}: obtain the file again")
-    arrays = Arrays(path, content)
+    arrays = read_arrays(path, content)
     try:
         space = space.covered(arrays)
         columns = space.table_columns(arrays, name)
@@ -97,18 +123,32 @@ def _check_values(columns: TableColumns) -> None:
     n = len(columns.archs)
     if n == 0:
         raise UserError("it has no rows")
-    for name in ("test", "validation", "cost"):
-        values = getattr(columns, name)
-        if values is None:
-            continue
-        if values.shape != (n,):
-            raise UserError(f"{name} has shape {values.shape}, expected ({n},)")
-        if name == "cost":
-            wrong, allowed = (values < 0) | np.isinf(values), "0 or more seconds"
-        else:
-            wrong, allowed = ~((values >= 0) & (values <= 1)), "an accuracy in 0..1"
-        for row in np.flatnonzero(wrong)[:1]:
-            raise UserError(f"{name} of row {row} is {values[row]}, must be {allowed}")
+    least, most = columns.bounds
+    allowed = "an accuracy in 0..1" if (least, most) == (0, 1) else "finite"
+    _check_column("test", columns.test, (n,), least, most, allowed)
+    if columns.validation is not None:
+        _check_column("validation", columns.validation, (n,), least, most, allowed)
+    known = np.where(np.isnan(columns.cost), 0, columns.cost)
+    _check_column("cost", known, (n,), 0, _MOST, "0 or more seconds")
+    _check_column("parameters", columns.parameters, (n,), 0, _MOST, "0 or more")
+    for name, values in columns.objectives.items():
+        _check_column(name, np.where(np.isnan(values), 0, values), (n,), -_MOST, _MOST, "finite")
+    for epochs, runs in columns.runs.items():
+        shape = n, runs.cost.shape[-1]
+        if epochs < 1 or shape[1] < 1:
+            raise UserError(f"it has {shape[1]} runs of {epochs} epochs, at least 1 run of 1 epoch is needed")
+        for name, values in vars(runs).items():
+            limits = (0, _MOST, "0 or more seconds") if name == "cost" else (0, 1, "an accuracy in 0..1")
+            _check_column(f"{name} after {epochs} epochs", values, shape, *limits)
+
+
+def _check_column(
+    name: str, values: NDArray[Any], shape: tuple[int, ...], least: float, most: float, allowed: str
+) -> None:
+    if values.shape != shape:
+        raise UserError(f"{name} has shape {values.shape}, expected {shape}")
+    for place in np.argwhere(~((values >= least) & (values <= most)))[:1]:
+        raise UserError(f"{name} of row {place[0]} is {values[tuple(place)]}, must be {allowed}")
 
 
 def _check_rows(space: Space, columns: TableColumns, keys: Keys) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from nas.columns import TableColumns
 from nas.graphs import Graphs
 from nas.networks import Skeleton
 
@@ -142,27 +143,6 @@ class Reference:
         _same_length(self, signal=self.signal, test=self.test)
 
 
-@dataclass(frozen=True)
-class TableColumns:
-    """The rows of a benchmark table in the project's terms; see `nas.tables`.
-
-    Attributes:
-        archs: `(n, genes)` the architectures.
-        test: `(n,)` mean test accuracy, 0..1.
-        validation: `(n,)` validation accuracy, 0..1, or None where the table lacks it for some architecture.
-        cost: `(n,)` training seconds, NaN where the table lacks them.
-        parameters: `(n,)` trainable parameters.
-        digests: what the file says each row's published hash is, `(n, bytes)` uint8, or None.
-    """
-
-    archs: Architectures
-    test: Values
-    validation: Values | None
-    cost: Values
-    parameters: NDArray[np.int64]
-    digests: NDArray[np.uint8] | None = None
-
-
 class Space(Protocol):
     """A search space. It holds no data; see `nas.spaces.GeneSpace` for the base that gives most of it."""
 
@@ -265,6 +245,9 @@ class Evaluator(Protocol):
 
     def identity(self) -> dict[str, str]:
         """What is measured and on what; results of different identities must never be mixed."""
+
+    def objective(self, name: str, archs: Architectures) -> Values:
+        """`(n,)` what is known without evaluating, such as `params`; NaN: unknown. Raises UserError for other names."""
 
     def evaluate(self, archs: Architectures) -> Evaluation:
         """Measure architectures and wait for all. Raises UserError for one that cannot be measured."""

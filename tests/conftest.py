@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,21 @@ def small_space() -> NB101:
 def small_table(tmp_path_factory: pytest.TempPathFactory, small_space: NB101) -> Path:
     path = tmp_path_factory.mktemp("data") / "nasbench101.npz"
     np.savez_compressed(path, **table_arrays(small_space, small_space.enumerate()))
+    return path
+
+
+@pytest.fixture(scope="session")
+def own_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table as a user may have it: most of 1,440 combinations of five genes."""
+    rng = np.random.default_rng(0)
+    lines = ["kernel,width,act,depth,groups,valid,test,seconds"]
+    choices = (1, 3, 5, 7), (8, 16, 32), ("relu", "gelu", "silu", "elu"), range(1, 6), range(1, 7)
+    for kernel, width, act, depth, groups in product(*choices):
+        if rng.random() < 0.8:
+            valid = 0.3 + 0.02 * kernel + 0.005 * width + 0.03 * depth + 0.02 * (act == "gelu") + rng.normal(0, 0.01)
+            lines.append(f"{kernel},{width},{act},{depth},{groups},{valid:.4f},{valid - 0.01:.4f},{width * depth}")
+    path = tmp_path_factory.mktemp("own") / "mine.csv"
+    path.write_text("\n".join(lines) + "\n")
     return path
 
 

@@ -30,7 +30,7 @@ def changed(name: str, row: int, value) -> dict:
 
 def doubled() -> dict:
     arrays = table_arrays(SPACE, CELLS)
-    names = ("num_vertices", "adj_bits", "ops", "test_acc_108", "md5")
+    names = ("num_vertices", "adj_bits", "ops", "params", "test_acc_108", "md5")
     return {name: np.append(arrays[name], arrays[name][:1], axis=0) for name in names}
 
 
@@ -69,7 +69,9 @@ def test_cost_is_nan_where_the_table_lacks_it(tmp_path: Path) -> None:
         ({"adj_bits": None}, "has no array 'adj_bits'"),
         ({"adj_bits": np.zeros(3, dtype=np.uint32)}, "do not fit together"),
         ({"test_acc_108": np.zeros(3)}, r"test has shape \(3,\), expected \(91,\)"),
-        ({"ops": np.full((91, 7), "x")}, "do not fit together"),
+        ({"ops": np.full((91, 7), "x")}, r"ops is <U1 of shape \(91, 7\), must be integers of shape \(91, 7\)"),
+        ({"params": np.zeros(91)}, r"params is float64 of shape \(91,\), must be integers of shape \(n\)"),
+        ({"params": np.full(91, -1)}, "parameters of row 0 is -1, must be 0 or more"),
         ({"test_acc_108": np.array([{}] * 91)}, "plain arrays"),
         ({"val_row": np.array([10**6] * 20)}, "do not fit together"),
         (changed("test_acc_108", 5, np.nan), "test of row 5 is nan, must be an accuracy in 0..1"),
@@ -113,7 +115,7 @@ def test_a_single_array_is_no_table(tmp_path: Path) -> None:
     path = tmp_path / "nasbench101.npz"
     with path.open("wb") as file:
         np.save(file, np.zeros(3))
-    with pytest.raises(UserError, match="a single array"):
+    with pytest.raises(UserError, match="no NumPy archive"):
         read_table(path, SPACE)
 
 

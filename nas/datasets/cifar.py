@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import tarfile
 import zlib
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from nas.errors import UserError
 from nas.paths import cache_folder
 
 _PIXELS = 3 * 32 * 32
+_LARGEST = 1 << 28  # bytes that an archive may unpack to; those published have 185 million
 
 
 @dataclass(frozen=True)
@@ -79,10 +82,14 @@ class Cifar:
 
     def _members(self, path: Path) -> dict[str, bytes]:
         try:
-            with tarfile.open(path, "r:gz") as archive:
+            with gzip.open(path) as packed:
+                content = packed.read(_LARGEST)  # to the end, where the checksum is
+                if packed.read(1):
+                    raise ValueError(f"more than {_LARGEST:,} bytes")
+            with tarfile.open(fileobj=BytesIO(content), mode="r:") as archive:
                 files = ((Path(entry.name).name, archive.extractfile(entry)) for entry in archive if entry.isfile())
                 return {name: file.read() for name, file in files if file is not None and name.endswith(".bin")}
-        except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
+        except (OSError, EOFError, ValueError, tarfile.TarError, zlib.error) as error:
             raise UserError(f"{path} is truncated, damaged or no .tar.gz archive ({error}): obtain it again") from error
 
     def _parse(self, path: Path, member: str, content: bytes) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

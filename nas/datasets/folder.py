@@ -91,6 +91,8 @@ class ImageFolder:
             raise UserError(f"{file} is no image file, allowed: {', '.join(sorted(_SUFFIXES))}")
         try:
             with Image.open(file) as opened:
+                opened.verify()  # of the checksums, where the format has some; the image must then be opened anew
+            with Image.open(file) as opened:
                 image = opened.convert("RGB" if self.channels == 3 else "L")
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             raise UserError(f"{file} cannot be read as an image: {error}") from error

@@ -56,7 +56,7 @@ def trained(name: str, train: Callable[[], Weights]) -> Weights:
     """
     from filelock import FileLock
     from safetensors import SafetensorError
-    from safetensors.torch import load_file, save_file
+    from safetensors.torch import save_file
 
     folder = cache_folder() / "encoders"
     folder.mkdir(parents=True, exist_ok=True)
@@ -64,14 +64,33 @@ def trained(name: str, train: Callable[[], Weights]) -> Weights:
     with FileLock(path.with_suffix(".lock")):
         if path.is_file():
             try:
-                return load_file(path)
-            except SafetensorError as error:
+                return _load(path)
+            except (SafetensorError, ValueError) as error:
                 _log.warning("%s is damaged (%s): training the encoder anew", path, error)
         _log.info("training the encoder once for this space and these settings (then kept at %s)", path)
         with _one_thread():
             weights = train()
         handle, temporary = tempfile.mkstemp(dir=folder, suffix=".part")
         os.close(handle)
-        save_file(weights, temporary)
+        save_file(weights, temporary, metadata={"sha256": _digest(weights)})
         os.replace(temporary, path)
     return weights
+
+
+def _load(path: Path) -> Weights:
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it has no iterator)
+        stated = (file.metadata() or {}).get("sha256")
+    if stated != _digest(weights):
+        raise ValueError("its content does not match its digest")
+    return weights
+
+
+def _digest(weights: Weights) -> str:
+    digest = sha256()
+    for name, tensor in sorted(weights.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()

@@ -24,13 +24,17 @@ class TableEvaluator:
         space: the search space; it knows its tables. The evaluator's own `space` is the part that the table covers.
         table: which of the space's tables, or `auto`: that of `dataset`, else the first that is there.
         path: the file; None: look in `NAS_DATA_DIR`, then in the user's cache folder, then in this package.
-        signal: what the search sees: `validation` or `test_mean`; None: the first that the table has for every row.
+        signal: what the search sees: `validation_run` (one run of each architecture, drawn once by `seed`),
+            `validation` (the mean over runs) or `test_mean`; None: the first that the table has for every row.
         sha256: the digest that the file must have; None: any.
         dataset: what the networks were trained on; None: whatever the table says.
+        epochs: after how many epochs of training the search sees it, where the table has several trainings of each
+            architecture; None: the longest. The report tells the test accuracy of the longest.
+        seed: draws the runs of `validation_run`, 0 or more.
 
     Raises:
-        UserError: there is no such file, it is not a valid table of this space, or it lacks the signal; or `table` and
-            `dataset` contradict each other.
+        UserError: there is no such file, it is not a valid table of this space, or it lacks the signal or the epochs,
+            or `table` and `dataset` contradict each other.
     """
 
     slots = 1
@@ -43,6 +47,8 @@ class TableEvaluator:
         signal: str | None,
         sha256: str | None,
         dataset: Dataset | None = None,
+        epochs: int | None = None,
+        seed: int = 0,
     ) -> None:
         if not space.tables:
             raise UserError(f"{type(space).__name__} has no benchmark table: use another evaluator")
@@ -51,20 +57,22 @@ class TableEvaluator:
         self._name, file = find_table(path, table if dataset is None else dataset.name, space.tables)
         self._table = read_table(file, space, sha256, self._name)
         self.space = self._table.space
-        signals = self._table.signals
+        signals = self._table.signals(epochs, seed)
         self._signal = next(iter(signals)) if signal is None else signal
         if self._signal not in signals:
             raise UserError(
                 f"evaluator.signal is {signal!r}, but {self._table.path} has for every architecture "
                 f"only {', '.join(signals)}"
             )
-        self._values = signals[self._signal]
+        self._shown = signals[self._signal]
+        self._epochs = max(self._table.columns.runs, default=None) if epochs is None else epochs
         _log.info("table %s (%s, %d architectures), signal %s", self._name, file, len(self._table), self._signal)
 
     def identity(self) -> dict[str, str]:
-        """The table's name, digest and size, and the signal."""
+        """The table's name, digest and size, the signal, and the epochs where there is a choice."""
         table = self._table
-        return {"table": self._name, "sha256": table.sha256, "rows": f"{len(table)}", "signal": self._signal}
+        identity = {"table": self._name, "sha256": table.sha256, "rows": f"{len(table)}", "signal": self._signal}
+        return identity if self._epochs is None else {**identity, "epochs": f"{self._epochs}"}
 
     def _rows(self, archs: Architectures) -> NDArray[np.intp]:
         try:
@@ -83,10 +91,26 @@ class TableEvaluator:
     def close(self) -> None:
         """Do nothing: nothing is open."""
 
+    def objective(self, name: str, archs: Architectures) -> Values:
+        """Look up `params` or a further column, such as the latency on a device.
+
+        Raises:
+            UserError: the table has no such column.
+        """
+        columns = self._table.columns
+        known = {"params": columns.parameters.astype(np.float64)} if columns.parameters.any() else {}
+        known.update(columns.objectives)
+        if name not in known:
+            raise UserError(
+                f"{self._table.path} knows nothing of {name!r} for objective.constraints, only of "
+                f"{', '.join(known) or 'the value'}"
+            )
+        return known[name][self._rows(archs)]
+
     def evaluate(self, archs: Architectures) -> Evaluation:
-        """Look up the signal and the training seconds."""
+        """Look up the signal and the training seconds behind it."""
         rows = self._rows(archs)
-        return Evaluation(self._values[rows], self._table.columns.cost[rows])
+        return Evaluation(self._shown.value[rows], self._shown.cost[rows])
 
     def test(self, archs: Architectures) -> Values:
         """Look up the mean test accuracy. For the report only."""
@@ -94,4 +118,4 @@ class TableEvaluator:
 
     def reference(self) -> Reference:
         """The signal and the test accuracy of every row. For the report only."""
-        return Reference(self._values, self._table.columns.test)
+        return Reference(self._shown.value, self._table.columns.test)

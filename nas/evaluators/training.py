@@ -150,6 +150,16 @@ class TrainingEvaluator:
             "torch": str(torch.__version__),  # a str of a class of its own
         }
 
+    def objective(self, name: str, archs: Architectures) -> Values:
+        """Count the trainable parameters of the networks that would be trained, as `params`.
+
+        Raises:
+            UserError: another name.
+        """
+        if name != "params":
+            raise UserError(f"objective.constraints names {name!r}, but before training only params are known")
+        return self.skeleton.parameters(self.space.graphs(archs)).astype(np.float64)
+
     def job(
         self, arch: Architectures
     ) -> tuple[Graphs, Dataset, Skeleton, Recipe, int, str, int, int | None, float | None]:

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from nas.columns import TableColumns
 from nas.errors import UserError
 from nas.graphs import Graphs
 from nas.networks import Skeleton
-from nas.types import Architectures, Keys, Space, TableColumns
+from nas.types import Architectures, Keys, Space
 
 _BATCH = 1 << 12  # rows handled at once, so that the intermediate arrays stay in the processor's cache
 

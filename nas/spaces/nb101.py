@@ -11,10 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nas.archives import column
+from nas.columns import TableColumns
 from nas.errors import UserError
 from nas.graphs import ABSENT, FIRST_OPERATION, INPUT, OUTPUT, Graphs
 from nas.spaces.base import Gene, GeneSpace, in_batches
-from nas.types import Architectures, TableColumns
+from nas.spaces.nb101_table import read_columns
+from nas.types import Architectures
 
 OPERATIONS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
 _NO_VERTEX = len(OPERATIONS)  # the operation code of a vertex that is not on any path from input to output
@@ -231,14 +234,16 @@ class NB101(GeneSpace):
     def table_columns(self, arrays: Mapping[str, NDArray[Any]], table: str | None = None) -> TableColumns:
         """Read a table of NAS-Bench-101 cells.
 
-        All have `num_vertices`, `adj_bits`, `ops` and `md5`, in the way of the published files. That of CIFAR-10 has
-        mean test accuracy after 108 epochs and, for some rows, validation accuracy and seconds of one run; that of
-        digits has the number of correct images by row, seed and epoch.
+        All have `num_vertices`, `adj_bits`, `ops`, `params` and `md5`, in the way of the published files. The full
+        table of CIFAR-10 has every run of every epoch budget; the reduced one has mean test accuracy after 108 epochs
+        and, for some rows, validation accuracy and seconds of one run; that of digits has the number of correct images
+        by row, seed and epoch.
 
         Raises:
             UserError: an array is missing, or does not fit this space.
         """
-        vertices, bits, ops = arrays["num_vertices"], arrays["adj_bits"], arrays["ops"]
+        vertices, bits = (column(arrays, name, "integers", None) for name in ("num_vertices", "adj_bits"))
+        ops = column(arrays, "ops", "integers", len(vertices), 7)
         fits = (vertices >= 2) & (vertices <= self.max_vertices)
         if not fits.all():
             row = int(np.flatnonzero(~fits)[0])
@@ -247,16 +252,4 @@ class NB101(GeneSpace):
         for vertex in range(1, self.max_vertices - 1):
             inner = vertex < vertices - 1
             archs[:, self._edges + vertex - 1] = np.where(inner, ops[:, vertex], 0)
-        if "valid_correct" in arrays:
-            _, valid_images, test_images = arrays["images"]
-            test = arrays["test_correct"][:, :, -1].mean(axis=1) / test_images
-            validation = arrays["valid_correct"][:, :, -1].mean(axis=1) / valid_images
-            cost = arrays["cpu_seconds"].astype(np.float64)  # of all runs: the validation accuracy is their mean
-        else:
-            test = arrays["test_acc_108"].astype(np.float64)
-            validation, cost = np.full((2, len(archs)), np.nan)
-            validation[arrays["val_row"]] = arrays["val_acc_1run"][:, -1]
-            cost[arrays["val_row"]] = arrays["train_time_108_1run"]
-        complete = None if np.isnan(validation).any() else validation
-        parameters = arrays["params"].astype(np.int64)
-        return TableColumns(archs, test, complete, cost, parameters, digests=arrays["md5"])
+        return read_columns(arrays, archs)

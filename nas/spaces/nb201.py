@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nas.columns import TableColumns
 from nas.errors import UserError
 from nas.graphs import ABSENT, FIRST_OPERATION, INPUT, OUTPUT, Graphs
 from nas.networks import ResidualSkeleton
 from nas.spaces.base import Gene, GeneSpace
 from nas.spaces.nb201_forms import EDGES, NONE, normal_forms
-from nas.types import Architectures, TableColumns
+from nas.types import Architectures, Values
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 _ORDER_SEED = 88  # of Python's generator, with which the authors shuffled all cells into the official order
@@ -146,8 +147,27 @@ class NB201(GeneSpace):
         parameters = np.full(len(keys), np.inf)
         np.minimum.at(parameters, rows, 1e6 * columns[-1])
         return TableColumns(
-            self._vectors[keys], test / 100, validation / 100, cost, np.rint(parameters).astype(np.int64)
+            self._vectors[keys],
+            test / 100,
+            validation / 100,
+            cost,
+            np.rint(parameters).astype(np.int64),
+            objectives=_on_devices(arrays, table, rows),
         )
 
 
+def _on_devices(arrays: Mapping[str, NDArray[Any]], table: str, rows: NDArray[np.intp]) -> dict[str, Values]:
+    """Latency and energy on devices by network, the means over its cells; NaN where a device cannot run it."""
+    if _DEVICES.get(table, "") not in arrays:
+        return {}
+    columns = arrays[_DEVICES[table]].astype(np.float64).T
+    found = {}
+    for name, column in zip(arrays["hw_columns"].tolist(), columns, strict=True):
+        known = column >= 0
+        total, count = np.bincount(rows, np.where(known, column, 0)), np.bincount(rows, known)
+        found[str(name)] = np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
+    return found
+
+
+_DEVICES = {"cifar10": "hw_c10", "cifar100": "hw_c100"}  # HW-NAS-Bench (Li et al. 2021)
 _COLUMNS = ("val_acc_200", "test_acc_200", "train_time_200", "params_m")

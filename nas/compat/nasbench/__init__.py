@@ -1,0 +1,1 @@
+"""The interface of the published NAS-Bench-101 library (Ying et al. 2019): `from nas.compat.nasbench import api`."""

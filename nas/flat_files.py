@@ -1,0 +1,83 @@
+"""Tables in CSV and Parquet files: columns of numbers or texts, and every damage one line."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from io import BytesIO, StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.archives import Arrays
+from nas.errors import UserError
+
+
+def read_arrays(path: Path, content: bytes) -> Mapping[str, NDArray[Any]]:
+    """Read the arrays of a file: columns of a `.csv` or `.parquet`, else those of an `.npz`.
+
+    Columns are `(rows,)`: int64 where all are whole numbers, else float64 where all are numbers, else text.
+
+    Raises:
+        UserError: the file is damaged, or no such file.
+    """
+    read = {".csv": _read_csv, ".parquet": _read_parquet}.get(path.suffix.lower())
+    if read is None:
+        return Arrays(path, content)
+    columns = read(path, content)
+    return Arrays.of(path, {name: _typed(values) for name, values in columns.items()})
+
+
+def _read_csv(path: Path, content: bytes) -> dict[str, list[Any]]:
+    try:
+        lines = csv.reader(StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
+        header = next(lines, [])
+        columns: list[list[str]] = [[] for _ in header]
+        for row in lines:
+            if row and len(row) != len(header):
+                raise ValueError(f"line {lines.line_num} has {len(row)} fields, the header has {len(header)}")
+            for column, field in zip(columns, row, strict=False):
+                column.append(field)
+    except (ValueError, csv.Error) as error:
+        raise UserError(f"{path} is no table of comma-separated values: {error}") from error
+    if len(set(header)) != len(header) or not all(header):
+        raise UserError(f"{path} starts with {', '.join(map(repr, header))}: every column needs a name of its own")
+    return dict(zip(header, columns, strict=True))
+
+
+def _read_parquet(path: Path, content: bytes) -> dict[str, list[Any]]:
+    try:
+        import pyarrow
+        from pyarrow.parquet import ParquetFile
+    except ImportError as error:
+        raise UserError(f"{path} needs the package pyarrow: install it with pip install 'nas[parquet]'") from error
+    try:
+        table = ParquetFile(BytesIO(content), page_checksum_verification=True).read()
+        names = table.column_names
+        if len(set(names)) != len(names):
+            raise ValueError("two columns have the same name")
+        return {name: table.column(place).to_pylist() for place, name in enumerate(names)}
+    except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
+        raise UserError(f"{path} is damaged or no Parquet file: {' '.join(str(error).split())}") from error
+
+
+def _typed(values: list[Any]) -> NDArray[Any]:
+    texts = [value for value in values if not isinstance(value, bool | int | float)]
+    for kind in (np.int64, np.float64):
+        if all(isinstance(value, str) for value in texts):
+            try:
+                return np.array([_exact(value, kind) for value in values], dtype=kind)
+            except (ValueError, OverflowError):
+                continue
+    return np.array([str(value) for value in values], dtype=np.str_)
+
+
+def _exact(value: Any, kind: type[Any]) -> Any:
+    """The value as an int or a float; a float is no int, even where it is whole."""
+    if kind is np.float64:
+        return float(value)
+    if isinstance(value, float):
+        raise ValueError("a float")
+    return int(value)

@@ -1,0 +1,127 @@
+"""What is asked of an architecture beside a high value."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.errors import UserError
+from nas.spaces.constrained import Constrained
+from nas.types import Architectures, Evaluation, Evaluator, Outcome, Reference, Space, Values
+
+_LIMIT = re.compile(r"\s*(<=|>=|<|>)\s*(\S+)\s*")
+_COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The value, under constraints on what is known of an architecture before it is evaluated.
+
+    Args:
+        constraints: limits by what they limit, such as `{params: "<5e6", edgegpu_latency: "<4"}`; the evaluator says
+            what there is. What is unknown satisfies none.
+
+    Raises:
+        UserError: a limit is not `<`, `<=`, `>` or `>=` and a number.
+    """
+
+    constraints: dict[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        for name, limit in (self.constraints or {}).items():
+            _parsed(name, limit)
+
+    def restrict(self, evaluator: Evaluator) -> Evaluator:
+        """Return an evaluator whose space is the part that satisfies the constraints; without any, the same one.
+
+        Raises:
+            UserError: the evaluator does not know one of the names, or no architecture satisfies all.
+        """
+        return ConstrainedEvaluator(evaluator, self.constraints) if self.constraints else evaluator
+
+
+class ConstrainedEvaluator:
+    """An evaluator of a part of its space; strategies and estimators see that part only.
+
+    Args:
+        evaluator: the evaluator; its `objective` is asked for the numbers.
+        constraints: as for `Objective`.
+    """
+
+    def __init__(self, evaluator: Evaluator, constraints: dict[str, str]) -> None:
+        self._evaluator = evaluator
+        self._limits = {name: _parsed(name, limit) for name, limit in constraints.items()}
+        self._text = ", ".join(f"{name} {' '.join(limit.split())}" for name, limit in constraints.items())
+        measured = sha256(repr(sorted(evaluator.identity().items())).encode()).hexdigest()[:16]
+        self.space: Space = Constrained(evaluator.space, self.satisfied, self._text, measured)
+        self.slots = evaluator.slots
+
+    def satisfied(self, archs: Architectures) -> NDArray[np.bool_]:
+        """`(n,)`: which architectures satisfy all constraints."""
+        result = np.ones(len(archs), dtype=np.bool_)
+        for name, (compare, limit) in self._limits.items():
+            result &= compare(self._evaluator.objective(name, archs), limit)
+        return result
+
+    def identity(self) -> dict[str, str]:
+        """What is measured and on what, and the constraints."""
+        return {**self._evaluator.identity(), "constraints": self._text}
+
+    def objective(self, name: str, archs: Architectures) -> Values:
+        """Return what the evaluator knows without evaluating."""
+        return self._evaluator.objective(name, archs)
+
+    def evaluate(self, archs: Architectures) -> Evaluation:
+        """Measure architectures and wait for all."""
+        return self._evaluator.evaluate(archs)
+
+    def submit(self, arch: NDArray[np.uint8]) -> Future[Outcome]:
+        """Begin to measure one architecture."""
+        return self._evaluator.submit(arch)
+
+    def close(self) -> None:
+        """Stop what is being measured."""
+        self._evaluator.close()
+
+    def test(self, archs: Architectures) -> Values | None:
+        """Mean test accuracy, for the report only."""
+        return self._evaluator.test(archs)
+
+    def reference(self) -> Reference | None:
+        """What is known of the part of the space, for the report only."""
+        return self._reference
+
+    @cached_property
+    def _reference(self) -> Reference | None:
+        if self._evaluator.reference() is None:
+            return None
+        archs = self.space.enumerate()
+        test = self._evaluator.test(archs)
+        return None if test is None else Reference(self._evaluator.evaluate(archs).value, test)
+
+
+def _parsed(name: str, limit: object) -> tuple[Callable[[Any, Any], Any], float]:
+    try:
+        found = _LIMIT.fullmatch(str(limit))
+        if found is not None and np.isfinite(number := float(found[2])):
+            return _COMPARISONS[found[1]], number
+    except ValueError:
+        pass
+    raise UserError(
+        f"objective.constraints.{name} is {limit!r}, must be a comparison with a number: "
+        f"objective.constraints={{{name}: '<5e6'}}"
+    )

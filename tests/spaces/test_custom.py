@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import run_search
+
+from nas.errors import UserError
+from nas.evaluators import TableEvaluator, TrainingEvaluator
+from nas.spaces import Custom
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def archs_of(space: Custom, lines: list[dict[str, str]]) -> np.ndarray:
+    genes = [[gene.choices.index(line[gene.name]) for gene in space.genes] for line in lines]
+    return np.array(genes, dtype=np.uint8)
+
+
+@pytest.fixture
+def space(own_table: Path) -> Custom:
+    return Custom(str(own_table), "valid", test="test", cost="seconds")
+
+
+def test_columns_without_a_role_are_genes_and_their_values_the_choices(space: Custom) -> None:
+    assert {gene.name: gene.choices for gene in space.genes} == {
+        "kernel": ("1", "3", "5", "7"),
+        "width": ("8", "16", "32"),
+        "act": ("elu", "gelu", "relu", "silu"),
+        "depth": ("1", "2", "3", "4", "5"),
+        "groups": ("1", "2", "3", "4", "5", "6"),
+    }
+
+
+def test_every_row_is_found_with_its_numbers(space: Custom, own_table: Path) -> None:
+    evaluator = TableEvaluator(space, "auto", None, None, None)
+    lines = rows(own_table)
+    archs = archs_of(space, lines)
+    seen = evaluator.evaluate(archs)
+    assert seen.value.tolist() == [float(line["valid"]) for line in lines]
+    assert seen.cost.tolist() == [float(line["seconds"]) for line in lines]
+    assert evaluator.test(archs).tolist() == [float(line["test"]) for line in lines]
+    assert evaluator.identity()["signal"] == "validation"
+    alone = TableEvaluator(
+        Custom(str(own_table), "valid", ["kernel", "width", "act", "depth", "groups"]), "auto", None, None, None
+    )
+    assert alone.identity()["signal"] == "test_mean"
+    assert np.isnan(alone.evaluate(archs).cost).all()
+
+
+def test_only_rows_are_drawn_and_mutants_are_the_nearest_rows(space: Custom, own_table: Path) -> None:
+    there = archs_of(space, rows(own_table))
+    everything = space.enumerate()
+    assert {tuple(arch) for arch in everything.tolist()} == {tuple(arch) for arch in there.tolist()}
+    assert len(everything) < np.prod(space.cardinalities)
+    rng = np.random.default_rng(0)
+    parents = space.sample(400, rng)
+    mutants = space.mutate(parents, rng)
+    space.check(mutants)
+    distances = (parents[:, None] != everything[None]).sum(axis=2)
+    least = np.where(distances == 0, 99, distances).min(axis=1)
+    assert ((parents != mutants).sum(axis=1) == least).all()
+    first = np.repeat(parents[:1], 2000, axis=0)
+    neighbours = everything[distances[0] == least[0]]
+    found, counts = np.unique(space.mutate(first, rng), axis=0, return_counts=True)
+    assert len(found) == len(neighbours)
+    assert counts.min() > 0.5 * 2000 / len(neighbours)
+
+
+def test_lower_may_be_better(own_table: Path) -> None:
+    space = Custom(str(own_table), "seconds", ["kernel", "width", "act", "depth", "groups"], minimise=True)
+    evaluator = TableEvaluator(space, "auto", None, None, None)
+    archs = archs_of(space, rows(own_table))
+    assert evaluator.evaluate(archs).value.tolist() == [-float(line["seconds"]) for line in rows(own_table)]
+
+
+def test_csv_parquet_and_npz_say_the_same(own_table: Path, tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs the package pyarrow")
+    from pyarrow import csv as arrow_csv
+
+    table = arrow_csv.read_csv(own_table)
+    parquet.write_table(table, tmp_path / "mine.parquet")
+    np.savez(tmp_path / "mine.npz", **{name: np.array(table[name].to_pylist()) for name in table.column_names})
+    paths = own_table, tmp_path / "mine.parquet", tmp_path / "mine.npz"
+    spaces = [Custom(str(path), "valid", test="test", cost="seconds") for path in paths]
+    archs = spaces[0].enumerate()
+    values = [TableEvaluator(space, "auto", None, None, None).evaluate(archs).value for space in spaces]
+    assert repr(spaces[0]) == repr(spaces[1]) == repr(spaces[2])
+    assert (values[0] == values[1]).all()
+    assert (values[0] == values[2]).all()
+
+
+@pytest.mark.parametrize("estimator", ["emprox", "ridge", "knn_onehot"])
+def test_a_search_needs_nothing_but_the_file(estimator: str, own_table: Path, tmp_path: Path) -> None:
+    small = ["estimator.encoder.cells=100", "estimator.encoder.epochs=1"] if estimator == "emprox" else []
+    done = run_search(
+        *("space=custom", f"space.path={own_table}", "space.value=valid", "space.test=test", "space.cost=seconds"),
+        *(f"estimator={estimator}", "budget=40", "pool=60", "hydra.run.dir=run", *small),
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    result = json.loads((tmp_path / "run/result.json").read_text())
+    assert result["best"]["value"] <= max(float(line["valid"]) for line in rows(own_table))
+    assert result["measured_on"]["table"] == "mine"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "has no array 'valid'|has no column for a gene"),
+        ("a,valid\n", "column 'a' of .* has 0 different values, a gene needs 2..250"),
+        ("a,valid\n1,0.5\n1,0.6\n", "column 'a' of .* has 1 different values"),
+        ("a,valid\n1,0.5\n2\n", "line 3 has 1 fields, the header has 2"),
+        ("a,a\n1,0.5\n", "every column needs a name of its own"),
+        ("a,\n1,0.5\n", "every column needs a name of its own"),
+        ("a,valid\n1,0.5\n2,\n", "column 'valid' holds .* must hold numbers"),
+        ("a,valid\n1,0.5\n2,high\n", "column 'valid' holds .* must hold numbers"),
+        ("a,valid\n1,0.5\n2,nan\n", "test of row 1 is nan, must be finite"),
+        ("a,valid\n1,0.5\n2,inf\n", "test of row 1 is inf, must be finite"),
+        ("a,valid\n1,0.5\n2,-1e999\n", "test of row 1 is -inf, must be finite"),
+        ("a,valid\n1,0.5\n2,0.6\n1,0.7\n", "rows 0 and 2 are the same network"),
+        ('a,valid\n1,"0.5\n2,0.6\n', "is no table of comma-separated values"),
+        ("a,valid\n" + "".join(f"{n},0.5\n" for n in range(300)), "has 300 different values"),
+        ("a,b\n1,2\n2,3\n", "has no array 'valid', only a, b"),
+    ],
+)
+def test_tables_that_cannot_be_used_are_refused_in_one_line(text: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text(text)
+    with pytest.raises(UserError, match=message) as caught:
+        TableEvaluator(Custom(str(path), "valid"), "auto", None, None, None)
+    assert "\n" not in str(caught.value)
+
+
+def test_bytes_that_are_no_text_and_files_that_are_not_there(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"a,valid\n\xff\xfe,1\n")
+    with pytest.raises(UserError, match="is no table of comma-separated values"):
+        Custom(str(tmp_path / "a.csv"), "valid")
+    with pytest.raises(UserError, match="cannot read the table .*nowhere"):
+        Custom(str(tmp_path / "nowhere.csv"), "valid")
+    (tmp_path / "a.parquet").write_bytes(b"PAR1 and more PAR1")
+    pytest.importorskip("pyarrow", reason="needs the package pyarrow")
+    with pytest.raises(UserError, match="is damaged or no Parquet file"):
+        Custom(str(tmp_path / "a.parquet"), "valid")
+
+
+def test_rows_are_not_trained(space: Custom) -> None:
+    with pytest.raises(UserError, match="no networks that could be trained: use evaluator=table"):
+        TrainingEvaluator(space)
+
+
+def test_encodings_that_would_be_too_large_say_so() -> None:
+    wide = Custom.__new__(Custom)
+    from nas.spaces import Gene, GeneSpace
+
+    GeneSpace.__init__(wide, tuple(Gene(f"g{n}", tuple("abcdefghij")) for n in range(12)))
+    graphs = wide.graphs(np.zeros((2, 12), dtype=np.uint8))
+    with pytest.raises(UserError, match=r"10\*\*12 paths of 12 vertices .*: choose an estimator on plain genes"):
+        graphs.paths()
+    from nas.graph_features import graph_features
+
+    with pytest.raises(UserError, match="there are 10 operations, features of graphs can be made of at most 8"):
+        graph_features(graphs)

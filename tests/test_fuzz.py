@@ -1,0 +1,267 @@
+"""Damaged files of every format: read correctly or refused in one line, never anything else.
+
+Bytes are flipped and files truncated at random places. Where a checksum covers the content, what is read must be what
+was written; elsewhere it must at least be within its range.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import tarfile
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers import table_arrays
+from records import write_official
+
+from nas.data.nasbench101 import read_official
+from nas.data.nats import read_official as read_nats
+from nas.datasets import Cifar, ImageFolder, NpzFile
+from nas.encoders.cache import trained
+from nas.errors import UserError
+from nas.evaluators import TableEvaluator
+from nas.history import History, Trial
+from nas.spaces import NB101, Custom
+from nas.tables import read_table
+
+SPACE = NB101(max_vertices=4)
+CELLS = SPACE.enumerate()[::10]
+
+Plain = dict[str, Any]
+Make = Callable[[Path], Path]
+
+
+def table(path: Path) -> Plain:
+    columns = read_table(path, SPACE).columns
+    found = {name: getattr(columns, name) for name in ("archs", "test", "validation", "cost", "parameters", "digests")}
+    for epochs, runs in columns.runs.items():
+        found |= {f"{epochs} {name}": values for name, values in vars(runs).items()}
+    return found
+
+
+def records(path: Path) -> Plain:
+    """The format does not say how many records there are: a file cut off between two cells is a smaller one."""
+    arrays = read_official(path)
+    if len(arrays["md5"]) < 3:
+        raise UserError("cut off between two cells")
+    return arrays
+
+
+def own(path: Path) -> Plain:
+    evaluator = TableEvaluator(Custom(str(path), "valid"), "auto", None, None, None)
+    archs = evaluator.space.enumerate()
+    values = evaluator.evaluate(archs).value
+    assert np.isfinite(values).all()
+    return {"archs": archs, "values": values}
+
+
+def images(dataset: Any) -> Plain:
+    return dict(vars(dataset.load()))
+
+
+def history(path: Path) -> Plain:
+    with History(path, SPACE) as found:
+        return {"trials": np.array([json.dumps(asdict(trial)) for trial in found.recorded])}
+
+
+def make_full(folder: Path) -> Path:
+    np.savez(folder / "nasbench101.npz", **read_official(make_records(folder)))
+    return folder / "nasbench101.npz"
+
+
+def make_reduced(folder: Path) -> Path:
+    np.savez_compressed(folder / "nasbench101.npz", **table_arrays(SPACE, CELLS, validated=True))
+    return folder / "nasbench101.npz"
+
+
+def make_records(folder: Path) -> Path:
+    return write_official(folder / "a.tfrecord", SPACE, CELLS[:3], (4, 108))
+
+
+def make_csv(folder: Path) -> Path:
+    lines = [f"{a},{b},{0.5 + a / 10 + len(b) / 100}" for a in range(4) for b in ("relu", "gelu", "id")]
+    (folder / "a.csv").write_text("a,b,valid\n" + "\n".join(lines) + "\n")
+    return folder / "a.csv"
+
+
+def make_parquet(folder: Path) -> Path:
+    pyarrow = pytest.importorskip("pyarrow", reason="needs the package pyarrow")
+    from pyarrow import csv, parquet
+
+    content = csv.read_csv(make_csv(folder))
+    assert isinstance(content, pyarrow.Table)
+    parquet.write_table(content, folder / "a.parquet", write_page_checksum=True)
+    return folder / "a.parquet"
+
+
+def make_npz(folder: Path) -> Path:
+    rng = np.random.default_rng(0)
+    parts = {"train": 8, "valid": 4, "test": 4}
+    arrays = {f"x_{part}": rng.normal(size=(n, 1, 4, 4)).astype(np.float32) for part, n in parts.items()}
+    arrays |= {f"y_{part}": np.arange(n) % 2 for part, n in parts.items()}
+    np.savez(folder / "a.npz", **arrays)
+    return folder / "a.npz"
+
+
+def make_cifar(folder: Path) -> Path:
+    rng = np.random.default_rng(0)
+    with tarfile.open(folder / "a.tar.gz", "w:gz") as tar:
+        for name in (*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin"):
+            rows = rng.integers(0, 30, size=(2, 3073)).astype(np.uint8)
+            rows[:, 0] = 0, 1
+            entry = tarfile.TarInfo(name)
+            entry.size = rows.size
+            tar.addfile(entry, BytesIO(rows.tobytes()))
+    return folder / "a.tar.gz"
+
+
+def make_nats(folder: Path) -> Path:
+    pytest.importorskip("nats_bench", reason="needs the package nats_bench")
+    import bz2
+    import pickle
+
+    run = {"train_times": {0: 1.0}, "train_acc1es": {0: 5.0}, "train_losses": {0: 1.0}, "epochs": 1, "seed": 1}
+    run |= {
+        "eval_names": ["x-valid", "x-test", "ori-test"],
+        "eval_times": {},
+        "params": 1.0,
+        "flop": 1.0,
+        "latency": None,
+    }
+    run |= {kind: {f"{split}@0": 70.0 for split in run["eval_names"]} for kind in ("eval_acc1es", "eval_losses")}
+    names = ("cifar10-valid", "cifar10", "cifar100", "ImageNet16-120")
+    state = {"all_results": {(name, 1): run for name in names}, "dataset_seed": {name: [1] for name in names}}
+    members = {"meta": {"meta_archs": ["|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"]}}
+    with tarfile.open(folder / "a.tar", "w") as tar:
+        for stem, value in {**members, "000000": {"12": state, "200": state}}.items():
+            content = bz2.compress(pickle.dumps(value))
+            entry = tarfile.TarInfo(f"simple/{stem}.pickle.pbz2")
+            entry.size = len(content)
+            tar.addfile(entry, BytesIO(content))
+    return folder / "a.tar"
+
+
+def make_history(folder: Path) -> Path:
+    trials = [
+        Trial(
+            step, f"{SPACE.keys(CELLS[step : step + 1])[0]:016x}", CELLS[step].tolist(), 0.9, None, 0.5, None, "random"
+        )
+        for step in range(5)
+    ]
+    (folder / "history.jsonl").write_text("".join(json.dumps(asdict(trial)) + "\n" for trial in trials))
+    return folder / "history.jsonl"
+
+
+def make_weights(folder: Path) -> Path:
+    import torch
+
+    trained("fuzz", lambda: {"w": torch.arange(30.0).reshape(5, 6), "b": torch.ones(4)})
+    from nas.paths import cache_folder
+
+    return cache_folder() / "encoders" / "fuzz.safetensors"
+
+
+def weights(path: Path) -> Plain:
+    """What cannot be read is trained anew; copied, since what is loaded may be the file itself, mapped into memory."""
+    import torch
+
+    found = trained("fuzz", lambda: {"w": torch.arange(30.0).reshape(5, 6), "b": torch.ones(4)})
+    return {name: tensor.numpy().copy() for name, tensor in found.items()}
+
+
+def make_png(folder: Path) -> Path:
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    for part in ("train", "valid"):
+        for name in ("a", "b"):
+            (folder / "images" / part / name).mkdir(parents=True)
+            pixels = rng.integers(0, 256, size=(8, 8)).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / "images" / part / name / "0.png")
+    return folder / "images/train/a/0.png"
+
+
+def pictures(path: Path) -> Plain:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return images(ImageFolder(str(path.parents[2]), size=None, channels=1))
+
+
+# name: how to make a file, how to read it, whether a checksum covers all that is read
+FORMATS: dict[str, tuple[Make, Callable[[Path], Plain], bool]] = {
+    "full table": (make_full, table, True),
+    "reduced table": (make_reduced, table, True),
+    "TFRecords": (make_records, records, True),
+    "CSV": (make_csv, own, False),
+    "Parquet": (make_parquet, own, False),
+    "NumPy data set": (make_npz, lambda path: images(NpzFile(str(path))), True),
+    "CIFAR archive": (make_cifar, lambda path: images(Cifar(10, str(path), valid=2)), True),
+    "NATS-Bench archive": (make_nats, read_nats, True),
+    "history": (make_history, history, False),
+    "weights": (make_weights, weights, True),
+    "PNG images": (make_png, pictures, True),
+}
+
+
+def damaged(content: bytes, rng: np.random.Generator) -> bytes:
+    """Up to three changed bytes, a truncation, or both."""
+    changed = bytearray(content)
+    kind = rng.integers(3)
+    if kind != 0:
+        for place in rng.integers(len(changed), size=rng.integers(1, 4)):
+            changed[place] ^= int(rng.choice([1 << rng.integers(8), rng.integers(1, 256)]))
+    if kind != 1:
+        del changed[rng.integers(len(changed)) :]
+    return bytes(changed)
+
+
+def attack(name: str, folder: Path, rounds: int) -> Iterator[str]:
+    """Damage a file so many times; yield what became of it."""
+    make, read, covered = FORMATS[name]
+    path = make(folder)
+    content, wanted = path.read_bytes(), read(path)
+    rng = np.random.default_rng(0)
+    for number in range(rounds):
+        path.write_bytes(damaged(content, rng))
+        try:
+            got = read(path)
+        except UserError as error:
+            yield "refused" if "\n" not in str(error) else f"{number}: {error}"
+            continue
+        if covered:
+            assert got.keys() == wanted.keys(), number
+            for key, array in wanted.items():
+                np.testing.assert_array_equal(got[key], array, f"{number}")
+        yield "read"
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_damaged_files_are_read_right_or_refused(name: str, tmp_path: Path) -> None:
+    outcomes = list(attack(name, tmp_path, 60))
+    assert set(outcomes) <= {"read", "refused"}
+    assert name == "weights" or outcomes.count("refused") > 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FORMATS)
+def test_files_damaged_in_2000_ways_are_read_right_or_refused(name: str, tmp_path: Path) -> None:
+    outcomes = list(attack(name, tmp_path, 2000))
+    assert len(outcomes) == 2000
+    assert set(outcomes) <= {"read", "refused"}
+
+
+def test_an_archive_that_would_unpack_to_very_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nas.archives._LARGEST", 1000)
+    with pytest.raises(UserError, match="it would unpack to more than 1,000 bytes"):
+        table(make_reduced(tmp_path))
+    monkeypatch.setattr("nas.datasets.cifar._LARGEST", 1000)
+    (tmp_path / "b.tar.gz").write_bytes(gzip.compress(bytes(1001)))
+    with pytest.raises(UserError, match="more than 1,000 bytes"):
+        Cifar(10, str(tmp_path / "b.tar.gz")).load()
