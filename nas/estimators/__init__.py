@@ -2,7 +2,9 @@
 
 from nas.estimators.base import NetworkEstimator
 from nas.estimators.boosting import GradientBoosting
+from nas.estimators.ensemble import MLPEnsemble
 from nas.estimators.gaussian_process import GaussianProcess
+from nas.estimators.graph_network import GraphNetwork
 from nas.estimators.kriging import Kriging
 from nas.estimators.neighbours import NearestNeighbours
 from nas.estimators.none import NoEstimator
@@ -13,7 +15,9 @@ __all__ = [
     "NAO",
     "GaussianProcess",
     "GradientBoosting",
+    "GraphNetwork",
     "Kriging",
+    "MLPEnsemble",
     "NearestNeighbours",
     "NetworkEstimator",
     "NoEstimator",
