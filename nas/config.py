@@ -21,11 +21,12 @@ _PLAIN = (int, float, str, bool)
 
 @dataclass
 class SearchConfig:
-    """The six groups and the options beside them; see `conf/config.yaml`."""
+    """The seven groups and the options beside them; see `conf/config.yaml`."""
 
     space: Any = field(default_factory=dict)
     strategy: Any = field(default_factory=dict)
     estimator: Any = field(default_factory=dict)
+    acquisition: Any = field(default_factory=dict)
     evaluator: Any = field(default_factory=dict)
     dataset: Any = field(default_factory=dict)
     executor: Any = field(default_factory=dict)

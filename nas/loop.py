@@ -14,7 +14,7 @@ from time import perf_counter
 import numpy as np
 
 from nas.history import History
-from nas.types import Candidate, Estimator, Evaluator, Outcome, Prediction, Strategy
+from nas.types import Acquisition, Candidate, Estimator, Evaluator, Outcome, Prediction, Strategy, top
 
 _log = logging.getLogger(__name__)
 
@@ -52,6 +52,7 @@ class Budget:
 def search(
     strategy: Strategy,
     estimator: Estimator,
+    acquisition: Acquisition,
     evaluator: Evaluator,
     history: History,
     budget: Budget,
@@ -73,7 +74,9 @@ def search(
         while len(flying) < evaluator.slots and (begun := len(history) + len(flying)) < budget.total:
             if not queue:
                 rng = np.random.default_rng([seed, begun])
-                queue.extend(_choose(strategy, estimator, history, list(flying.values()), budget, rng, phase))
+                queue.extend(
+                    _choose(strategy, estimator, acquisition, history, list(flying.values()), budget, rng, phase)
+                )
             if not queue:
                 break  # the estimator waits for what is flying, or the space is used up
             candidate = queue.popleft()
@@ -97,6 +100,7 @@ def search(
 def _choose(
     strategy: Strategy,
     estimator: Estimator,
+    acquisition: Acquisition,
     history: History,
     flying: list[Candidate],
     budget: Budget,
@@ -115,11 +119,13 @@ def _choose(
         proposal = strategy.ask(budget.pool if ready else wanted, rng, exclude)
     if not ready:
         prediction = Prediction(np.full(len(proposal), np.nan))
+        scores = prediction.mean
     else:
         with phase("fit"):
             estimator.fit(history.archs[known], history.values[known])
         with phase("predict"):
             prediction = estimator.predict(proposal.archs)
+            scores = acquisition(prediction, float(history.values[known].max(initial=-np.inf)), rng)
     return [
         Candidate(
             proposal.archs[row],
@@ -127,7 +133,7 @@ def _choose(
             _known(prediction.mean[row]),
             None if prediction.std is None else _known(prediction.std[row]),
         )
-        for row in prediction.top(wanted)
+        for row in top(scores, wanted)
     ]
 
 

@@ -39,8 +39,9 @@ def run(config: SearchConfig, folder: Path) -> dict[str, Any]:
         parts = {name: build(getattr(config, name), name) for name in ("space", "dataset", "executor")}
         evaluator: Evaluator = build(config.evaluator, "evaluator", **parts)
         space = evaluator.space
-        strategy = build(config.strategy, "strategy", space=space)
         estimator = build(config.estimator, "estimator", space=space)
+        strategy = build(config.strategy, "strategy", space=space, estimator=estimator, budget=config.budget)
+        acquisition = build(config.acquisition, "acquisition")
     if config.budget > config.initial < estimator.min_trials:
         raise UserError(
             f"initial is {config.initial}, must be at least {estimator.min_trials}: "
@@ -59,7 +60,17 @@ def run(config: SearchConfig, folder: Path) -> dict[str, Any]:
                 estimator.prepare()
         budget = Budget(config.budget, config.initial, config.pool, config.batch)
         with progress(config.budget) as on_trial, closing(evaluator):
-            search(strategy, estimator, evaluator, history, budget, seed=config.seed, phase=phase, on_trial=on_trial)
+            search(
+                strategy,
+                estimator,
+                acquisition,
+                evaluator,
+                history,
+                budget,
+                seed=config.seed,
+                phase=phase,
+                on_trial=on_trial,
+            )
         from nas.report import write_report  # brings the plotting libraries
 
         return write_report(folder, config, space, evaluator, history, phase)

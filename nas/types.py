@@ -53,11 +53,16 @@ class Prediction:
 
     def top(self, n: int) -> NDArray[np.intp]:
         """Indices of the `n` highest means, best first; ties and missing estimates in their given order."""
-        return np.argsort(-self.mean, kind="stable")[:n]
+        return top(self.mean, n)
 
     def take(self, rows: NDArray[np.intp]) -> Prediction:
         """Return the prediction for some of the architectures."""
         return Prediction(self.mean[rows], None if self.std is None else self.std[rows], self.cost)
+
+
+def top(scores: Values, n: int) -> NDArray[np.intp]:
+    """Indices of the `n` highest scores, best first; ties and missing scores (NaN) in their given order."""
+    return np.argsort(-scores, kind="stable")[:n]
 
 
 @dataclass(frozen=True)
@@ -188,6 +193,12 @@ class Space(Protocol):
     def mutate(self, archs: Architectures, rng: Generator) -> Architectures:
         """`(n, genes)`: for each architecture another network, one mutation away."""
 
+    def perturb(self, archs: Architectures, rng: Generator) -> Architectures:
+        """`(n, genes)`: one random gene of each changed to another value; need not be valid."""
+
+    def neighbours(self, archs: Architectures) -> tuple[Architectures, NDArray[np.intp]]:
+        """Every network one mutation away `(m, genes)`, and the row `(m,)` that each is a neighbour of."""
+
     def enumerate(self) -> Architectures:
         """Every distinct network once, canonical. Raises UserError where the space is too large."""
 
@@ -231,6 +242,13 @@ class Estimator(Protocol):
 
     def predict(self, archs: Architectures) -> Prediction:
         """Estimate the values of architectures; the same network gets the same estimate. `fit` comes first."""
+
+
+class Acquisition(Protocol):
+    """Says which candidates to evaluate, given their estimates; see `nas.acquisition`."""
+
+    def __call__(self, prediction: Prediction, best: float, rng: Generator) -> Values:
+        """`(n,)`: the higher, the sooner; `best` is the highest value known."""
 
 
 class Evaluator(Protocol):

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 import yaml
 from helpers import accuracy
+from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from nas.config import build, config_folder
+from nas.config import build, config_folder, register
 from nas.errors import UserError
+from nas.estimators import NoEstimator
 from nas.graphs import Graphs
 from nas.spaces import NB101
 
@@ -26,16 +28,23 @@ def options(group: str) -> list[str]:
 
 
 def node(group: str, name: str) -> dict:
-    options = OmegaConf.load(CONF / group / f"{name}.yaml")
-    config = OmegaConf.to_container(OmegaConf.create({"table": "cifar10", "seed": 0, "part": options}), resolve=True)[
-        "part"
-    ]
+    """The options of a part, its encoders and its training made small."""
+    register()
+    with initialize_config_dir(config_folder(), version_base="1.3"):
+        composed = compose("config", [f"{group}={name}", "table=cifar10"])
+    config = OmegaConf.to_container(composed, resolve=True)[group]
+    shrink(config)
+    return config
+
+
+def shrink(config: dict) -> None:
     if "encoder" in config:
         small = {"cells": 256, "epochs": 1, "device": "cpu"}
         config["encoder"].update({key: value for key, value in small.items() if config["encoder"].get(key)})
     if "recipe" in config:
         config["recipe"].update(epochs=1)
-    return config
+    if "pool" in config:
+        shrink(config["pool"])
 
 
 @pytest.fixture(params=options("space"))
@@ -45,7 +54,7 @@ def any_space(request):
 
 @pytest.fixture(params=options("strategy"))
 def strategy(request, space: NB101):
-    return build(node("strategy", request.param), "strategy", space=space)
+    return build(node("strategy", request.param), "strategy", space=space, estimator=NoEstimator(space), budget=150)
 
 
 @pytest.fixture(params=options("estimator"))

@@ -12,6 +12,7 @@ import pytest
 from helpers import accuracy
 from numpy.typing import NDArray
 
+from nas.acquisition import Mean
 from nas.estimators import NoEstimator, Ridge
 from nas.history import History
 from nas.loop import Budget, Phases, search
@@ -68,6 +69,7 @@ def run(folder: Path, evaluator: Threads, estimator=None, stop_at: int | None = 
         search(
             strategy,
             estimator or Ridge(space, 10.0),
+            Mean(),
             evaluator,
             history,
             BUDGET,
@@ -130,7 +132,7 @@ def test_random_search_with_one_slot_is_the_strategy_itself(tmp_path: Path, smal
         budget = Budget(total=20, initial=20, pool=1, batch=1)
         evaluator = Threads(small_space, slots=1)
         search(
-            RandomSearch(small_space), NoEstimator(small_space), evaluator, history, budget,
+            RandomSearch(small_space), NoEstimator(small_space), Mean(), evaluator, history, budget,
             seed=5, phase=Phases(), on_trial=lambda _: None,
         )  # fmt: skip
     archs = RandomSearch(small_space).ask(20, np.random.default_rng([5, 0])).archs

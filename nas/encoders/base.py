@@ -18,3 +18,10 @@ class Encoder(Protocol):
 
     def embed(self, archs: Architectures) -> NDArray[np.float32]:
         """`(n, dimensions)`: the embeddings of architectures; calls `load` where that was not done."""
+
+
+class Decoder(Encoder, Protocol):
+    """An encoder that can also go back."""
+
+    def decode(self, embeddings: NDArray[np.float32]) -> Architectures:
+        """`(n, genes)`: the most likely genes at points `(n, dimensions)`; they need not be an architecture."""

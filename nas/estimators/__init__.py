@@ -2,10 +2,10 @@
 
 from nas.estimators.base import NetworkEstimator
 from nas.estimators.boosting import GradientBoosting
+from nas.estimators.emprox import EmProx
 from nas.estimators.ensemble import MLPEnsemble
 from nas.estimators.gaussian_process import GaussianProcess
 from nas.estimators.graph_network import GraphNetwork
-from nas.estimators.kriging import Kriging
 from nas.estimators.neighbours import NearestNeighbours
 from nas.estimators.none import NoEstimator
 from nas.estimators.published import NAO, PublishedEmProx
@@ -13,10 +13,10 @@ from nas.estimators.ridge import Ridge
 
 __all__ = [
     "NAO",
+    "EmProx",
     "GaussianProcess",
     "GradientBoosting",
     "GraphNetwork",
-    "Kriging",
     "MLPEnsemble",
     "NearestNeighbours",
     "NetworkEstimator",

@@ -21,7 +21,7 @@ class NetworkEstimator(ABC):
     def __init__(self, space: Space, min_trials: int = 1) -> None:
         self.space = space
         self.min_trials = min_trials
-        self._fitted = False
+        self._fitted: tuple[Keys, Values] | None = None
 
     @abstractmethod
     def _fit(self, archs: Architectures, keys: Keys, values: Values) -> None:
@@ -37,6 +37,8 @@ class NetworkEstimator(ABC):
     def fit(self, archs: Architectures, values: Values) -> None:
         """Learn from all trials so far; a network that was evaluated several times counts once, with its mean.
 
+        To be told the same again costs nothing.
+
         Args:
             archs: `(n, genes)` uint8.
             values: `(n,)` finite.
@@ -51,8 +53,10 @@ class NetworkEstimator(ABC):
             raise UserError(f"{type(self).__name__} needs {self.min_trials} known architectures, got {len(keys)}")
         means = np.bincount(inverse, values) / np.bincount(inverse)
         order = np.argsort(first)
-        self._fit(self.space.canonical(archs[first[order]]), keys[order], means[order])
-        self._fitted = True
+        told = keys[order], means[order]
+        if self._fitted is None or not all(map(np.array_equal, self._fitted, told)):
+            self._fit(self.space.canonical(archs[first[order]]), *told)
+            self._fitted = told
 
     def predict(self, archs: Architectures) -> Prediction:
         """Estimate architectures `(n, genes)`; those that are the same network get the same estimate.
@@ -60,7 +64,7 @@ class NetworkEstimator(ABC):
         Raises:
             RuntimeError: `fit` was not called.
         """
-        if not self._fitted:
+        if self._fitted is None:
             raise RuntimeError("predict() was called without calling fit()")
         if not len(archs):
             return Prediction(np.empty(0))

@@ -134,6 +134,46 @@ class GeneSpace(ABC):
         """Draw `n` canonical architectures, independent and uniform over the distinct networks of the space."""
         return self._all[rng.integers(len(self._all), size=n)]
 
+    def perturb(self, archs: Architectures, rng: Generator) -> Architectures:
+        """`(n, genes)`: one random gene of each architecture changed to another value; need not be valid."""
+        changed = archs.copy()
+        rows, genes = np.arange(len(archs)), rng.integers(len(self.genes), size=len(archs))
+        choices = self.cardinalities[genes]
+        shift = 1 + rng.integers(np.maximum(choices - 1, 1))
+        changed[rows, genes] = (changed[rows, genes] + shift) % choices
+        return changed
+
+    def neighbours(self, archs: Architectures) -> tuple[Architectures, NDArray[np.intp]]:
+        """Every network one mutation away: one gene changed, or two where the first leaves the network as it is.
+
+        Returns:
+            `(m, genes)` canonical, and `(m,)` the row of `archs` that each is a neighbour of; those of one row are
+            distinct, other networks than it, and in ascending order of keys.
+        """
+        keys = self.keys(archs)
+        children, parents = self._one_gene_changed(archs)
+        silent = self.keys(children) == keys[parents]
+        further, rows = self._one_gene_changed(children[silent])
+        children = self.canonical(np.concatenate([children[~silent], further]))
+        parents = np.concatenate([parents[~silent], parents[silent][rows]])
+        packed = self._pack(children)
+        order = np.lexsort((packed, parents))
+        ordered = np.stack([parents.astype(np.uint64), packed])[:, order]
+        first = np.any(np.diff(ordered, axis=1, prepend=np.uint64(0)) != 0, axis=0)
+        first[:1] = True
+        kept = order[first & (ordered[1] != keys[parents[order]])]
+        return children[kept], parents[kept]
+
+    def _one_gene_changed(self, archs: Architectures) -> tuple[Architectures, NDArray[np.intp]]:
+        """All valid ones `(m, genes)`, and the row `(m,)` that each comes from."""
+        genes = np.repeat(np.arange(len(self.genes)), self.cardinalities - 1)
+        shifts = np.concatenate([np.arange(1, choices) for choices in self.cardinalities])
+        children = np.repeat(archs, len(genes), axis=0)
+        rows, columns = np.arange(len(children)), np.tile(genes, len(archs))
+        children[rows, columns] = (children[rows, columns] + np.tile(shifts, len(archs))) % self.cardinalities[columns]
+        kept = self._valid(children)
+        return children[kept], rows[kept] // max(len(genes), 1)
+
     def mutate(self, archs: Architectures, rng: Generator) -> Architectures:
         """Change one gene of each architecture to another value, so that the network changes.
 
@@ -152,15 +192,10 @@ class GeneSpace(ABC):
         for _ in range(self._attempts):
             if not len(open_rows):
                 return children
-            trial = children[open_rows]
-            rows = np.arange(len(open_rows))
-            genes = rng.integers(len(self.genes), size=len(rows))
-            choices = self.cardinalities[genes]
-            shift = 1 + rng.integers(np.maximum(choices - 1, 1))
-            trial[rows, genes] = (trial[rows, genes] + shift) % choices
+            trial = self.perturb(children[open_rows], rng)
             kept = self._valid(trial)
             children[open_rows[kept]] = trial[kept]
-            same = np.ones(len(rows), dtype=np.bool_)
+            same = np.ones(len(trial), dtype=np.bool_)
             same[kept] = self.keys(trial[kept]) == parents[open_rows[kept]]
             open_rows = open_rows[same]
         raise UserError(f"no valid mutation of {archs[open_rows[0]].tolist()} found in {self._attempts} attempts")

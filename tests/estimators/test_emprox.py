@@ -9,11 +9,11 @@ from scipy.stats import kendalltau
 from nas.config import build, config_folder
 from nas.encoders import FeatureEncoder
 from nas.errors import UserError
-from nas.estimators import Kriging
+from nas.estimators import EmProx
 from nas.estimators.target import RankNormal
 from nas.spaces import NB101
 
-OPTIONS = {"length": 1.4, "linear": 0.5, "noise": 0.1, "rank": 64}
+OPTIONS = {"k": None, "length": 1.4, "linear": 0.5, "noise": 0.1, "rank": 64}
 
 
 class Scaled(FeatureEncoder):
@@ -42,7 +42,7 @@ def covariance(a, b):
 
 def test_the_estimate_is_the_kriging_mean_of_normal_scores(space, cells) -> None:
     known, values, queries = cells
-    estimator = Kriging(space, Scaled(space), **OPTIONS)
+    estimator = EmProx(space, Scaled(space), **OPTIONS)
     estimator.fit(known, values)
     x, q = (Scaled(space).embed(archs).astype(float) for archs in (known, queries))
     target = RankNormal(values)
@@ -53,7 +53,7 @@ def test_the_estimate_is_the_kriging_mean_of_normal_scores(space, cells) -> None
 
 def test_std_is_the_kriging_deviation_scaled_to_the_leave_one_out_errors(space, cells) -> None:
     known, values, queries = cells
-    estimator = Kriging(space, Scaled(space), **OPTIONS)
+    estimator = EmProx(space, Scaled(space), **OPTIONS)
     estimator.fit(known, values)
     x, q = (Scaled(space).embed(archs).astype(float) for archs in (known, queries))
     target = RankNormal(values)
@@ -76,9 +76,46 @@ def test_std_is_the_kriging_deviation_scaled_to_the_leave_one_out_errors(space, 
     )
 
 
+def test_with_k_only_the_nearest_count_after_the_linear_trend(space, cells) -> None:
+    known, values, queries = cells
+    estimator = EmProx(space, Scaled(space), **{**OPTIONS, "k": 7})
+    estimator.fit(known, values)
+    x, q = (Scaled(space).embed(archs).astype(float) for archs in (known, queries))
+    target = RankNormal(values)
+    trend = np.linalg.solve(x.T @ x + (1 + 0.1) / 0.5 * np.eye(x.shape[1]), x.T @ target.scores)
+
+    def predicted(rows, point):
+        near = rows[np.argsort(np.linalg.norm(x[rows] - point, axis=1))[:7]]
+        prior = covariance(x[near], x[near]) - 0.5 * x[near] @ x[near].T + 0.1 * np.eye(7)
+        to = covariance(x[near], point[None])[:, 0] - 0.5 * x[near] @ point
+        weights = np.linalg.solve(prior, to)
+        return point @ trend + weights @ (target.scores - x @ trend)[near], 1.1 - weights @ to
+
+    prediction = estimator.predict(queries)
+    mean, variance = np.transpose([predicted(np.arange(60), point) for point in q])
+    assert prediction.mean == pytest.approx(target.inverse(mean), abs=1e-5)
+    left_out = np.array([predicted(np.delete(np.arange(60), row), x[row]) for row in range(60)])
+    errors = np.abs(target.scores - left_out[:, 0]) / np.sqrt(left_out[:, 1])
+    scale = np.mean(np.quantile(errors, [0.6827, 0.9545]) / [1, 2])
+    assert prediction.std == pytest.approx(target.spread(mean, scale * np.sqrt(variance)), rel=1e-3, abs=1e-5)
+
+
+def test_networks_at_one_place_do_not_count_as_their_own_neighbours(space, cells) -> None:
+    """FAISS may give any of many at distance 0: leaving one out must still leave exactly that one out."""
+    known, values, _ = cells
+
+    class Constant(Scaled):
+        def embed(self, archs):
+            return np.ones((len(archs), 4), dtype=np.float32)
+
+    estimator = EmProx(space, Constant(space), **{**OPTIONS, "k": 5})
+    estimator.fit(known, values)
+    assert np.isfinite(estimator.predict(cells[2]).std).all()
+
+
 def test_few_directions_widen_single_deviations_but_not_their_mean(space, cells) -> None:
     known, values, queries = cells
-    whole, few = (Kriging(space, Scaled(space), **{**OPTIONS, "rank": rank}) for rank in (64, 8))
+    whole, few = (EmProx(space, Scaled(space), **{**OPTIONS, "rank": rank}) for rank in (64, 8))
     for estimator in (whole, few):
         estimator.fit(known, values)
     exact, rough = whole.predict(queries), few.predict(queries)
@@ -88,7 +125,7 @@ def test_few_directions_widen_single_deviations_but_not_their_mean(space, cells)
 
 def test_a_known_network_gets_its_value_whatever_its_form(space, cells) -> None:
     known, values, _ = cells
-    estimator = Kriging(space, Scaled(space), **OPTIONS)
+    estimator = EmProx(space, Scaled(space), **OPTIONS)
     estimator.fit(known, values)
     prediction = estimator.predict(known[::-1])
     assert (prediction.mean == values[::-1]).all()
@@ -97,7 +134,7 @@ def test_a_known_network_gets_its_value_whatever_its_form(space, cells) -> None:
 
 def test_a_fit_depends_on_nothing_before_it_to_the_last_bit(space, cells) -> None:
     known, values, queries = cells
-    growing, whole = (Kriging(space, Scaled(space), **OPTIONS) for _ in range(2))
+    growing, whole = (EmProx(space, Scaled(space), **OPTIONS) for _ in range(2))
     for n in (20, 45, 60):
         growing.fit(known[:n], values[:n])
         growing.predict(queries[:n])
@@ -110,7 +147,7 @@ def test_a_fit_depends_on_nothing_before_it_to_the_last_bit(space, cells) -> Non
 def test_a_query_like_the_last_is_not_embedded_again(space, cells) -> None:
     known, values, queries = cells
     encoder = Scaled(space)
-    estimator = Kriging(space, encoder, **OPTIONS)
+    estimator = EmProx(space, encoder, **OPTIONS)
     estimator.fit(known[:30], values[:30])
     estimator.predict(queries)
     estimator.fit(known, values)
@@ -123,11 +160,16 @@ def test_a_query_like_the_last_is_not_embedded_again(space, cells) -> None:
 
 def test_equal_values_are_estimated_as_that_value(space, cells) -> None:
     known, _, queries = cells
-    estimator = Kriging(space, Scaled(space), **OPTIONS)
+    estimator = EmProx(space, Scaled(space), **OPTIONS)
     estimator.fit(known, np.full(60, 0.9))
     prediction = estimator.predict(queries)
     assert prediction.mean == pytest.approx(0.9)
     assert np.isfinite(prediction.std).all()
+
+
+def test_k_above_what_is_known_is_refused(space, cells) -> None:
+    with pytest.raises(UserError, match="EmProx needs 61 known architectures, got 60"):
+        EmProx(space, Scaled(space), **{**OPTIONS, "k": 61}).fit(*cells[:2])
 
 
 @pytest.mark.parametrize(
@@ -137,11 +179,12 @@ def test_equal_values_are_estimated_as_that_value(space, cells) -> None:
         ({"noise": 0.0}, "noise is 0.0"),
         ({"linear": -1.0}, "linear is -1.0"),
         ({"rank": 0}, "rank is 0"),
+        ({"k": 0}, "k is 0"),
     ],
 )
 def test_numbers_out_of_range_are_refused(change, message, space) -> None:
     with pytest.raises(UserError, match=message):
-        Kriging(space, Scaled(space), **{**OPTIONS, **change})
+        EmProx(space, Scaled(space), **{**OPTIONS, **change})
 
 
 def test_a_hundred_labels_rank_the_real_table(real_table) -> None:
@@ -150,7 +193,7 @@ def test_a_hundred_labels_rank_the_real_table(real_table) -> None:
     from nas.tables import read_table
 
     space = NB101()
-    node = OmegaConf.load(f"{config_folder()}/estimator/kriging.yaml")
+    node = OmegaConf.load(f"{config_folder()}/estimator/emprox.yaml")
     node.encoder.update(cells=5000, epochs=1)  # a decoder is not needed
     estimator = build(node, "estimator", space=space)
     labels = Labels(real_table, read_table(real_table, space))

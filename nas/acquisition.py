@@ -1,0 +1,91 @@
+"""Acquisition: from estimates to the order in which candidates are evaluated.
+
+Each is a function `(prediction, best, rng) -> scores`: the candidates of the highest scores `(n,)` are evaluated, ties
+and missing scores (NaN) in their given order. `best` is the highest value known; all are in the unit of the values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import Generator
+
+from nas.errors import UserError
+from nas.types import Prediction, Values
+
+
+@dataclass(frozen=True)
+class Mean:
+    """The estimate itself: no exploration but the estimator's errors."""
+
+    def __call__(self, prediction: Prediction, best: float, rng: Generator) -> Values:
+        """`(n,)`: the means."""
+        return prediction.mean
+
+
+@dataclass(frozen=True)
+class UpperConfidenceBound:
+    """Mean plus `beta` standard deviations (Srinivas et al. 2010, GP-UCB, with a constant factor).
+
+    Args:
+        beta: at least 0; 0 is the mean.
+
+    Raises:
+        UserError: `beta` is negative; when called, the estimator has no standard deviation.
+    """
+
+    beta: float
+
+    def __post_init__(self) -> None:
+        if not self.beta >= 0:
+            raise UserError(f"acquisition.beta is {self.beta}, must be at least 0")
+
+    def __call__(self, prediction: Prediction, best: float, rng: Generator) -> Values:
+        """`(n,)`: the bounds."""
+        return prediction.mean + self.beta * _std(prediction, "ucb")
+
+
+@dataclass(frozen=True)
+class ExpectedImprovement:
+    """Expected improvement on the best known value, the estimate taken as normal (Jones et al. 1998).
+
+    Args:
+        margin: improvements count from so much above the best, in the unit of the values.
+
+    Raises:
+        UserError: when called, the estimator has no standard deviation.
+    """
+
+    margin: float
+
+    def __call__(self, prediction: Prediction, best: float, rng: Generator) -> Values:
+        """`(n,)`: the expectations, at least 0."""
+        from scipy.special import ndtr
+
+        std, gain = _std(prediction, "ei"), prediction.mean - best - self.margin
+        z = np.divide(gain, std, out=np.copysign(np.full_like(gain, np.inf), gain), where=std > 0)
+        scores: Values = std * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi) + gain * ndtr(z)
+        return scores
+
+
+@dataclass(frozen=True)
+class ThompsonSampling:
+    """One draw from each estimate, taken as normal and independent of the others (Thompson 1933; as in BANANAS, ITS).
+
+    Raises:
+        UserError: when called, the estimator has no standard deviation.
+    """
+
+    def __call__(self, prediction: Prediction, best: float, rng: Generator) -> Values:
+        """`(n,)`: the draws."""
+        return rng.normal(prediction.mean, _std(prediction, "thompson"))
+
+
+def _std(prediction: Prediction, name: str) -> Values:
+    if prediction.std is None:
+        raise UserError(
+            f"acquisition={name} needs standard deviations, which this estimator does not give: "
+            "choose acquisition=mean or another estimator"
+        )
+    return prediction.std

@@ -1,0 +1,84 @@
+"""Ascent in the embedding, the move of NAO."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.random import Generator
+
+from nas.encoders.base import Decoder
+from nas.errors import UserError
+from nas.strategies.base import ArchiveStrategy
+from nas.strategies.latent_space import LatentSpace, Points
+from nas.types import Architectures, Estimator, Proposal, Space
+
+_PENALTY = 1e-3  # of the local linear model, relative to the squared distances it is fitted on
+
+
+class LatentAscent(ArchiveStrategy):
+    """From the best trials along the gradient in the embedding, decoded (NAO, Luo et al. 2018, section 3.3).
+
+    The gradient at a trial is that of a linear model, fitted by ridge regression to the estimates of networks one or
+    two changed genes away: it needs nothing of an estimator but estimates. The candidates of each trial lie on the line
+    from it along its gradient, at equal distances up to `reach`; nearer ones come first. Where nothing can be
+    estimated yet, candidates are random, and so are those that are missing.
+
+    Args:
+        space: the search space.
+        estimator: fitted to all trials told, at each round; its encoder is used where that can decode.
+        encoder: used otherwise.
+        parents: how many of the best trials to start from, at least 1.
+        samples: changed networks around each, at least 2.
+        reach: the length of the longest step, in the embedding; above 0.
+
+    Raises:
+        UserError: a number is out of its range.
+    """
+
+    rounds = 1
+
+    def __init__(
+        self, space: Space, estimator: Estimator, encoder: Decoder, *, parents: int, samples: int, reach: float
+    ) -> None:
+        for name, count, least in (("parents", parents, 1), ("samples", samples, 2)):
+            if count < least:
+                raise UserError(f"strategy.{name} is {count}, must be at least {least}")
+        if not reach > 0:
+            raise UserError(f"strategy.reach is {reach}, must be above 0")
+        super().__init__(space)
+        self.estimator, self.parents, self.samples, self.reach = estimator, parents, samples, reach
+        self._latent_space = LatentSpace(space, estimator, encoder)
+
+    def propose(self, n: int, rng: Generator) -> Proposal:
+        """Make about `n` candidates on the lines, those that can be decoded."""
+        if not len(self._archs) or len(self._archs) < self.estimator.min_trials:
+            return self.random(n, rng)
+        self.estimator.fit(self._archs, self._values)
+        parents = self.best(self.parents)
+        starts = self._latent_space.embed(parents)
+        slopes = self._gradients(parents, starts, rng)
+        lengths = np.linalg.norm(slopes, axis=1, keepdims=True)
+        rising = np.flatnonzero(lengths > 0)  # false for NaN, too
+        if not len(rising):
+            return self.random(n, rng)
+        steps = -(-n // len(rising))
+        distances = self.reach * np.arange(1, steps + 1) / steps
+        points = starts[rising] + distances[:, None, None] * (slopes[rising] / lengths[rising])
+        archs = self._latent_space.decode(points.reshape(-1, starts.shape[1]))
+        return Proposal(archs, np.full(len(archs), "ascent"))
+
+    def _gradients(self, parents: Architectures, starts: Points, rng: Generator) -> Points:
+        """`(p, dimensions)`: of the estimate at each parent; NaN where there is no estimate."""
+        around = np.repeat(parents, self.samples, axis=0)
+        around = self.space.perturb(around, rng)
+        around[1::2] = self.space.perturb(around[1::2], rng)
+        there = self.space.valid(around)
+        around[~there] = np.repeat(parents, self.samples, axis=0)[~there]  # distance 0: without weight
+        means = self.estimator.predict(np.concatenate([parents, around])).mean
+        rises = means[len(parents) :].reshape(len(parents), -1) - means[: len(parents), None]
+        offsets = self._latent_space.embed(around).reshape(len(parents), self.samples, -1) - starts[:, None]
+        # Dual form: as many unknowns as samples, fewer than dimensions or not.
+        products = offsets @ offsets.transpose(0, 2, 1)
+        penalty = _PENALTY * np.trace(products, axis1=1, axis2=2)[:, None, None] + 1e-12
+        weights = np.linalg.solve(products + penalty * np.eye(self.samples), rises[:, :, None])
+        gradients: Points = (offsets.transpose(0, 2, 1) @ weights)[:, :, 0]
+        return gradients

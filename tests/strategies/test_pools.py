@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from helpers import accuracy
+
+from nas.encoders import GraphEncoder
+from nas.errors import UserError
+from nas.estimators import NoEstimator
+from nas.spaces import NB101
+from nas.strategies import BayesianOptimisation, FullPool, SmartPool
+
+SHARES = {"mutations": [0.3, 0.2, 0.1], "crossover": 0.1, "latent": 0.1}
+
+
+@pytest.fixture(scope="module")
+def encoder(space: NB101) -> GraphEncoder:
+    return GraphEncoder(
+        space,
+        weights={"graph": 1.0, "one_hot": 0.2},
+        width=64,
+        cells=4096,
+        hidden=256,
+        epochs=6,
+        batch=128,
+        learning_rate=0.003,
+        seed=0,
+        device="cpu",
+    )
+
+
+def smart(space: NB101, encoder, **options) -> SmartPool:
+    return SmartPool(space, NoEstimator(space), encoder, **{"parents": 10, "radius": 0.8, **SHARES, **options})
+
+
+def told(pool, space: NB101, n: int):
+    archs = space.unique(space.sample(n, np.random.default_rng(4)))
+    archs = archs[np.random.default_rng(5).permutation(len(archs))]
+    pool.tell(archs, accuracy(space, archs))
+    return archs
+
+
+def test_each_move_has_its_share(space: NB101, encoder) -> None:
+    pool = smart(space, encoder)
+    told(pool, space, 60)
+    proposal = pool.ask(300, np.random.default_rng(0))
+    names, counts = np.unique(proposal.origin, return_counts=True)
+    found = dict(zip(names.tolist(), counts.tolist(), strict=True))
+    assert len(proposal) == 300
+    assert {name: found[name] for name in ("mutation 1", "mutation 2", "mutation 3", "crossover", "latent")} == {
+        "mutation 1": 90,
+        "mutation 2": 60,
+        "mutation 3": 30,
+        "crossover": 30,
+        "latent": 30,
+    }
+    assert found["random"] == 60
+
+
+def test_moves_start_from_the_best(space: NB101, encoder) -> None:
+    """Every mutant is so many genes from one of the parents, every gene of a crossover is a parent's."""
+    pool = smart(space, encoder, parents=4)
+    archs = told(pool, space, 60)
+    parents = archs[np.argsort(-accuracy(space, archs))[:4]]
+    proposal = pool.ask(200, np.random.default_rng(0))
+    distance = (proposal.archs[:, None] != parents).sum(axis=2).min(axis=1)
+    for changes in (1, 2, 3):
+        assert distance[proposal.origin == f"mutation {changes}"].max() == changes
+    crossed = proposal.archs[proposal.origin == "crossover"]
+    assert len(crossed)
+    assert (crossed[:, None] == parents).any(axis=1).all()
+    decoded, anywhere = (distance[proposal.origin == origin].mean() for origin in ("latent", "random"))
+    assert decoded < anywhere
+
+
+def test_the_estimators_encoder_is_shared_where_it_decodes(space: NB101, encoder) -> None:
+    estimator = NoEstimator(space)
+    estimator.encoder = encoder
+    assert SmartPool(space, estimator, None, parents=1, radius=1.0, **SHARES)._latent_space.encoder is encoder
+
+
+def test_what_the_moves_cannot_supply_is_random() -> None:
+    tiny = NB101(max_vertices=4)
+    pool = smart(tiny, None, latent=0.0, parents=1)
+    tiny_archs = told(pool, tiny, 10)
+    proposal = pool.ask(91, np.random.default_rng(0))
+    assert len(proposal) == 91 - len(tiny_archs)
+    assert "random" in proposal.origin
+
+
+def test_the_full_pool_is_the_space_without_what_is_known(small_space: NB101) -> None:
+    strategy = BayesianOptimisation(FullPool(small_space))
+    assert len(strategy.ask(20, np.random.default_rng(0))) == 20
+    archs = told(strategy, small_space, 40)
+    rest = strategy.ask(5, np.random.default_rng(0), exclude=small_space.enumerate()[:7])
+    keys = np.concatenate([small_space.keys(rest.archs), small_space.keys(archs)])
+    missing = np.setdiff1d(small_space.keys(small_space.enumerate()), keys)
+    assert np.isin(missing, small_space.keys(small_space.enumerate()[:7])).all()
+    assert len(np.unique(keys)) == len(keys)
+    assert (np.diff(small_space.keys(rest.archs).astype(float)) < 0).any()  # in random order
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"parents": 0}, r"strategy\.pool\.parents is 0, must be at least 1"),
+        ({"radius": 0.0}, r"strategy\.pool\.radius is 0\.0, must be above 0"),
+        ({"mutations": [0.5, -0.1]}, r"strategy\.pool\.mutations is \[0\.5, -0\.1\], must be at least 0"),
+        ({"crossover": 0.5}, r"shares .* that sum to 1\.2, must be at most 1"),
+    ],
+)
+def test_numbers_out_of_range_are_refused(options: dict, message: str, space: NB101) -> None:
+    with pytest.raises(UserError, match=message):
+        smart(space, None, **options)
