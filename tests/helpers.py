@@ -8,11 +8,15 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from hydra import compose, initialize_config_dir
 from numpy.typing import NDArray
+from omegaconf import OmegaConf
 
+from nas.config import config_folder, register
 from nas.graphs import ABSENT, FIRST_OPERATION, OUTPUT
 from nas.spaces import NB101
 
+CONF = Path(config_folder())
 SMALL_ENCODER = ["estimator.encoder.cells=256", "estimator.encoder.epochs=2", "estimator.encoder.device=cpu"]
 
 
@@ -64,3 +68,31 @@ def run_search(*options: str, cwd: Path, **environment: str) -> subprocess.Compl
         timeout=300,
         check=False,
     )
+
+
+def options(group: str) -> list[str]:
+    """The names of a group's options."""
+    names = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+    assert names
+    return names
+
+
+def node(group: str, name: str, *overrides: str) -> dict:
+    """What an option of a group is composed to, its encoders and its training made small."""
+    register()
+    with initialize_config_dir(config_folder(), version_base="1.3"):
+        composed = compose("config", [f"{group}={name}", "table=cifar10", *overrides])
+    config = OmegaConf.to_container(composed, resolve=True)[group]
+    shrink(config)
+    return config
+
+
+def shrink(config: dict) -> None:
+    """Make a part's encoders and training small."""
+    if "encoder" in config:
+        small = {"cells": 256, "epochs": 1, "device": "cpu"}
+        config["encoder"].update({key: value for key, value in small.items() if config["encoder"].get(key)})
+    if "recipe" in config:
+        config["recipe"].update(epochs=1)
+    if "pool" in config:
+        shrink(config["pool"])
