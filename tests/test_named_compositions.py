@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import run_search
+from helpers import run_search, shrink
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
@@ -22,15 +22,6 @@ def composed(*overrides: str) -> dict[str, Any]:
     register()
     with initialize_config_dir(config_folder(), version_base="1.3"):
         return OmegaConf.to_container(compose("config", list(overrides)), resolve=True)  # type: ignore[return-value]
-
-
-def shrink(options: dict[str, Any]) -> None:
-    """Make every training in it short."""
-    for name, value in options.items():
-        if isinstance(value, dict):
-            shrink(value)
-        elif name in ("epochs", "cells") and value:
-            options[name] = min(value, {"epochs": 2, "cells": 256}[name])
 
 
 @pytest.fixture
