@@ -144,6 +144,12 @@ def jobs(options: dict[str, Any]) -> Iterator[tuple[str, int, int]]:
                 yield name, size, split
 
 
+def exhausted(runs: list[dict[str, float | None]], limit: float | None) -> bool:
+    """Whether two splits or more have taken `limit` CPU-seconds together."""
+    spent = sum((run["fit_seconds"] or 0) + (run["query_seconds"] or 0) for run in runs)
+    return limit is not None and len(runs) > 1 and spent >= limit
+
+
 def draw(path: Path, methods: dict[str, dict[str, Any]], title: str) -> None:
     """Draw Kendall tau against the number of labels, best method first."""
     from matplotlib.figure import Figure
@@ -163,13 +169,16 @@ def draw(path: Path, methods: dict[str, dict[str, Any]], title: str) -> None:
 
 
 def table_lines(methods: dict[str, dict[str, Any]]) -> Iterator[str]:
-    """Write the summary as a Markdown table: tau by size, then the other measures at the first size."""
+    """Write the summary as a Markdown table: tau (splits) by size, then the rest at the first size."""
     sizes = list(next(iter(methods.values())))
     others = [name for name in MEASURES if name != "tau"]
     yield "| estimator |" + "".join(f" {n} |" for n in sizes) + "".join(f" {name}@{sizes[0]} |" for name in others)
     yield "|---|" + "---|" * (len(sizes) + len(others))
     for method, summaries in methods.items():
-        taus = (f" {s['tau']['mean']:.3f} ± {s['tau']['standard_error'] or 0:.3f} |" for s in summaries.values())
+        taus = (
+            f" {s['tau']['mean']:.3f} ± {s['tau']['standard_error'] or 0:.3f} ({s['splits']}) |"
+            for s in summaries.values()
+        )
         first = summaries[sizes[0]]
         rest = (f" {first[name]['mean']:.3f} |" if name in first else " |" for name in others)
         yield f"| {method} |" + "".join(taus) + "".join(rest)
@@ -199,9 +208,15 @@ def run(options: dict[str, Any]) -> None:
     keys = {
         job: json.dumps([nodes[job[0]], *job[1:], options["test_cells"], repr(space), table.sha256]) for job in todo
     }
+
+    def runs(name: str, size: int) -> list[dict[str, float | None]]:
+        return [measured[keys[job]] for job in todo if job[:2] == (name, size) and keys[job] in measured]
+
     with (folder / "journal.jsonl").open("a", encoding="utf-8") as file:
-        for job in track([job for job in todo if keys[job] not in measured], "splits", disable=not sys.stderr.isatty()):
+        for job in track(todo, "splits", disable=not sys.stderr.isatty()):
             name, size, split = job
+            if keys[job] in measured or exhausted(runs(name, size), options["limit"]):
+                continue
             estimator: Estimator = build(nodes[name], "estimator", space=space)
             estimator.prepare()  # once per space, so no part of a fit
             measures = measure(estimator, labels.split(size, split, options["test_cells"]))
@@ -210,8 +225,7 @@ def run(options: dict[str, Any]) -> None:
             file.flush()
     methods: dict[str, dict[str, Any]] = {}
     for name, size, _ in todo:
-        runs = [measured[keys[job]] for job in todo if job[:2] == (name, size)]
-        methods.setdefault(name, {})[str(size)] = summarise(runs)
+        methods.setdefault(name, {})[str(size)] = summarise(runs(name, size))
     first, last = options["first_split"], options["first_split"] + options["splits"] - 1
     report = {
         "table": path.name,

@@ -16,6 +16,7 @@ from nas.estimators.target import RankNormal
 from nas.types import Architectures, Keys, Prediction, Space, Values
 
 _SHARED = 1 << 18  # proximities at once, so that they stay in the processor's cache
+_FEW = 8  # batches that are done before threads would be ready
 _SAMPLE = 256  # architectures drawn anywhere in the space
 
 
@@ -98,8 +99,16 @@ class EmProx(NetworkEstimator):
             rows = slice(start, start + self._batch)
             scores[rows], variance[rows] = kriging.estimate(queries[rows])
 
-        with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-            list(pool.map(estimate, range(0, len(queries), self._batch)))
+        starts = range(0, len(queries), self._batch)
+        if len(starts) < _FEW:
+            for start in starts:
+                estimate(start)
+        else:
+            from threadpoolctl import threadpool_limits
+
+            # One thread a batch: were each to start threads of its own, they would wait for one another half the time.
+            with threadpool_limits(1), ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+                list(pool.map(estimate, starts))
         deviation = kriging.scale * np.sqrt(np.maximum(variance, self.prior.noise))
         mean, std = target.inverse(scores), target.spread(scores, deviation)
         _, here, there = np.intersect1d(keys, known, assume_unique=True, return_indices=True)

@@ -1,0 +1,74 @@
+"""How fast is an estimator? `python -m experiments.estimator_speed [ESTIMATOR]`
+
+Once per space: training the encoder (into an empty cache) and embedding every cell. Then, at each number of labels,
+what a search does every round: a fit, and estimates of cells that are embedded already. Medians of wall and of CPU
+seconds; labels are made up, as time does not depend on them. Prints, and writes
+`experiments/results/estimator_speed.json`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter, process_time
+from typing import Any
+
+import numpy as np
+
+from nas.config import build, config_folder
+from nas.spaces import NB101
+from nas.types import Architectures
+
+RESULT = Path(__file__).parent / "results" / "estimator_speed.json"
+
+
+def timed(work: Callable[[], object], repeats: int) -> dict[str, float]:
+    """Median wall and CPU seconds."""
+    seconds = []
+    for _ in range(repeats):
+        wall, cpu = perf_counter(), process_time()
+        work()
+        seconds.append((perf_counter() - wall, process_time() - cpu))
+    wall, cpu = np.median(seconds, axis=0)
+    return {"wall": round(float(wall), 4), "cpu": round(float(cpu), 4)}
+
+
+def main(name: str = "emprox") -> None:
+    """Measure, print, write."""
+    from omegaconf import OmegaConf
+
+    space = NB101()
+    everything, rng = space.enumerate(), np.random.default_rng(0)
+
+    def draw(n: int) -> Architectures:
+        return everything[rng.choice(len(everything), n, replace=False)]
+
+    times: dict[str, dict[str, float]] = {}
+
+    def report(what: str, work: Callable[[], object], repeats: int = 1) -> None:
+        times[what] = timed(work, repeats)
+        print(f"{what:45} wall {times[what]['wall']:8.4f}   CPU {times[what]['cpu']:8.4f}", flush=True)
+
+    node: Any = OmegaConf.load(f"{config_folder()}/estimator/{name}.yaml")
+    with tempfile.TemporaryDirectory() as empty:
+        os.environ["NAS_CACHE_DIR"] = empty
+        estimator = build(node, "estimator", space=space)
+        report("train the encoder", estimator.prepare)
+    report(f"embed {len(everything):,} cells", lambda: estimator.encoder.embed(everything), 3)
+    for labels, queries in ((150, [10_000]), (1000, [10_000, len(everything)]), (4236, [])):
+        known = draw(labels)
+        values = estimator.encoder.embed(known)[:, :8] @ rng.normal(size=8) + rng.normal(size=labels)
+        report(f"fit {labels:,} labels", lambda: estimator.fit(known, values), 9 if labels < 2000 else 2)  # noqa: B023
+        for n in queries:
+            asked = draw(n)
+            estimator.predict(asked)  # embeds them
+            report(f"estimate {n:,} from {labels:,} labels", lambda: estimator.predict(asked), 9 if n < 20_000 else 3)  # noqa: B023
+    RESULT.write_text(json.dumps({"estimator": name, "cores": os.cpu_count(), "seconds": times}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:2])
