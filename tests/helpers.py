@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 from omegaconf import OmegaConf
 
 from nas.config import config_folder, register
+from nas.encoders import FeatureEncoder
 from nas.graphs import ABSENT, FIRST_OPERATION, OUTPUT
 from nas.spaces import NB101
 
@@ -26,6 +29,19 @@ def accuracy(space: NB101, archs: NDArray[np.uint8]) -> NDArray[np.float64]:
     weights = np.random.default_rng(7).normal(size=one_hot.shape[1])
     noise = np.array([np.random.default_rng(int(key)).normal() for key in space.keys(archs)])
     return 0.9 + 0.01 * (np.tanh(one_hot @ weights / 3) + 0.3 * noise)
+
+
+class Mirror(FeatureEncoder):
+    """The canonical genes in one-hot encoding: an embedding that can be decoded exactly."""
+
+    def __init__(self, space: NB101) -> None:
+        super().__init__(space, features=["one_hot"])
+
+    def decode(self, embeddings: NDArray[np.float32]) -> NDArray[np.uint8]:
+        columns = np.cumsum(np.where(self.space.cardinalities == 2, 1, self.space.cardinalities))
+        genes = np.split(embeddings, columns[:-1], axis=1)
+        chosen = [gene[:, 0] > 0.5 if gene.shape[1] == 1 else gene.argmax(axis=1) for gene in genes]
+        return np.stack(chosen, axis=1).astype(np.uint8)
 
 
 def table_arrays(space: NB101, archs: NDArray[np.uint8], *, validated: bool = False) -> dict[str, NDArray]:
@@ -79,9 +95,14 @@ def options(group: str) -> list[str]:
 
 def node(group: str, name: str, *overrides: str) -> dict:
     """What an option of a group is composed to, its encoders and its training made small."""
+    return deepcopy(_composed(group, f"{group}={name}", *overrides))
+
+
+@cache
+def _composed(group: str, *overrides: str) -> dict:
     register()
     with initialize_config_dir(config_folder(), version_base="1.3"):
-        composed = compose("config", [f"{group}={name}", "table=cifar10", *overrides])
+        composed = compose("config", ["table=cifar10", *overrides])
     config = OmegaConf.to_container(composed, resolve=True)[group]
     shrink(config)
     return config

@@ -263,7 +263,7 @@ def test_help_needs_none_of_the_heavy_modules(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert "LOADED []" in done.stdout
-    assert "strategy: bayesian, evolution, random" in done.stdout
+    assert "strategy: bayesian, evolution, latent, local, nevergrad, random" in done.stdout
 
 
 def test_without_a_table_the_program_says_where_it_looked(tmp_path: Path) -> None:

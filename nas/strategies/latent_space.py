@@ -32,9 +32,19 @@ class LatentSpace:
         self.encoder: Decoder = theirs if hasattr(theirs, "decode") else encoder
 
     @cached_property
+    def _sample(self) -> Points:
+        return self.embed(self.space.sample(_SAMPLE, np.random.default_rng(0)))
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """`(dimensions,)`: the mean of each component over architectures of the space."""
+        mean: NDArray[np.float64] = self._sample.mean(axis=0)
+        return mean
+
+    @property
     def deviation(self) -> NDArray[np.float64]:
         """`(dimensions,)`: the standard deviation of each component over architectures of the space."""
-        deviation: NDArray[np.float64] = self.embed(self.space.sample(_SAMPLE, np.random.default_rng(0))).std(axis=0)
+        deviation: NDArray[np.float64] = self._sample.std(axis=0)
         return deviation
 
     def embed(self, archs: Architectures) -> Points:

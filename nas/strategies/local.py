@@ -13,8 +13,8 @@ class LocalSearch(ArchiveStrategy):
     """Local search (White et al. 2020, "Exploring the loss landscape in neural architecture search").
 
     Candidates are the neighbours of the incumbent, in random order: all networks one mutation away. Whatever is told
-    and better becomes the incumbent. Where all neighbours are known, the incumbent is a local optimum, and the next
-    trial, at random, a new start. Before the first trial is told, candidates are random.
+    and better becomes the incumbent. Where all neighbours are known, the next trial is a new start, at random; what was
+    known before is not gone back to. Before the first trial is told, candidates are random.
 
     Args:
         space: the search space.

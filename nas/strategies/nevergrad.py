@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from difflib import get_close_matches
-from typing import Any
 
 import numpy as np
 from numpy.random import Generator
@@ -15,6 +14,7 @@ from nas.strategies.base import ArchiveStrategy
 from nas.strategies.latent_space import LatentSpace, Points
 from nas.types import Architectures, Estimator, Proposal, Space
 
+_WORKERS = 10  # said to be waited for at once: more than 1, for those that ask only after they were told to refuse
 _COMMON = ("NGOpt", "OnePlusOne", "TwoPointsDE", "CMA", "PSO")
 
 
@@ -22,8 +22,8 @@ class Nevergrad(ArchiveStrategy):
     """Candidates of a nevergrad optimiser, any that it registers (Bennet et al. 2021).
 
     At each round the optimiser is made anew, told all trials in order, and asked: it keeps nothing of candidates that
-    were not evaluated, and continues where it was in a search that was stopped. Optimisers that cannot be told what
-    they did not ask for, and those made to ask a fixed plan, are of little use so.
+    were not evaluated, and continues where it was in a search that was stopped. So it has to learn from points that it
+    did not ask for, which about a quarter of those registered refuse.
 
     Args:
         space: the search space.
@@ -35,7 +35,7 @@ class Nevergrad(ArchiveStrategy):
             components of the embedding, each in its standard deviation over the space, decoded.
 
     Raises:
-        UserError: the optimiser or `over` is unknown, or the optimiser cannot be told what it did not ask for.
+        UserError: the optimiser or `over` is unknown, or the optimiser refuses to be used so.
     """
 
     rounds = 1
@@ -53,36 +53,46 @@ class Nevergrad(ArchiveStrategy):
             )
         if over not in ("genes", "latent"):
             raise UserError(f"strategy.over is {over!r}, must be genes or latent")
+        if optimizers.registry[optimizer].no_parallelization:
+            raise UserError(
+                f"strategy.optimizer is {optimizer!r}, which must be told what it asked for, one by one: "
+                f"choose another, such as {', '.join(_COMMON)}"
+            )
         super().__init__(space)
         self.optimizer, self.budget = optimizer, budget
         self._points = _GenePoints(space) if over == "genes" else LatentSpace(space, estimator, encoder)
+        self._ask(2, seed=0)
 
     def propose(self, n: int, rng: Generator) -> Proposal:
         """Ask the optimiser for `n` points; those that are no architectures are left out."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # nevergrad's advice on settings that are its own
-            optimiser = self._told(int(rng.integers(1 << 32)))
-            points = np.array([optimiser.ask().value for _ in range(n)])
-        archs = self._points.decode(points * self._points.deviation)
+        asked = self._ask(n, int(rng.integers(1 << 32)))
+        archs = self._points.decode(self._points.mean + self._points.deviation * asked)
         return Proposal(archs, np.full(len(archs), "nevergrad"))
 
-    def _told(self, seed: int) -> Any:
-        """The optimiser, told all trials."""
+    def _ask(self, n: int, seed: int) -> Points:
+        """`(n, dimensions)`: what the optimiser asks for, told all trials."""
         import nevergrad
 
-        points = self._points.embed(self._archs) / self._points.deviation
-        parametrization = nevergrad.p.Array(shape=self._points.deviation.shape)
+        mean, deviation = self._points.mean, self._points.deviation
+        told = self._points.embed(self._archs) - mean
+        told = np.divide(told, deviation, out=np.zeros_like(told), where=deviation > 0)
+        parametrization = nevergrad.p.Array(shape=mean.shape)
         parametrization.random_state = np.random.RandomState(seed)
-        optimiser = nevergrad.optimizers.registry[self.optimizer](parametrization, self.budget, num_workers=1)
+        make = nevergrad.optimizers.registry[self.optimizer]
         try:
-            for point, value in zip(points, self._values, strict=True):
-                optimiser.tell(parametrization.spawn_child(new_value=point), -value)
-        except nevergrad.errors.TellNotAskedNotSupportedError as error:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # nevergrad's advice on settings that are its own
+                optimiser = make(parametrization, self.budget, num_workers=_WORKERS)
+                for point, value in zip(told, self._values, strict=True):
+                    optimiser.ask()  # what comes of it is not used, but some learn in turns only
+                    optimiser.tell(parametrization.spawn_child(new_value=point), -value)
+                return np.array([optimiser.ask().value for _ in range(n)])
+        except Exception as error:  # nevergrad's optimisers raise whatever the libraries below them do
             raise UserError(
-                f"strategy.optimizer is {self.optimizer!r}, which cannot be told what it did not ask for: "
+                f"strategy.optimizer is {self.optimizer!r}, which cannot be used here "
+                f"({type(error).__name__} {str(error)[:100].splitlines()[:1]}): "
                 f"choose another, such as {', '.join(_COMMON)}"
             ) from error
-        return optimiser
 
 
 class _GenePoints:
@@ -96,7 +106,7 @@ class _GenePoints:
         self.space = space
         choices = np.arange(space.cardinalities.max())
         self._used = choices < space.cardinalities[:, None]  # (genes, most choices)
-        self.deviation = np.ones(int(self._used.sum()))
+        self.mean, self.deviation = np.zeros(self._used.sum()), np.ones(self._used.sum())
 
     def embed(self, archs: Architectures) -> Points:
         """`(n, dimensions)`: 1 for what is chosen, else 0."""

@@ -29,12 +29,26 @@ def trajectory(space: NB101, strategy, rounds: int = 12, batch: int = 5) -> list
     [
         ("evolution", {"_target_": "nas.strategies.RegularizedEvolution", "population": 20, "tournament": 5}),
         ("random", {"_target_": "nas.strategies.RandomSearch"}),
+        ("local", {"_target_": "nas.strategies.LocalSearch"}),
+        (
+            "smart",
+            {
+                "_target_": "nas.strategies.SmartPool",
+                "parents": 5,
+                "mutations": [0.3, 0.2],
+                "crossover": 0.2,
+                "latent": 0.0,
+                "radius": 1.0,
+            },
+        ),
     ],
 )
 def test_trajectories_are_the_recorded_ones(name: str, options: dict, small_space: NB101) -> None:
     """A change of behaviour is a visible change of the golden file."""
     recorded = json.loads(GOLDEN.read_text())
-    assert trajectory(small_space, build(options, name, space=small_space)) == recorded[name]
+    assert (
+        trajectory(small_space, build(options, name, space=small_space, estimator=None, encoder=None)) == recorded[name]
+    )
 
 
 def test_parents_are_the_best_of_the_population_and_the_oldest_have_died(small_space: NB101) -> None:
