@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.config import build, config_folder, explain
+from nas.config import build, config_folder, explain, register
 from nas.errors import UserError
 from nas.paths import find_table
 from nas.tables import Table, read_table
@@ -208,9 +208,10 @@ def run(options: dict[str, Any]) -> None:
     if max(options["sizes"]) > len(labels.rows):
         raise UserError(f"sizes has {max(options['sizes'])}, must be at most {len(labels.rows)}: labelled cells")
     nodes: dict[str, Any] = {}
+    register()
     with initialize_config_dir(config_folder(), version_base="1.3"):
         for name in options["estimators"]:
-            nodes[name] = OmegaConf.to_container(compose(f"estimator/{name}").estimator, resolve=True)
+            nodes[name] = OmegaConf.to_container(compose("config", [f"estimator={name}"]).estimator, resolve=True)
     folder = Path(options["folder"])
     folder.mkdir(parents=True, exist_ok=True)
     measured = journal(folder / "journal.jsonl")

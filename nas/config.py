@@ -152,8 +152,13 @@ def _first_line(error: Exception) -> str:
 def explain(error: HydraException | OmegaConfBaseException) -> str:
     """Say in one line what Hydra refused and what is allowed."""
     if isinstance(error, MissingConfigException) and error.options is not None:
-        group, _, option = str(error.missing_cfg_file).rpartition("/")
-        return f"{group}={option} is unknown, allowed: {', '.join(sorted(error.options))}"
+        file, options = str(error.missing_cfg_file), list(error.options)
+        group, _, option = file.rpartition("/")
+        if not options:  # they lie deeper: experiment=nb101/rea
+            group, _, option = file.partition("/")
+            folder = Path(config_folder()) / group
+            options = [path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml")]
+        return f"{group}={option} is unknown, allowed: {', '.join(sorted(options))}"
     if isinstance(error, OverrideParseException):
         return f"{error.override!r} is no override, expected NAME=VALUE: {_first_line(error)}"
     chain: list[BaseException] = [error]

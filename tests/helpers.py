@@ -129,10 +129,9 @@ def _composed(group: str, *overrides: str) -> dict:
 
 def shrink(config: dict) -> None:
     """Make a part's encoders and training small."""
-    if "encoder" in config:
-        small = {"cells": 256, "epochs": 1, "device": "cpu"}
-        config["encoder"].update({key: value for key, value in small.items() if config["encoder"].get(key)})
-    if "recipe" in config:
-        config["recipe"].update(epochs=1)
-    if "pool" in config:
-        shrink(config["pool"])
+    small = {"cells": 256, "epochs": 1, "device": "cpu"}
+    for name, value in config.items():
+        if isinstance(value, dict):
+            shrink(value)
+        elif value and name in small:
+            config[name] = small[name]

@@ -35,7 +35,7 @@ def fingerprint(*settings: object, code: list[type], modules: Sequence[ModuleTyp
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """One thread for matrix products: how many there are decides the last bit, which the weights must not depend on."""
     import torch
     from threadpoolctl import threadpool_limits
@@ -68,7 +68,7 @@ def trained(name: str, train: Callable[[], Weights]) -> Weights:
             except (SafetensorError, ValueError) as error:
                 _log.warning("%s is damaged (%s): training the encoder anew", path, error)
         _log.info("training the encoder once for this space and these settings (then kept at %s)", path)
-        with _one_thread():
+        with one_thread():
             weights = train()
         handle, temporary = tempfile.mkstemp(dir=folder, suffix=".part")
         os.close(handle)

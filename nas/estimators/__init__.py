@@ -3,7 +3,9 @@
 from nas.estimators.base import NetworkEstimator
 from nas.estimators.boosting import GradientBoosting
 from nas.estimators.emprox import EmProx
+from nas.estimators.ensemble import MLPEnsemble
 from nas.estimators.gaussian_process import GaussianProcess
+from nas.estimators.graph_network import GraphNetwork
 from nas.estimators.neighbours import NearestNeighbours
 from nas.estimators.none import NoEstimator
 from nas.estimators.published import NAO, PublishedEmProx
@@ -14,6 +16,8 @@ __all__ = [
     "EmProx",
     "GaussianProcess",
     "GradientBoosting",
+    "GraphNetwork",
+    "MLPEnsemble",
     "NearestNeighbours",
     "NetworkEstimator",
     "NoEstimator",

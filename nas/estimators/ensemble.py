@@ -1,0 +1,110 @@
+"""An ensemble of perceptrons, the estimator of BANANAS."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nas.encoders import Encoder
+from nas.encoders.cache import one_thread
+from nas.errors import UserError
+from nas.estimators.base import NetworkEstimator
+from nas.estimators.target import RankNormal
+from nas.types import Architectures, Keys, Prediction, Space, Values
+
+if TYPE_CHECKING:
+    from nas.estimators.networks import EnsembleMLP
+
+_PART = 4096  # architectures estimated at once
+
+
+class MLPEnsemble(NetworkEstimator):
+    """Mean and standard deviation of perceptrons that differ by their random numbers.
+
+    With the path encoding the estimator of BANANAS (White, Neiswanger and Savani 2021, section 4): trained anew at each
+    fit by Adam on the mean absolute error. Unlike there, of normal scores of the values, which no unit and no failed
+    architecture distorts, and all networks at once.
+
+    Args:
+        space: the search space.
+        encoder: maps architectures of the space to features.
+        networks: in the ensemble, at least 2.
+        layers: hidden layers of each, at least 1.
+        width: of each hidden layer.
+        epochs: passes over the known architectures.
+        batch: architectures per step.
+        learning_rate: of Adam, above 0.
+        seed: of initial weights and of batches; each number of known architectures gets numbers of its own.
+
+    Raises:
+        UserError: a number is out of its range.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        encoder: Encoder,
+        *,
+        networks: int,
+        layers: int,
+        width: int,
+        epochs: int,
+        batch: int,
+        learning_rate: float,
+        seed: int,
+    ) -> None:
+        for name, count, least in (
+            ("networks", networks, 2),
+            ("layers", layers, 1),
+            ("width", width, 1),
+            ("epochs", epochs, 1),
+            ("batch", batch, 1),
+            ("seed", seed, 0),
+        ):
+            if count < least:
+                raise UserError(f"estimator.{name} is {count}, must be at least {least}")
+        if not learning_rate > 0:
+            raise UserError(f"estimator.learning_rate is {learning_rate}, must be above 0")
+        super().__init__(space, min_trials=2)
+        self.encoder = encoder
+        self.networks, self.layers, self.width = networks, layers, width
+        self.epochs, self.batch, self.learning_rate, self.seed = epochs, batch, learning_rate, seed
+        self._network: EnsembleMLP | None = None
+
+    def prepare(self) -> None:
+        """Prepare the encoder."""
+        self.encoder.load()
+
+    def _fit(self, archs: Architectures, keys: Keys, values: Values) -> None:
+        import torch
+
+        from nas.estimators.networks import EnsembleMLP, generator
+
+        self._target = RankNormal(values)
+        inputs = torch.from_numpy(self.encoder.embed(archs))
+        targets = torch.from_numpy(self._target.scores).float()
+        random = generator(self.seed, len(values))
+        network = EnsembleMLP(self.networks, inputs.shape[1], self.layers, self.width, random)
+        optimiser = torch.optim.Adam(network.parameters(), self.learning_rate, (0.9, 0.99), 1e-7, fused=True)
+        with one_thread():
+            for _ in range(self.epochs):
+                orders = torch.rand(self.networks, len(values), generator=random).argsort(dim=1)
+                for rows in torch.split(orders, self.batch, dim=1):
+                    loss = (network(inputs[rows]) - targets[rows]).abs().mean(dim=1).sum()
+                    optimiser.zero_grad()
+                    loss.backward()
+                    optimiser.step()
+        self._network = network.eval().requires_grad_(False)
+
+    def _predict(self, archs: Architectures, keys: Keys) -> Prediction:
+        import torch
+
+        assert self._network is not None
+        parts = []
+        with torch.inference_mode():
+            for part in np.split(archs, range(_PART, len(archs), _PART)):
+                inputs = torch.from_numpy(self.encoder.embed(part)).expand(self.networks, -1, -1)
+                parts.append(self._network(inputs).double().numpy())
+        estimates = self._target.inverse(np.concatenate(parts, axis=1))
+        return Prediction(estimates.mean(axis=0), estimates.std(axis=0))
