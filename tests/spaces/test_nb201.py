@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 from collections import defaultdict
 from itertools import combinations, permutations, product
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import nb201_arrays
+from helpers import nb201_arrays, run_search
 from numpy.typing import NDArray
 
 from nas.errors import UserError
@@ -256,3 +257,22 @@ class TestTable:
             assert 100 * columns.validation.max() == pytest.approx(validation, abs=0.006)
         with pytest.raises(UserError, match="no data set 'imagenet16-120', set dataset to one of: cifar10, cifar100"):
             read_table(path, SPACE, name="imagenet16-120")
+
+    def test_the_data_set_names_the_table(self, arrays, tmp_path: Path) -> None:
+        """As a user runs it; the data set itself is not needed."""
+        self.write(tmp_path, arrays)
+        options = ["space=nb201", "estimator=none", "budget=10", "hydra.run.dir=run"]
+        for name in ("cifar100", "imagenet16-120"):
+            done = run_search(*options, f"dataset={name}", f"hydra.run.dir={name}", cwd=tmp_path, NAS_DATA_DIR=".")
+            assert done.returncode == 0, done.stderr
+            result = json.loads((tmp_path / name / "result.json").read_text())
+            assert result["measured_on"]["table"] == name
+            assert result["best"]["digest"].startswith("|")
+        for wrong, message in (
+            (["dataset=digits"], "no table 'digits', set table (or dataset) to auto or one of: cifar10, cifar100,"),
+            (["dataset=cifar10", "table=cifar100"], "table is 'cifar100', but dataset is 'cifar10': choose one"),
+        ):
+            done = run_search(*options, *wrong, cwd=tmp_path, NAS_DATA_DIR=".")
+            assert done.returncode == 1
+            assert message in done.stderr
+            assert done.stderr.count("\n") == 1
