@@ -202,8 +202,8 @@ def run(options: dict[str, Any]) -> None:
     from rich.progress import track
 
     space: Space = build(options["space"], "space")
-    name, path = find_table(options["path"], options["table"], space.tables)
-    table = read_table(path, space, name=name)
+    chosen, path = find_table(options["path"], options["table"], space.tables)
+    table = read_table(path, space, name=chosen)
     labels = Labels(path, table)
     if max(options["sizes"]) > len(labels.rows):
         raise UserError(f"sizes has {max(options['sizes'])}, must be at most {len(labels.rows)}: labelled cells")
@@ -217,7 +217,7 @@ def run(options: dict[str, Any]) -> None:
     measured = journal(folder / "journal.jsonl")
     todo = list(jobs(options))
     keys = {
-        job: json.dumps([nodes[job[0]], *job[1:], options["test_cells"], repr(space), table.sha256, name])
+        job: json.dumps([nodes[job[0]], *job[1:], options["test_cells"], repr(space), table.sha256, chosen])
         for job in todo
     }
 
@@ -240,7 +240,7 @@ def run(options: dict[str, Any]) -> None:
         methods.setdefault(name, {})[str(size)] = summarise(runs(name, size))
     first, last = options["first_split"], options["first_split"] + options["splits"] - 1
     report = {
-        "table": f"{name} ({path.name})",
+        "table": f"{chosen} ({path.name})",
         "sha256": table.sha256,
         "signal": labels.signal,
         "test_cells": min(options["test_cells"], len(table) - max(options["sizes"])),
@@ -257,7 +257,7 @@ def run(options: dict[str, Any]) -> None:
         draw(
             RESULTS / f"{stem}.png",
             methods,
-            f"{path.name}, splits {first}-{last}, {options['test_cells']:,} test cells",
+            f"{report['table']}, splits {first}-{last}, {report['test_cells']:,} test cells",
         )
 
 
