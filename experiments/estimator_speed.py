@@ -15,11 +15,10 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter, process_time
-from typing import Any
 
 import numpy as np
 
-from nas.config import build, config_folder
+from nas.config import build, composed
 from nas.spaces import NB101
 from nas.types import Architectures
 
@@ -39,8 +38,6 @@ def timed(work: Callable[[], object], repeats: int) -> dict[str, float]:
 
 def main(name: str = "emprox") -> None:
     """Measure, print, write."""
-    from omegaconf import OmegaConf
-
     space = NB101()
     everything, rng = space.enumerate(), np.random.default_rng(0)
 
@@ -53,7 +50,7 @@ def main(name: str = "emprox") -> None:
         times[what] = timed(work, repeats)
         print(f"{what:45} wall {times[what]['wall']:8.4f}   CPU {times[what]['cpu']:8.4f}", flush=True)
 
-    node: Any = OmegaConf.load(f"{config_folder()}/estimator/{name}.yaml")
+    node = composed([f"estimator={name}"])["estimator"]
     with tempfile.TemporaryDirectory() as empty:
         os.environ["NAS_CACHE_DIR"] = empty
         estimator = build(node, "estimator", space=space)

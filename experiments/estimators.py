@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.config import build, config_folder, explain, register
+from nas.config import build, composed, config_folder, explain
 from nas.errors import UserError
 from nas.paths import find_table
 from nas.tables import Table, read_table
@@ -197,8 +197,6 @@ def table_lines(methods: dict[str, dict[str, Any]]) -> Iterator[str]:
 
 def run(options: dict[str, Any]) -> None:
     """Measure what is not measured yet, report."""
-    from hydra import compose, initialize_config_dir
-    from omegaconf import OmegaConf
     from rich.progress import track
 
     space: Space = build(options["space"], "space")
@@ -207,11 +205,7 @@ def run(options: dict[str, Any]) -> None:
     labels = Labels(path, table)
     if max(options["sizes"]) > len(labels.rows):
         raise UserError(f"sizes has {max(options['sizes'])}, must be at most {len(labels.rows)}: labelled cells")
-    nodes: dict[str, Any] = {}
-    register()
-    with initialize_config_dir(config_folder(), version_base="1.3"):
-        for name in options["estimators"]:
-            nodes[name] = OmegaConf.to_container(compose("config", [f"estimator={name}"]).estimator, resolve=True)
+    nodes = {name: composed([f"estimator={name}"])["estimator"] for name in options["estimators"]}
     folder = Path(options["folder"])
     folder.mkdir(parents=True, exist_ok=True)
     measured = journal(folder / "journal.jsonl")
@@ -272,8 +266,8 @@ def main() -> int:
     try:
         search_path = f"hydra.searchpath=[file://{config_folder()}]"
         with initialize_config_dir(str(Path(__file__).parent / "conf"), version_base="1.3"):
-            composed = compose("estimators", [*sys.argv[1:], search_path])
-        run(OmegaConf.to_container(composed, resolve=True))  # type: ignore[arg-type]
+            choices = compose("estimators", [*sys.argv[1:], search_path])
+        run(OmegaConf.to_container(choices, resolve=True))  # type: ignore[arg-type]
     except (UserError, HydraException, OmegaConfBaseException) as error:
         print(f"error: {error if isinstance(error, UserError) else explain(error)}", file=sys.stderr)
         return 1

@@ -33,17 +33,11 @@ RESULTS = Path(__file__).parent / "results"
 
 def run_one(overrides: list[str], folder: Path) -> dict[str, Any]:
     """Run, or continue, one search; return its result."""
-    from hydra import compose, initialize_config_dir
-    from omegaconf import OmegaConf
-
-    from nas.config import checked, config_folder, register
+    from nas.config import checked, composed
     from nas.search import run
 
-    register()
     folder.mkdir(parents=True, exist_ok=True)
-    with initialize_config_dir(config_folder(), version_base="1.3"):
-        options: Any = OmegaConf.to_container(compose("config", overrides), resolve=True)
-    return run(checked(options), folder)
+    return run(checked(composed(overrides)), folder)
 
 
 def fixed_orders(space_name: str, table_name: str, seeds: range) -> dict[str, list[dict[str, Any]]]:

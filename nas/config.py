@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, make_dataclass
 from importlib import import_module
 from pathlib import Path
@@ -62,6 +62,22 @@ def config_folder() -> str:
     """The YAML tree: inside the installed package, or beside the package in a checkout."""
     package = Path(__file__).parent
     return str(next(folder for folder in (package / "conf", package.parent / "conf") if folder.is_dir()))
+
+
+def composed(overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """The whole configuration as the command line would compose it, plain; for use from Python.
+
+    Args:
+        overrides: as on the command line, such as `estimator=ridge` and `seed=3`.
+
+    Raises:
+        HydraException: an override is not one, or names what is not there.
+    """
+    from hydra import compose, initialize_config_dir
+
+    register()
+    with initialize_config_dir(config_folder(), version_base="1.3"):
+        return OmegaConf.to_container(compose("config", list(overrides)), resolve=True)  # type: ignore[return-value]
 
 
 def register() -> None:

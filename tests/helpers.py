@@ -10,11 +10,9 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from hydra import compose, initialize_config_dir
 from numpy.typing import NDArray
-from omegaconf import OmegaConf
 
-from nas.config import config_folder, register
+from nas.config import composed, config_folder
 from nas.encoders import FeatureEncoder
 from nas.graphs import ABSENT, FIRST_OPERATION, OUTPUT
 from nas.spaces import NB101, NB201
@@ -119,10 +117,7 @@ def node(group: str, name: str, *overrides: str) -> dict:
 
 @cache
 def _composed(group: str, *overrides: str) -> dict:
-    register()
-    with initialize_config_dir(config_folder(), version_base="1.3"):
-        composed = compose("config", ["table=cifar10", *overrides])
-    config = OmegaConf.to_container(composed, resolve=True)[group]
+    config = composed(["table=cifar10", *overrides])[group]
     shrink(config)
     return config
 

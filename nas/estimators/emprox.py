@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from nas.encoders import Encoder
 from nas.errors import UserError
 from nas.estimators.base import NetworkEstimator
-from nas.estimators.kriging import AllKnown, Kriging, NearestKnown, Prior
+from nas.estimators.kriging import AllKnown, Kriging, NearestKnown, Prior, likeliest
 from nas.estimators.target import RankNormal
 from nas.types import Architectures, Keys, Prediction, Space, Values
 
@@ -37,7 +37,9 @@ class EmProx(NetworkEstimator):
             a few thousand, the fastest: one set of weights serves all queries. Beyond, the time grows with their cube.
         length: at which distance proximity begins to fall, above 0.
         linear: prior variance of the trend, at least 0, the proximities' being 1.
-        noise: prior variance of a value's noise, above 0.
+        noise: prior variances of what a value does not share with its neighbours, each above 0; each fit takes the
+            likeliest. The best cells of a search differ by little more than noise, where cells
+            from anywhere differ by what the embedding tells.
         rank: where all count, how many directions of their covariance the standard deviation takes into account, at
             least 1.
 
@@ -46,11 +48,20 @@ class EmProx(NetworkEstimator):
     """
 
     def __init__(
-        self, space: Space, encoder: Encoder, *, k: int | None, length: float, linear: float, noise: float, rank: int
+        self,
+        space: Space,
+        encoder: Encoder,
+        *,
+        k: int | None,
+        length: float,
+        linear: float,
+        noise: list[float],
+        rank: int,
     ) -> None:
-        for name, value in (("length", length), ("noise", noise)):
-            if not value > 0:
-                raise UserError(f"estimator.{name} is {value}, must be above 0")
+        if not length > 0:
+            raise UserError(f"estimator.length is {length}, must be above 0")
+        if not noise or not all(variance > 0 for variance in noise):
+            raise UserError(f"estimator.noise is {noise}, must be a list of numbers above 0")
         if linear < 0:
             raise UserError(f"estimator.linear is {linear}, must be at least 0")
         if k is not None and k < 1:
@@ -60,8 +71,8 @@ class EmProx(NetworkEstimator):
         super().__init__(space, min_trials=max(2, k or 0))
         self.encoder = encoder
         self.k, self.rank = k, rank
-        self.prior = Prior(length, linear, noise)
-        self._known: tuple[Keys, Values, RankNormal, Kriging] | None = None
+        self.priors = [Prior(length, linear, variance) for variance in noise]
+        self._known: tuple[Keys, Values, RankNormal, float, Kriging] | None = None
         self._anywhere: NDArray[np.float64] | None = None
         self._queried: tuple[Keys, NDArray[np.float32]] | None = None
 
@@ -78,20 +89,21 @@ class EmProx(NetworkEstimator):
         # and a search that was stopped must continue into the same history.
         embedded = self.encoder.embed(archs)
         target = RankNormal(values)
+        prior = likeliest(self.priors, embedded, target.scores)
         kriging: Kriging
         if self.k is None or self.k == len(archs):
-            kriging = AllKnown(self.prior, embedded, target.scores, self.rank, self._anywhere)
+            kriging = AllKnown(prior, embedded, target.scores, self.rank, self._anywhere)
             self._batch = max(1, _SHARED // len(archs))
         else:
-            kriging = NearestKnown(self.prior, embedded, target.scores, self.k)
+            kriging = NearestKnown(prior, embedded, target.scores, self.k)
             self._batch = max(1, _SHARED // self.k**2)
-        self._known = keys, values, target, kriging
+        self._known = keys, values, target, prior.noise, kriging
 
     def _predict(self, archs: Architectures, keys: Keys) -> Prediction:
         if self._queried is None or not np.array_equal(self._queried[0], keys):
             self._queried = keys, self.encoder.embed(archs)  # a search that ranks the whole space asks it every round
         assert self._known is not None
-        known, values, target, kriging = self._known
+        known, values, target, noise, kriging = self._known
         queries = self._queried[1]
         scores, variance = np.empty(len(queries)), np.empty(len(queries))
 
@@ -109,7 +121,7 @@ class EmProx(NetworkEstimator):
             # One thread a batch: were each to start threads of its own, they would wait for one another half the time.
             with threadpool_limits(1), ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
                 list(pool.map(estimate, starts))
-        deviation = kriging.scale * np.sqrt(np.maximum(variance, self.prior.noise))
+        deviation = kriging.scale * np.sqrt(np.maximum(variance, noise))
         mean, std = target.inverse(scores), target.spread(scores, deviation)
         _, here, there = np.intersect1d(keys, known, assume_unique=True, return_indices=True)
         mean[here], std[here] = values[there], 0

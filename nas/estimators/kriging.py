@@ -5,6 +5,7 @@ Scores have prior variance 1 from the proximities, `linear` times the squared le
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -17,6 +18,7 @@ Points = NDArray[np.floating[Any]]
 
 _WITHIN = (0.6827, 0.9545)  # shares of a normal distribution within 1 and 2 standard deviations
 _CHECKED = 256  # known points that are left out, one at a time, to scale deviations
+_COMPARED = 1000  # known points by which priors are compared
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,40 @@ class Prior:
         result: NDArray[Any] = self.proximity(queries, known) + self.linear * queries @ known.T
         return result
 
+    def noisy(self, known: Points) -> NDArray[Any]:
+        """`(k, k)`: covariance of the known scores, noise included."""
+        result = self.covariance(known, known)
+        result[np.diag_indices_from(result)] += self.noise
+        return result
+
+
+def likeliest(priors: Sequence[Prior], known: Points, scores: Values) -> Prior:
+    """The prior under which all known scores, or as many of them as suffice, are the likeliest, whatever their scale.
+
+    The marginal likelihood (Rasmussen and Williams 2006, equation 2.30), at the best factor for the whole covariance.
+    """
+    from scipy.linalg import solve_triangular
+
+    if len(priors) == 1:
+        return priors[0]
+    compared = np.linspace(0, len(known) - 1, min(_COMPARED, len(known))).astype(np.intp)
+    x, y = known[compared].astype(np.float64), scores[compared]
+
+    def surprise(prior: Prior) -> float:
+        factor = np.linalg.cholesky(prior.noisy(x))
+        squares = float((solve_triangular(factor, y, lower=True) ** 2).sum())
+        return float(len(y) / 2 * np.log(squares) + np.log(np.diag(factor)).sum())
+
+    return min(priors, key=surprise)
+
+
+def _inverse(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+    from scipy.linalg import cho_factor, lapack
+
+    lower = lapack.dpotri(cho_factor(covariance, lower=True)[0], lower=1)[0]
+    result: NDArray[np.float64] = np.tril(lower) + np.tril(lower, -1).T
+    return result
+
 
 class Kriging(Protocol):
     """An estimate, made from known points and their scores."""
@@ -76,16 +112,13 @@ class AllKnown:
     """
 
     def __init__(self, prior: Prior, known: NDArray[np.float32], scores: Values, rank: int, anywhere: Points) -> None:
-        from scipy.linalg import cho_factor, eigh, lapack
+        from scipy.linalg import eigh
         from scipy.sparse.linalg import eigsh
 
         self._prior, self._known = prior, known
         x = known.astype(np.float64)
-        covariance = prior.covariance(x, x)
-        covariance[np.diag_indices_from(covariance)] += prior.noise
-        factor = cho_factor(covariance, lower=True)[0]
-        inverse = lapack.dpotri(factor, lower=1)[0]
-        inverse = np.tril(inverse) + np.tril(inverse, -1).T
+        covariance = prior.noisy(x)
+        inverse = _inverse(covariance)
         weights = inverse @ scores
         # Leave one out: its residual is weights / diagonal, its variance 1 / diagonal (Rasmussen and Williams, 5.12).
         self.scale = scale_of(weights / np.sqrt(np.diag(inverse)))

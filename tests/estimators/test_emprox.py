@@ -6,17 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers import accuracy
-from omegaconf import OmegaConf
 from scipy.stats import kendalltau
 
-from nas.config import build, config_folder
+from nas.config import build, composed
 from nas.encoders import FeatureEncoder
 from nas.errors import UserError
 from nas.estimators import EmProx
 from nas.estimators.target import RankNormal
 from nas.spaces import NB101, NB201
 
-OPTIONS = {"k": None, "length": 1.4, "linear": 0.5, "noise": 0.1, "rank": 64}
+OPTIONS = {"k": None, "length": 1.4, "linear": 0.5, "noise": [0.1], "rank": 64}
 
 
 class Scaled(FeatureEncoder):
@@ -103,6 +102,28 @@ def test_with_k_only_the_nearest_count_after_the_linear_trend(space, cells) -> N
     assert prediction.std == pytest.approx(target.spread(mean, scale * np.sqrt(variance)), rel=1e-3, abs=1e-5)
 
 
+@pytest.mark.parametrize(("deviation", "expected"), [(0.0, 0.01), (1.0, 1.0)])
+def test_the_likeliest_noise_is_taken(deviation, expected, space, cells) -> None:
+    from scipy.stats import multivariate_normal
+
+    known, _, queries = cells
+    rng = np.random.default_rng(3)
+    x = Scaled(space).embed(known).astype(float)
+    values = x @ rng.normal(size=x.shape[1]) + rng.normal(0, deviation, len(x))
+    scores, choices = RankNormal(values).scores, [0.01, 0.1, 1.0, 10.0]
+
+    def likelihood(noise: float) -> float:
+        prior = covariance(x, x) + noise * np.eye(60)
+        scales = np.geomspace(1e-3, 1e3, 2000)
+        return max(multivariate_normal.logpdf(scores, cov=scale * prior) for scale in scales)
+
+    assert max(choices, key=likelihood) == expected
+    chosen, fixed = (EmProx(space, Scaled(space), **{**OPTIONS, "noise": noise}) for noise in (choices, [expected]))
+    for estimator in (chosen, fixed):
+        estimator.fit(known, values)
+    assert (chosen.predict(queries).mean == fixed.predict(queries).mean).all()
+
+
 def test_networks_at_one_place_do_not_count_as_their_own_neighbours(space, cells) -> None:
     """FAISS may give any of many at distance 0: leaving one out must still leave exactly that one out."""
     known, values, _ = cells
@@ -179,7 +200,8 @@ def test_k_above_what_is_known_is_refused(space, cells) -> None:
     ("change", "message"),
     [
         ({"length": 0.0}, "length is 0.0"),
-        ({"noise": 0.0}, "noise is 0.0"),
+        ({"noise": [0.1, 0.0]}, r"noise is \[0.1, 0.0\]"),
+        ({"noise": []}, r"noise is \[\], must be a list"),
         ({"linear": -1.0}, "linear is -1.0"),
         ({"rank": 0}, "rank is 0"),
         ({"k": 0}, "k is 0"),
@@ -196,8 +218,8 @@ def test_a_hundred_labels_rank_the_real_table(real_table) -> None:
     from nas.tables import read_table
 
     space = NB101()
-    node = OmegaConf.load(f"{config_folder()}/estimator/emprox.yaml")
-    node.encoder.update(cells=5000, epochs=1)  # a decoder is not needed
+    node = composed(["estimator=emprox"])["estimator"]
+    node["encoder"].update(cells=5000, epochs=1)  # a decoder is not needed
     estimator = build(node, "estimator", space=space)
     labels = Labels(real_table, read_table(real_table, space))
     taus, within = [], []
@@ -223,8 +245,8 @@ def test_a_hundred_and_twenty_one_labels_rank_nas_bench_201(table: str) -> None:
     if not path.is_file():
         pytest.skip("needs nasbench201.npz in the folder that NAS_DATA_DIR names")
     space = NB201()
-    node = OmegaConf.load(f"{config_folder()}/estimator/emprox.yaml")
-    node.encoder.update(cells=5000, epochs=1)  # a decoder is not needed
+    node = composed(["estimator=emprox"])["estimator"]
+    node["encoder"].update(cells=5000, epochs=1)  # a decoder is not needed
     estimator = build(node, "estimator", space=space)
     labels = Labels(path, read_table(path, space, name=table))
     taus = []
