@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 import numpy as np
 
 from nas.errors import UserError
+from nas.threads import one_blas_thread
 from nas.types import Architectures, Keys, Prediction, Space, Values
 
 
@@ -55,7 +56,8 @@ class NetworkEstimator(ABC):
         order = np.argsort(first)
         told = keys[order], means[order]
         if self._fitted is None or not all(map(np.array_equal, self._fitted, told)):
-            self._fit(self.space.canonical(archs[first[order]]), *told)
+            with one_blas_thread():
+                self._fit(self.space.canonical(archs[first[order]]), *told)
             self._fitted = told
 
     def predict(self, archs: Architectures) -> Prediction:
@@ -69,4 +71,5 @@ class NetworkEstimator(ABC):
         if not len(archs):
             return Prediction(np.empty(0))
         keys, first, inverse = np.unique(self.space.keys(archs), return_index=True, return_inverse=True)
-        return self._predict(self.space.canonical(archs[first]), keys).take(inverse)
+        with one_blas_thread():
+            return self._predict(self.space.canonical(archs[first]), keys).take(inverse)

@@ -116,10 +116,7 @@ class EmProx(NetworkEstimator):
             for start in starts:
                 estimate(start)
         else:
-            from threadpoolctl import threadpool_limits
-
-            # One thread a batch: were each to start threads of its own, they would wait for one another half the time.
-            with threadpool_limits(1), ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+            with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
                 list(pool.map(estimate, starts))
         deviation = kriging.scale * np.sqrt(np.maximum(variance, noise))
         mean, std = target.inverse(scores), target.spread(scores, deviation)
