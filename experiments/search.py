@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -22,12 +23,15 @@ from numpy.typing import NDArray
 from nas.graphs import FIRST_OPERATION, Graphs
 
 METHODS = {
-    "random search": ["strategy=random", "estimator=none", "pool=10", "batch=10"],
-    "regularized evolution": ["estimator=none", "pool=1"],
-    "evolution + ridge": ["estimator=ridge", "pool=1000"],
-    "evolution + EmProx": ["estimator=emprox"],
+    "random search": ["experiment=nb101/random"],
+    "regularized evolution": ["experiment=nb101/rea"],
+    "local search": ["experiment=nb101/local"],
+    "BANANAS": ["experiment=nb101/bananas"],
+    "NPENAS": ["experiment=nb101/npenas"],
+    "ridge, smart pool": ["experiment=nb101/emprox", "estimator=ridge"],
+    "EmProx": ["experiment=nb101/emprox"],
 }
-CHECKPOINTS = (50, 100, 150)
+CHECKPOINTS = (50, 100, 150, 300)
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -40,7 +44,12 @@ def run_one(overrides: list[str], folder: Path) -> dict[str, Any]:
     return run(checked(composed(overrides)), folder)
 
 
-def fixed_orders(space_name: str, table_name: str, seeds: range) -> dict[str, list[dict[str, Any]]]:
+def within(budget: int) -> list[int]:
+    """The checkpoints that are within the budget."""
+    return [n for n in CHECKPOINTS if n <= budget]
+
+
+def fixed_orders(space_name: str, table_name: str, seeds: range, budget: int) -> dict[str, list[dict[str, Any]]]:
     """What is found by evaluating the cells in the order of a score, ties at random."""
     from omegaconf import OmegaConf
 
@@ -62,7 +71,7 @@ def fixed_orders(space_name: str, table_name: str, seeds: range) -> dict[str, li
     for score, column in scores.items():
         for seed in seeds:
             ties = np.random.default_rng(seed).random(len(column))
-            order = np.lexsort((ties, -column))[: CHECKPOINTS[-1]]
+            order = np.lexsort((ties, -column))[:budget]
             leaders = [int(signal[order[: n + 1]].argmax()) for n in range(len(order))]
             runs[score].append({"incumbent_test_accuracy": columns.test[order[leaders]].tolist()})
     return runs
@@ -81,8 +90,9 @@ def summarise(runs: list[dict[str, Any]]) -> dict[str, Any]:
     error = curves.std(axis=0, ddof=1) / np.sqrt(len(curves))
     return {
         "runs": len(curves),
-        "mean": {str(n): round(float(curves[:, n - 1].mean()), 4) for n in CHECKPOINTS},
-        "standard_error": {str(n): round(float(error[n - 1]), 4) for n in CHECKPOINTS},
+        "mean": {str(n): round(float(curves[:, n - 1].mean()), 4) for n in within(curves.shape[1])},
+        "standard_error": {str(n): round(float(error[n - 1]), 4) for n in within(curves.shape[1])},
+        "found_the_best": float(np.mean([run.get("test_regret") == 0 for run in runs])),
         "median_wall_seconds": float(np.median([sum(run.get("wall_seconds", {}).values()) for run in runs]).round(2)),
         "curve": curves.mean(axis=0).round(4).tolist(),
         "curve_standard_error": error.round(4).tolist(),
@@ -115,6 +125,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--space", default="nb101", help="nb101 or nb201")
     parser.add_argument("--table", default="cifar10", help="one of the space's: cifar10, digits, cifar100")
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS), metavar="NAME")
+    parser.add_argument("--budget", type=int, default=150)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
@@ -122,45 +134,46 @@ def main() -> None:
     arguments = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread a process
     space, table = arguments.space, arguments.table
-    stem = f"{space}_search_{table}"
-    folder = arguments.folder / f"{space}_search" / table
+    budget, checkpoints = arguments.budget, within(arguments.budget)
+    stem = f"{space}_search_{table}_{budget}"
+    folder = arguments.folder / stem
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
     with ProcessPoolExecutor(arguments.workers, get_context("spawn")) as pool:
         jobs = {
             name: [
                 pool.submit(
                     run_one,
-                    [*overrides, f"space={space}", f"table={table}", f"seed={seed}"],
+                    [*METHODS[name], f"space={space}", f"table={table}", f"budget={budget}", f"seed={seed}"],
                     folder / name.replace(" ", "_") / f"{seed}",
                 )
                 for seed in seeds
             ]
-            for name, overrides in METHODS.items()
+            for name in arguments.methods
         }
-        runs = {name: [job.result() for job in jobs[name]] for name in METHODS}
-    first = runs["random search"][0]
+        runs = {name: [job.result() for job in jobs[name]] for name in arguments.methods}
+    first = next(iter(runs.values()))[0]
     if any(run["measured_on"] != first["measured_on"] for some in runs.values() for run in some):
         raise SystemExit(f"error: {folder} holds runs on different tables: remove it")
-    methods = {name: summarise(some) for name, some in {**runs, **fixed_orders(space, table, seeds)}.items()}
+    methods = {name: summarise(some) for name, some in {**runs, **fixed_orders(space, table, seeds, budget)}.items()}
     random = first["random_search_expected_test_accuracy"]
     report = {
-        "command": f"python -m experiments.search --space {space} --table {table} --seeds {arguments.seeds}",
+        "command": f"python -m experiments.search {' '.join(sys.argv[1:])}",
         "measured_on": first["measured_on"],
         "seeds": [seeds.start, seeds.stop - 1],
-        "options": METHODS,
+        "options": {name: METHODS[name] for name in arguments.methods},
         "methods": methods,
-        "random_search_expected": {str(n): round(100 * random[n - 1], 4) for n in CHECKPOINTS},
+        "random_search_expected": {str(n): round(100 * random[n - 1], 4) for n in checkpoints},
     }
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{stem}.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     title = f"{space}, table {table}, signal {first['measured_on']['signal']}, mean of {len(seeds)} seeds"
     draw(RESULTS / f"{stem}.png", methods, random, title)
-    print("| method |" + "".join(f" {n} |" for n in CHECKPOINTS) + " seconds a run |")
-    print("|---|" + "---|" * len(CHECKPOINTS) + "---|")
+    print("| method |" + "".join(f" {n} |" for n in checkpoints) + " seconds a run |")
+    print("|---|" + "---|" * len(checkpoints) + "---|")
     for name, method in methods.items():
-        cells = (f" {method['mean'][str(n)]:.3f} ± {method['standard_error'][str(n)]:.3f} |" for n in CHECKPOINTS)
+        cells = (f" {method['mean'][str(n)]:.3f} ± {method['standard_error'][str(n)]:.3f} |" for n in checkpoints)
         print(f"| {name} |" + "".join(cells) + f" {method['median_wall_seconds']} |")
-    print("| random search, exact expectation |" + "".join(f" {100 * random[n - 1]:.3f} |" for n in CHECKPOINTS) + " |")
+    print("| random search, exact expectation |" + "".join(f" {100 * random[n - 1]:.3f} |" for n in checkpoints) + " |")
 
 
 if __name__ == "__main__":
