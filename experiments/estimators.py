@@ -61,7 +61,7 @@ class Labels:
         self.rows: NDArray[np.int64] = np.arange(len(table))
         self.signal = "mean validation accuracy, against mean test accuracy"
         with np.load(path) as arrays:
-            if {"val_row", "val_acc_1run"} <= set(arrays):  # of some cells: no search sees it, so no table gives it
+            if {"val_row", "val_acc_1run"} <= set(arrays):  # of some cells; no search sees it
                 self.rows = arrays["val_row"].astype(np.int64)
                 self.labels: Values = arrays["val_acc_1run"][:, -1].astype(np.float64)
                 self.signal = "one run's validation accuracy at 108 epochs, against mean test accuracy"
@@ -202,8 +202,8 @@ def run(options: dict[str, Any]) -> None:
     from rich.progress import track
 
     space: Space = build(options["space"], "space")
-    name, path = find_table(options["path"], options["table"], space.tables)
-    table = read_table(path, space, name=name)
+    chosen, path = find_table(options["path"], options["table"], space.tables)
+    table = read_table(path, space, name=chosen)
     labels = Labels(path, table)
     if max(options["sizes"]) > len(labels.rows):
         raise UserError(f"sizes has {max(options['sizes'])}, must be at most {len(labels.rows)}: labelled cells")
@@ -216,7 +216,7 @@ def run(options: dict[str, Any]) -> None:
     measured = journal(folder / "journal.jsonl")
     todo = list(jobs(options))
     keys = {
-        job: json.dumps([nodes[job[0]], *job[1:], options["test_cells"], repr(space), table.sha256, name])
+        job: json.dumps([nodes[job[0]], *job[1:], options["test_cells"], repr(space), table.sha256, chosen])
         for job in todo
     }
 
@@ -239,7 +239,7 @@ def run(options: dict[str, Any]) -> None:
         methods.setdefault(name, {})[str(size)] = summarise(runs(name, size))
     first, last = options["first_split"], options["first_split"] + options["splits"] - 1
     report = {
-        "table": f"{name} ({path.name})",
+        "table": f"{chosen} ({path.name})",
         "sha256": table.sha256,
         "signal": labels.signal,
         "test_cells": min(options["test_cells"], len(table) - max(options["sizes"])),
@@ -256,7 +256,7 @@ def run(options: dict[str, Any]) -> None:
         draw(
             RESULTS / f"{stem}.png",
             methods,
-            f"{path.name}, splits {first}-{last}, {options['test_cells']:,} test cells",
+            f"{report['table']}, splits {first}-{last}, {report['test_cells']:,} test cells",
         )
 
 

@@ -30,7 +30,7 @@ def graph_features(graphs: Graphs) -> NDArray[np.float32]:
     edges between them; for each operation: its edges in and out. Last: the number of vertices.
 
     Args:
-        graphs: `n` graphs; every vertex that is there is on a path from the input to the output.
+        graphs: `n` graphs; every vertex that is there is on a path from the input to the output. Edges may be several.
 
     Returns:
         `(n, len(feature_names(graphs.operations)))`, no NaN; not scaled.
@@ -78,9 +78,7 @@ def operation_sets(operations: tuple[str, ...]) -> NDArray[np.bool_]:
     return members
 
 
-def _features(
-    adjacency: NDArray[np.bool_], labels: NDArray[np.uint8], operations: tuple[str, ...]
-) -> NDArray[np.float32]:
+def _features(adjacency: NDArray[Any], labels: NDArray[np.uint8], operations: tuple[str, ...]) -> NDArray[np.float32]:
     n = len(labels)
     edges = np.ascontiguousarray(adjacency.transpose(1, 2, 0)).astype(np.int16)  # (v, v, n)
     codes = np.arange(FIRST_OPERATION, FIRST_OPERATION + len(operations))[:, None, None]
@@ -121,11 +119,11 @@ def _paths(edges: Counts, carries: Counts, ends: Counts, sets: NDArray[np.bool_]
     allowed = np.tensordot(sets.astype(np.int16), carries, axes=1) + ends  # (s, v, n): 1 where a path may pass
     for y in range(1, v):
         for x in range(y):
-            edge = edges[x, y] * allowed[:, y]
+            edge = np.minimum(edges[x, y], 1) * allowed[:, y]
             np.minimum(shortest[y], shortest[x] + 1 + none * (1 - edge), out=shortest[y])
             reached = edge * (number[x] > 0)
             np.maximum(longest[y], (longest[x] + 1) * reached, out=longest[y])
-            number[y] += number[x] * edge
+            number[y] += number[x] * edge * edges[x, y]
     last, rows = ends.argmax(axis=0), np.arange(n)
     return tuple(what[last, :, rows].T for what in (shortest, longest, number))  # type: ignore[return-value]
 
@@ -139,8 +137,9 @@ def _extremes(edges: Counts, carries: Counts, ends: Counts) -> tuple[Any, Any]:
     fewest[0] = 0
     for y in range(1, v):
         for x in range(y):
-            np.maximum(most[y], most[x] * edges[x, y], out=most[y])
-            np.minimum(fewest[y], fewest[x] + far * (1 - edges[x, y]), out=fewest[y])
+            edge = np.minimum(edges[x, y], 1)
+            np.maximum(most[y], most[x] * edge, out=most[y])
+            np.minimum(fewest[y], fewest[x] + far * (1 - edge), out=fewest[y])
         most[y] += carries[:, y]
         fewest[y] += carries[:, y]
     last, rows = ends.argmax(axis=0), np.arange(n)

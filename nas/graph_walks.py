@@ -40,13 +40,13 @@ def signal_features(graphs: Graphs) -> Array:
     For each set of operations but the empty one, the correlation at the output, where operations of the set act like a
     wide random layer with rectifier (the arc-cosine kernel, Cho and Saul 2009) and others pass their input on; once
     with every edge of the same weight, once with weights that follow the signal's variance, which a layer resets to one
-    and a sum adds up.
+    and a sum adds up. Last, for each of the sets, log(1 + that variance) at the output.
 
     Args:
         graphs: as for `walk_features`.
 
     Returns:
-        `(n, len(signal_names(graphs.operations)))`, 0..1; not scaled.
+        `(n, len(signal_names(graphs.operations)))`; not scaled.
     """
     return _in_parts(graphs, _signal_columns)
 
@@ -77,7 +77,8 @@ def walk_names(operations: tuple[str, ...]) -> list[str]:
 def signal_names(operations: tuple[str, ...]) -> list[str]:
     """Say in words what each column of `signal_features` is."""
     sets = set_names(operations)[1:]
-    return [f"correlation {how} through {s}" for how in ("by edges", "by variance") for s in sets]
+    columns = ("correlation by edges", "correlation by variance", "log variance")
+    return [f"{what} through {s}" for what in columns for s in sets]
 
 
 def _arrays(graphs: Graphs) -> tuple[Array, Array, Array, Array, Array]:
@@ -108,7 +109,9 @@ def _walk_columns(graphs: Graphs) -> list[Array]:
 
 def _signal_columns(graphs: Graphs) -> list[Array]:
     edges, _, _, ends, inside = _arrays(graphs)
-    return [_correlations(edges, inside, ends[0], by_variance) for by_variance in (False, True)]
+    by_edges, _ = _correlations(edges, inside, ends[0], by_variance=False)
+    by_variance, variance = _correlations(edges, inside, ends[0], by_variance=True)
+    return [by_edges, by_variance, np.log1p(variance)]
 
 
 def _at_output(values: Array, ends: Array) -> Array:
@@ -185,15 +188,19 @@ def _decays(back: Array, factors: Array, ends: Array) -> Array:
     return _at_output(product_, ends)
 
 
-def _correlations(edges: Array, inside: Array, ends: Array, by_variance: bool) -> Array:
-    """Correlation at the output of two signals uncorrelated at the input, for each set: `(s, n)`."""
+def _correlations(edges: Array, inside: Array, ends: Array, by_variance: bool) -> tuple[Array, Array]:
+    """At the output, for each set: the correlation of two signals uncorrelated at the input, and the variance.
+
+    `(s, n)` each; without `by_variance`, the variance is one everywhere.
+    """
     v, _, n = edges.shape
     correlation = np.zeros((v, len(inside), n), dtype=np.float32)
     variance = np.ones_like(correlation)
     for y in range(1, v):
         total = np.zeros_like(correlation[0])
         for x in range(y):
-            weight = edges[x, y] * variance[x]
+            # several edges from one vertex carry one signal, so that its deviation adds up, not its variance
+            weight = edges[x, y] ** 2 * variance[x] if by_variance else edges[x, y] * variance[x]
             correlation[y] += weight * correlation[x]
             total += weight
         c = correlation[y] / np.maximum(total, 1e-30)
@@ -202,4 +209,4 @@ def _correlations(edges: Array, inside: Array, ends: Array, by_variance: bool) -
         correlation[y] = c + inside[:, y] * (layer - c)
         if by_variance:
             variance[y] = total + inside[:, y] * (1 - total)
-    return _at_output(correlation, ends)
+    return _at_output(correlation, ends), _at_output(variance, ends)

@@ -6,6 +6,7 @@ A search space that can give its graphs (`Space.graphs`) gets every encoding in 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,16 +23,19 @@ class Graphs:
     """`n` graphs of at most `v` vertices each, vertices in topological order, absent ones last.
 
     Attributes:
-        adjacency: `(n, v, v)` bool; `adjacency[i, x, y]` is the edge x -> y, and x < y.
+        adjacency: `(n, v, v)` bool; `adjacency[i, x, y]` is the edge x -> y, and x < y. uint8 where edges may be
+            several; see `contracted`.
         labels: `(n, v)` uint8; `ABSENT`, `INPUT`, `OUTPUT`, or `FIRST_OPERATION` + the index in `operations`.
         operations: the names of the operations a vertex may carry.
         longest: how many operations there can be on a path, in any graph of the space; None: v - 2.
+        identities: those of the operations that give what they get.
     """
 
-    adjacency: NDArray[np.bool_]
+    adjacency: NDArray[Any]
     labels: NDArray[np.uint8]
     operations: tuple[str, ...]
     longest: int | None = None
+    identities: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -42,6 +46,23 @@ class Graphs:
         adjacency = np.take_along_axis(self.adjacency, order[:, :, None], axis=1)
         adjacency = np.take_along_axis(adjacency, order[:, None, :], axis=2)
         return replace(self, adjacency=adjacency, labels=np.take_along_axis(self.labels, order, axis=1))
+
+    def contracted(self) -> Graphs:
+        """Leave out identities: what fed one feeds what it fed, over as many edges as there were ways."""
+        if not self.identities:
+            return self
+        adjacency = self.adjacency.astype(np.uint8)
+        new_label = np.arange(FIRST_OPERATION + len(self.operations), dtype=np.uint8)
+        new_label[FIRST_OPERATION:] = ABSENT
+        kept = tuple(name for name in self.operations if name not in self.identities)
+        for code, name in enumerate(kept, FIRST_OPERATION):
+            new_label[FIRST_OPERATION + self.operations.index(name)] = code
+        labels = new_label[self.labels]
+        for vertex in range(1, labels.shape[1]):
+            rows = np.flatnonzero((labels[:, vertex] == ABSENT) & (self.labels[:, vertex] != ABSENT))
+            adjacency[rows] += adjacency[rows, :, vertex, None] * adjacency[rows, vertex, None, :]
+            adjacency[rows, vertex], adjacency[rows, :, vertex] = 0, 0
+        return Graphs(adjacency, labels, kept, self.longest).compact()
 
     @property
     def vocabulary(self) -> int:

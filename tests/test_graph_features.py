@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from nas.graph_features import feature_names, graph_features
 from nas.graph_walks import signal_features, signal_names, walk_features, walk_names
 from nas.graphs import ABSENT, FIRST_OPERATION, INPUT, OUTPUT, Graphs
-from nas.spaces import NB101
+from nas.spaces import NB101, NB201
 
 SETS = [frozenset(o for o in range(3) if row >> o & 1) for row in range(8)]
 
@@ -94,6 +94,40 @@ def test_correlations_in_a_chain_are_the_arc_cosine_kernel_repeated() -> None:
     for how in ("by edges", "by variance"):
         assert values[f"correlation {how} through {{b}}"] == pytest.approx(once, abs=1e-6)
         assert values[f"correlation {how} through {{a}}"] == pytest.approx(twice, abs=1e-6)
+
+
+def test_several_edges_carry_one_signal_several_times() -> None:
+    """Twice what a layer gives, plus the input: its deviation is 2, the variance of the sum 5."""
+    graphs = chain([INPUT, FIRST_OPERATION, OUTPUT])
+    adjacency = np.array([[[0, 1, 1], [0, 0, 2], [0, 0, 0]]], dtype=np.uint8)
+    features = signal_features(Graphs(adjacency, graphs.labels, ("a", "b")))[0]
+    values = dict(zip(signal_names(("a", "b")), features.tolist(), strict=True))
+    once = 1 / np.pi
+    assert values["log variance through {a}"] == pytest.approx(np.log(1 + 5), abs=1e-6)
+    assert values["correlation by variance through {a}"] == pytest.approx(4 * once / 5, abs=1e-6)
+    assert values["correlation by edges through {a}"] == pytest.approx(2 * once / 3, abs=1e-6)
+
+
+def test_features_of_several_edges_are_those_of_identities_in_between() -> None:
+    """What does not tell an identity from an edge is the same before and after contraction."""
+    space = NB201()
+    graphs = space.graphs(space.enumerate())
+    short = graphs.contracted()
+    raw = dict(zip(feature_names(graphs.operations), graph_features(graphs).T, strict=True))
+    new = dict(zip(feature_names(short.operations), graph_features(short).T, strict=True))
+    reachable = new["number of path over {nor_conv_1x1, nor_conv_3x3, avg_pool_3x3}"] > 0
+    assert (~reachable).sum() == 1
+    for name in [name for name in new if name.startswith("number of path over")]:
+        inner = name.removeprefix("number of path over {").rstrip("}")
+        wider = "number of path over {" + ", ".join(["skip_connect", *([inner] if inner else [])]) + "}"
+        assert (new[name] == raw[wider]).all(), name
+    for what in ("most", "fewest", "vertices of"):
+        for operation in short.operations:
+            assert (new[f"{what} {operation}"] == raw[f"{what} {operation}"])[reachable].all(), operation
+    walks = [dict(zip(walk_names(g.operations), walk_features(g).T, strict=True)) for g in (graphs, short)]
+    for name in [name for name in walks[1] if name.startswith("all paths alike: de")]:
+        if "of all" not in name:
+            assert walks[0][name] == pytest.approx(walks[1][name], abs=1e-3), name
 
 
 def test_operations_of_any_number_get_their_columns() -> None:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import networkx as nx
 import numpy as np
 
-from nas.graphs import FIRST_OPERATION, Graphs
-from nas.spaces import NB101
+from nas.graphs import ABSENT, FIRST_OPERATION, INPUT, OUTPUT, Graphs
+from nas.spaces import NB101, NB201
 
 
 def test_tokens_of_a_cell_written_out_by_hand(space: NB101) -> None:
@@ -45,3 +45,33 @@ def test_path_encoding_holds_the_operation_sequences_of_all_paths(space: NB101) 
     assert paths.shape == (200, 364)
     for row in range(len(graphs)):
         assert set(np.flatnonzero(paths[row]).tolist()) == operation_sequences(graphs, row)
+
+
+def test_contraction_leaves_out_identities_and_counts_the_ways() -> None:
+    # input -> a; a -> skip, skip, b; both skips -> output, one of them -> b; b -> output
+    edges = [(0, 1), (1, 2), (1, 3), (1, 4), (2, 5), (3, 5), (2, 4), (4, 5)]
+    adjacency = np.zeros((1, 6, 6), dtype=np.bool_)
+    adjacency[0, [x for x, _ in edges], [y for _, y in edges]] = True
+    labels = np.array([[INPUT, 4, 3, 3, 5, OUTPUT]], dtype=np.uint8)
+    graphs = Graphs(adjacency, labels, ("skip", "a", "b"), identities=("skip",)).contracted()
+    assert graphs.operations == ("a", "b")
+    assert graphs.labels.tolist() == [[INPUT, 3, 4, OUTPUT, ABSENT, ABSENT]]
+    assert {(x, y): graphs.adjacency[0, x, y] for x, y in np.argwhere(graphs.adjacency[0]).tolist()} == {
+        (0, 1): 1,
+        (1, 2): 2,
+        (1, 3): 2,
+        (2, 3): 1,
+    }
+
+
+def test_contraction_keeps_every_path() -> None:
+    graphs = NB201().graphs(NB201().enumerate())
+    short = graphs.contracted()
+    assert short.operations == ("nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+
+    def paths(graphs: Graphs) -> np.ndarray:
+        alone = np.linalg.inv(np.eye(graphs.labels.shape[1]) - graphs.adjacency)  # paths between any two vertices
+        return alone[np.arange(len(graphs)), 0, (graphs.labels == OUTPUT).argmax(axis=1)].round()
+
+    assert (paths(graphs) == paths(short)).all()
+    assert NB101().graphs(NB101().sample(3, np.random.default_rng(0))).contracted().adjacency.dtype == np.bool_

@@ -14,9 +14,9 @@ from nas.graphs import Graphs
 from nas.types import Architectures, Space
 
 _SETS: dict[str, Callable[[Space, Architectures, Graphs], NDArray[np.float32]]] = {
-    "graph": lambda space, archs, graphs: graph_features(graphs),
-    "walk": lambda space, archs, graphs: walk_features(graphs),
-    "signal": lambda space, archs, graphs: signal_features(graphs),
+    "graph": lambda space, archs, graphs: graph_features(graphs.contracted()),
+    "walk": lambda space, archs, graphs: walk_features(graphs.contracted()),
+    "signal": lambda space, archs, graphs: signal_features(graphs.contracted()),
     "path": lambda space, archs, graphs: graphs.paths().astype(np.float32),
     "one_hot": lambda space, archs, graphs: space.one_hot(archs),
 }

@@ -81,7 +81,7 @@ class NB201(GeneSpace):
             for y, (start, _) in enumerate(ends[1:], 1):
                 if start == middle:
                     adjacency[:, x, y] = there[:, x] & there[:, y]
-        return Graphs(adjacency, labels, OPERATIONS[1:], longest=3).compact()
+        return Graphs(adjacency, labels, OPERATIONS[1:], longest=3, identities=("skip_connect",)).compact()
 
     @cached_property
     def _official(self) -> NDArray[np.intp]:

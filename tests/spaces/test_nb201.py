@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 from collections import defaultdict
 from itertools import combinations, permutations, product
@@ -7,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import nb201_arrays
+from helpers import nb201_arrays, run_search
 from numpy.typing import NDArray
 
+from nas.datasets import Cifar, Digits, NpzFile
 from nas.errors import UserError
 from nas.evaluators import TableEvaluator
 from nas.graphs import FIRST_OPERATION, INPUT, OUTPUT
@@ -207,7 +209,7 @@ def test_mutation_reaches_every_network() -> None:
 
 
 class TestTable:
-    @pytest.fixture
+    @pytest.fixture(scope="class")
     def arrays(self) -> dict[str, np.ndarray]:
         return nb201_arrays(SPACE)
 
@@ -256,3 +258,21 @@ class TestTable:
             assert 100 * columns.validation.max() == pytest.approx(validation, abs=0.006)
         with pytest.raises(UserError, match="no data set 'imagenet16-120', set dataset to one of: cifar10, cifar100"):
             read_table(path, SPACE, name="imagenet16-120")
+
+    def test_the_data_set_names_the_table(self, arrays, tmp_path: Path) -> None:
+        path = str(self.write(tmp_path, arrays))
+        for dataset in (Cifar(10), Cifar(100), NpzFile("imagenet16-120.npz")):
+            assert TableEvaluator(SPACE, "auto", path, None, None, dataset).identity()["table"] == dataset.name
+        with pytest.raises(UserError, match=r"no table 'digits', set table \(or dataset\) to auto or one of: cifar10,"):
+            TableEvaluator(SPACE, "auto", path, None, None, Digits())
+        with pytest.raises(UserError, match="table is 'cifar100', but dataset is 'cifar10': choose one"):
+            TableEvaluator(SPACE, "cifar100", path, None, None, Cifar(10))
+
+    def test_a_search_on_a_data_set_as_a_user_runs_it(self, arrays, tmp_path: Path) -> None:
+        self.write(tmp_path, arrays)
+        options = ["space=nb201", "evaluator=table", "dataset=cifar100", "estimator=none", "budget=10"]
+        done = run_search(*options, "hydra.run.dir=run", cwd=tmp_path, NAS_DATA_DIR=".")
+        assert done.returncode == 0, done.stderr
+        result = json.loads((tmp_path / "run" / "result.json").read_text())
+        assert result["measured_on"]["table"] == "cifar100"
+        assert result["best"]["digest"].startswith("|")

@@ -1,4 +1,4 @@
-"""How good is a search after so many evaluations? `python -m experiments.nb101_search --table cifar10 --seeds 20`.
+"""How good is a search after so many evaluations? `python -m experiments.search --space nb101 --table cifar10`.
 
 Runs every method on the same seeds, prints the mean test accuracy of the incumbent (the best cell by what the search
 sees), and writes it with the curves to `experiments/results/`. Each run has its folder under `outputs/`: what was
@@ -17,13 +17,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+from nas.graphs import FIRST_OPERATION, Graphs
 
 METHODS = {
     "random search": ["strategy=random", "estimator=none", "pool=10", "batch=10"],
     "regularized evolution": ["estimator=none", "pool=1"],
     "evolution + ridge": ["estimator=ridge", "pool=1000"],
     "evolution + EmProx": ["estimator=emprox"],
-    "evolution + kriging": ["estimator=kriging"],
 }
 CHECKPOINTS = (50, 100, 150)
 RESULTS = Path(__file__).parent / "results"
@@ -44,19 +46,23 @@ def run_one(overrides: list[str], folder: Path) -> dict[str, Any]:
     return run(checked(options), folder)
 
 
-def fixed_orders(name: str, seeds: range) -> dict[str, list[dict[str, Any]]]:
+def fixed_orders(space_name: str, table_name: str, seeds: range) -> dict[str, list[dict[str, Any]]]:
     """What is found by evaluating the cells in the order of a score, ties at random."""
-    from nas.graphs import FIRST_OPERATION
-    from nas.paths import find_table
-    from nas.spaces import NB101
-    from nas.tables import read_table
+    from omegaconf import OmegaConf
 
-    table = read_table(find_table(None, name, NB101.tables)[1], NB101())
+    from nas.config import build, config_folder
+    from nas.paths import find_table
+    from nas.tables import read_table
+    from nas.types import Space
+
+    space: Space = build(OmegaConf.load(Path(config_folder()) / "space" / f"{space_name}.yaml"), "space")
+    table = read_table(find_table(None, table_name, space.tables)[1], space, name=table_name)
     columns, signal = table.columns, next(iter(table.signals.values()))
-    parts = [table.space.graphs(part) for part in np.array_split(columns.archs, 50)]
     scores = {
         "most parameters first": columns.parameters,
-        "most 3x3 convolutions first": np.concatenate([(part.labels == FIRST_OPERATION).sum(axis=1) for part in parts]),
+        "most 3x3 convolutions first": np.concatenate(
+            [large_convolutions(table.space.graphs(part)) for part in np.array_split(columns.archs, 50)]
+        ),
     }
     runs: dict[str, list[dict[str, Any]]] = {score: [] for score in scores}
     for score, column in scores.items():
@@ -66,6 +72,13 @@ def fixed_orders(name: str, seeds: range) -> dict[str, list[dict[str, Any]]]:
             leaders = [int(signal[order[: n + 1]].argmax()) for n in range(len(order))]
             runs[score].append({"incumbent_test_accuracy": columns.test[order[leaders]].tolist()})
     return runs
+
+
+def large_convolutions(graphs: Graphs) -> NDArray[np.int64]:
+    """`(n,)`: how many vertices of each graph carry a 3x3 convolution."""
+    codes = [code for code, name in enumerate(graphs.operations, FIRST_OPERATION) if "conv" in name and "3x3" in name]
+    count: NDArray[np.int64] = np.isin(graphs.labels, codes).sum(axis=1)
+    return count
 
 
 def summarise(runs: list[dict[str, Any]]) -> dict[str, Any]:
@@ -106,21 +119,24 @@ def draw(path: Path, methods: dict[str, Any], random: list[float], title: str) -
 def main() -> None:
     """Run all methods, report."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--table", default="cifar10", help="cifar10 or digits")
+    parser.add_argument("--space", default="nb101", help="nb101 or nb201")
+    parser.add_argument("--table", default="cifar10", help="one of the space's: cifar10, digits, cifar100")
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--folder", type=Path, default=Path("outputs/experiments/nb101_search"))
+    parser.add_argument("--folder", type=Path, default=Path("outputs/experiments"))
     arguments = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread a process
-    table, folder = arguments.table, arguments.folder / arguments.table
+    space, table = arguments.space, arguments.table
+    stem = f"{space}_search_{table}"
+    folder = arguments.folder / f"{space}_search" / table
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
     with ProcessPoolExecutor(arguments.workers, get_context("spawn")) as pool:
         jobs = {
             name: [
                 pool.submit(
                     run_one,
-                    [*overrides, f"table={table}", f"seed={seed}"],
+                    [*overrides, f"space={space}", f"table={table}", f"seed={seed}"],
                     folder / name.replace(" ", "_") / f"{seed}",
                 )
                 for seed in seeds
@@ -131,10 +147,10 @@ def main() -> None:
     first = runs["random search"][0]
     if any(run["measured_on"] != first["measured_on"] for some in runs.values() for run in some):
         raise SystemExit(f"error: {folder} holds runs on different tables: remove it")
-    methods = {name: summarise(some) for name, some in {**runs, **fixed_orders(table, seeds)}.items()}
+    methods = {name: summarise(some) for name, some in {**runs, **fixed_orders(space, table, seeds)}.items()}
     random = first["random_search_expected_test_accuracy"]
     report = {
-        "command": f"python -m experiments.nb101_search --table {table} --seeds {arguments.seeds}",
+        "command": f"python -m experiments.search --space {space} --table {table} --seeds {arguments.seeds}",
         "measured_on": first["measured_on"],
         "seeds": [seeds.start, seeds.stop - 1],
         "options": METHODS,
@@ -142,9 +158,9 @@ def main() -> None:
         "random_search_expected": {str(n): round(100 * random[n - 1], 4) for n in CHECKPOINTS},
     }
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"nb101_search_{table}.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    title = f"NAS-Bench-101 cells, table {table}, signal {first['measured_on']['signal']}, mean of {len(seeds)} seeds"
-    draw(RESULTS / f"nb101_search_{table}.png", methods, random, title)
+    (RESULTS / f"{stem}.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    title = f"{space}, table {table}, signal {first['measured_on']['signal']}, mean of {len(seeds)} seeds"
+    draw(RESULTS / f"{stem}.png", methods, random, title)
     print("| method |" + "".join(f" {n} |" for n in CHECKPOINTS) + " seconds a run |")
     print("|---|" + "---|" * len(CHECKPOINTS) + "---|")
     for name, method in methods.items():
