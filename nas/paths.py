@@ -17,6 +17,12 @@ def cache_folder() -> Path:
     return Path(named) if named else user_cache_path("nas")
 
 
+def table_folders() -> list[Path]:
+    """Where benchmark tables are looked for, in this order: `NAS_DATA_DIR`, the user's cache folder, this package."""
+    named = os.environ.get("NAS_DATA_DIR")
+    return [Path(folder) for folder in (named, cache_folder(), Path(__file__).parent / "data") if folder]
+
+
 def find_table(path: str | None, table: str, tables: Mapping[str, str]) -> tuple[str, Path]:
     """Find a benchmark table: `path` if given, else in `NAS_DATA_DIR`, the user's cache folder, or this package.
 
@@ -39,8 +45,7 @@ def find_table(path: str | None, table: str, tables: Mapping[str, str]) -> tuple
         names = [name for name, file in tables.items() if file == Path(path).name]
         names = names or [Path(path).name if table == "auto" else table]
         return table if table in names else names[0], Path(path)
-    named = os.environ.get("NAS_DATA_DIR")
-    folders = [Path(folder) for folder in (named, cache_folder(), Path(__file__).parent / "data") if folder]
+    folders = table_folders()
     wanted = {table: tables[table]} if table != "auto" else tables
     for name, file in wanted.items():
         for folder in folders:

@@ -35,7 +35,7 @@ def test_columns_are_read_back_as_the_same_cells() -> None:
         "test_acc_108": np.zeros(n),
         "val_row": np.arange(n),
         "val_acc_1run": np.zeros((n, 4)),
-        "params": np.ones(n),
+        "params": np.ones(n, dtype=np.int32),
     }
     md5 = np.array([list(bytes.fromhex(digest)) for digest in space().digests(archs)], dtype=np.uint8)
     read = space().table_columns({**columns, **rest, "train_time_108_1run": np.zeros(n), "md5": md5})

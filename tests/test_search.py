@@ -141,7 +141,10 @@ def test_another_configuration_in_the_same_folder_is_refused_with_the_differing_
     options = [*SMALL, "budget=60", "estimator.k=3", "seed=4", f"hydra.run.dir={finished}"]
     done = run_search(*options, cwd=finished.parent, **data)
     assert done.returncode == 1
-    assert "estimator.k (recorded None, now 3); seed (recorded 0, now 4)" in done.stderr
+    assert (
+        "estimator.k (recorded None, now 3); evaluator.seed (recorded 0, now 4); seed (recorded 0, now 4)"
+        in done.stderr
+    )
     assert len(done.stderr.strip().splitlines()) == 1
     assert (finished / "history.jsonl").read_bytes() == before
 
@@ -209,7 +212,7 @@ def test_what_cannot_change_a_result_may_change_between_two_parts_of_a_run(
         (["hydra.run.dir=damaged.npz/run"], "damaged.npz/run: Not a directory"),
         (["budgett=3"], "budgett is unknown, allowed: space, strategy, estimator, acquisition, evaluator, dataset"),
         (["+budgett=3"], "budgett is unknown, the options are space, strategy"),
-        (["space=nb999"], "space=nb999 is unknown, allowed: nb101"),
+        (["space=nb999"], "space=nb999 is unknown, allowed: custom, nb101, nb201"),
         (["experiment=nb101/magic"], "experiment=nb101/magic is unknown, allowed: nb101/bananas, nb101/emprox, "),
         (["experiment=rea"], "experiment=rea is unknown, allowed: nb101/bananas, nb101/emprox, "),
         (["estimator=magic"], "estimator=magic is unknown, allowed: bananas, emprox, "),

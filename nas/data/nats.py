@@ -23,6 +23,7 @@ from nas.errors import UserError
 FILE = "nasbench201.npz"
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 _DATASETS = {"cifar10": "cifar10", "cifar100": "cifar100", "imagenet16-120": "ImageNet16-120"}
+_MOST_EPOCHS = 1001
 _RUNS = 3  # at most, of any architecture
 _SUFFIX = ".pickle.pbz2"
 _META = "meta"
@@ -141,6 +142,8 @@ def _figures(results: dict[str, Any]) -> dict[str, NDArray[np.float64]]:
     """What the table has of one architecture: `(datasets,)`, and `(datasets, runs)` for those of every run."""
     figures: dict[str, NDArray[np.float64]] = {}
     for epochs, result in results.items():
+        if any(run.epochs not in range(1, _MOST_EPOCHS) for run in result.all_results.values()):
+            raise UserError(f"a training has not 1..{_MOST_EPOCHS - 1} epochs: is it another file?")
         runs = {part: np.full((len(_DATASETS), _RUNS), np.nan) for part in ("val_acc", "test_acc", "train_time")}
         for row, name in enumerate(_DATASETS.values()):
             # CIFAR-10 was trained twice: on half of the images to be validated on the others, and on all to be tested

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nas.paths import cache_folder
+from nas.paths import table_folders
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,5 @@ TABLES = (
 
 
 def found(file: str) -> Path | None:
-    """Where a table is: in `NAS_DATA_DIR`, the user's cache folder, or this package; None: nowhere."""
-    named = os.environ.get("NAS_DATA_DIR")
-    folders = [*([Path(named)] if named else []), cache_folder(), Path(__file__).parent]
-    return next((folder / file for folder in folders if (folder / file).is_file()), None)
+    """Where a search would find a table; None: nowhere."""
+    return next((folder / file for folder in table_folders() if (folder / file).is_file()), None)

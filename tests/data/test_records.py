@@ -95,7 +95,7 @@ def test_a_search_sees_one_run_or_the_mean(full: Path) -> None:
     arrays, archs = np.load(full), read_table(full, SPACE).columns.archs
     validation, seconds = arrays["final_validation_accuracy"], arrays["final_training_time"]
     for epochs, budget in ((None, 3), (108, 3), (12, 1)):
-        runs = TableEvaluator(SPACE, "auto", str(full), None, None, epochs, seed=3)
+        runs = TableEvaluator(SPACE, "auto", str(full), None, None, epochs=epochs, seed=3)
         assert runs.identity()["signal"] == "validation_run"
         assert runs.identity()["epochs"] == f"{epochs or 108}"
         seen = runs.evaluate(archs)
@@ -103,15 +103,15 @@ def test_a_search_sees_one_run_or_the_mean(full: Path) -> None:
         assert (validation[np.arange(len(archs)), budget, drawn] == seen.value).all()
         assert (seconds[np.arange(len(archs)), budget, drawn] == seen.cost).all()
         assert set(drawn) == {0, 1, 2}
-        mean = TableEvaluator(SPACE, "auto", str(full), "validation", None, epochs)
+        mean = TableEvaluator(SPACE, "auto", str(full), "validation", None, epochs=epochs)
         assert mean.evaluate(archs).value == pytest.approx(validation[:, budget].mean(axis=1))
         assert mean.evaluate(archs).cost == pytest.approx(seconds[:, budget].sum(axis=1))
         tested = arrays["final_test_accuracy"]
         assert runs.test(archs) == pytest.approx(tested[:, 3].mean(axis=1))  # of the longest training, always
-        shown = TableEvaluator(SPACE, "auto", str(full), "test_mean", None, epochs)
+        shown = TableEvaluator(SPACE, "auto", str(full), "test_mean", None, epochs=epochs)
         assert shown.evaluate(archs).value == pytest.approx(tested[:, budget].mean(axis=1))
     with pytest.raises(UserError, match=r"evaluator\.epochs is 50, but .* has 4, 12, 36, 108"):
-        TableEvaluator(SPACE, "auto", str(full), None, None, 50)
+        TableEvaluator(SPACE, "auto", str(full), None, None, epochs=50)
 
 
 def test_the_run_is_a_function_of_seed_and_cell(full: Path, tmp_path: Path) -> None:
