@@ -124,9 +124,11 @@ def _composed(group: str, *overrides: str) -> dict:
 
 def shrink(config: dict) -> None:
     """Make a part's encoders and training small."""
-    small = {"cells": 256, "epochs": 1, "device": "cpu"}
+    most = {"cells": 256, "epochs": 1}
     for name, value in config.items():
         if isinstance(value, dict):
             shrink(value)
-        elif value and name in small:
-            config[name] = small[name]
+        elif name in most and value:
+            config[name] = min(value, most[name])
+        elif name == "device":
+            config[name] = "cpu"

@@ -100,11 +100,9 @@ class EmProx(NetworkEstimator):
         self._known = keys, values, target, prior.noise, kriging
 
     def _predict(self, archs: Architectures, keys: Keys) -> Prediction:
-        if self._queried is None or not np.array_equal(self._queried[0], keys):
-            self._queried = keys, self.encoder.embed(archs)  # a search that ranks the whole space asks it every round
         assert self._known is not None
         known, values, target, noise, kriging = self._known
-        queries = self._queried[1]
+        queries = self._embedded(archs, keys)
         scores, variance = np.empty(len(queries)), np.empty(len(queries))
 
         def estimate(start: int) -> None:
@@ -123,3 +121,13 @@ class EmProx(NetworkEstimator):
         _, here, there = np.intersect1d(keys, known, assume_unique=True, return_indices=True)
         mean[here], std[here] = values[there], 0
         return Prediction(mean, std)
+
+    def _embedded(self, archs: Architectures, keys: Keys) -> NDArray[np.float32]:
+        """`(n, width)`: embeddings; of those asked for last time, or of some of them, no effort."""
+        if self._queried is not None:  # a search that ranks the whole space asks every round for all that is left
+            last, embedded = self._queried
+            rows = np.minimum(np.searchsorted(last, keys), len(last) - 1)
+            if np.array_equal(last[rows], keys):
+                return embedded if len(keys) == len(last) else embedded[rows]
+        self._queried = keys, self.encoder.embed(archs)
+        return self._queried[1]

@@ -168,7 +168,7 @@ def test_a_fit_depends_on_nothing_before_it_to_the_last_bit(space, cells) -> Non
     assert (ours.std == theirs.std).all()
 
 
-def test_a_query_like_the_last_is_not_embedded_again(space, cells) -> None:
+def test_a_query_within_the_last_is_not_embedded_again(space, cells) -> None:
     known, values, queries = cells
     encoder = Scaled(space)
     estimator = EmProx(space, encoder, **OPTIONS)
@@ -177,9 +177,11 @@ def test_a_query_like_the_last_is_not_embedded_again(space, cells) -> None:
     estimator.fit(known, values)
     encoder.embedded.clear()
     estimator.predict(queries)
+    part = estimator.predict(queries[5:20])
     assert encoder.embedded == []
-    estimator.predict(queries[1:])
-    assert encoder.embedded == [len(queries) - 1]
+    estimator.predict(np.concatenate([queries[1:], known[:3]]))
+    assert encoder.embedded == [len(queries) + 2]
+    assert estimator.predict(queries[5:20]).mean == pytest.approx(part.mean, abs=1e-6)
 
 
 def test_equal_values_are_estimated_as_that_value(space, cells) -> None:
