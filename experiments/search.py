@@ -21,6 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.graphs import FIRST_OPERATION, Graphs
+from nas.tables import Table
+from nas.types import Values
 
 METHODS = {
     "random search": ["experiment=nb101/random"],
@@ -30,7 +32,11 @@ METHODS = {
     "NPENAS": ["experiment=nb101/npenas"],
     "ridge, smart pool": ["experiment=nb101/emprox", "estimator=ridge"],
     "EmProx": ["experiment=nb101/emprox"],
+    "EmProx, batches of 10": ["experiment=nb101/emprox", "batch=10"],
+    "EmProx, batches of 10, random pool": ["experiment=nb101/emprox", "batch=10", "strategy/pool=random"],
+    "EmProx, batches of 10, full pool": ["experiment=nb101/emprox", "batch=10", "strategy/pool=full"],
 }
+POOLS = [name for name in METHODS if "batches" in name]  # compared with one another
 CHECKPOINTS = (50, 100, 150, 300)
 RESULTS = Path(__file__).parent / "results"
 
@@ -49,31 +55,39 @@ def within(budget: int) -> list[int]:
     return [n for n in CHECKPOINTS if n <= budget]
 
 
-def fixed_orders(space_name: str, table_name: str, seeds: range, budget: int) -> dict[str, list[dict[str, Any]]]:
-    """What is found by evaluating the cells in the order of a score, ties at random."""
-    from omegaconf import OmegaConf
-
-    from nas.config import build, config_folder
+def read(space_name: str, table_name: str) -> Table:
+    """The table that the runs look architectures up in."""
+    from nas.config import build, composed
     from nas.paths import find_table
     from nas.tables import read_table
-    from nas.types import Space
 
-    space: Space = build(OmegaConf.load(Path(config_folder()) / "space" / f"{space_name}.yaml"), "space")
-    table = read_table(find_table(None, table_name, space.tables)[1], space, name=table_name)
-    columns, signal = table.columns, next(iter(table.signals.values()))
+    space = build(composed([f"space={space_name}"])["space"], "space")
+    return read_table(find_table(None, table_name, space.tables)[1], space, name=table_name)
+
+
+def fixed_orders(table: Table, seeds: range, budget: int) -> dict[str, list[dict[str, Any]]]:
+    """What is found by evaluating the cells in the order of a score, ties at random."""
+    columns, space = table.columns, table.space
     scores = {
         "most parameters first": columns.parameters,
         "most 3x3 convolutions first": np.concatenate(
-            [large_convolutions(table.space.graphs(part)) for part in np.array_split(columns.archs, 50)]
+            [large_convolutions(space.graphs(part)) for part in np.array_split(columns.archs, 50)]
         ),
     }
     runs: dict[str, list[dict[str, Any]]] = {score: [] for score in scores}
-    for score, column in scores.items():
-        for seed in seeds:
-            ties = np.random.default_rng(seed).random(len(column))
+    for seed in seeds:
+        signal = next(iter(table.signals(None, seed).values())).value
+        ties = np.random.default_rng(seed).random(len(table))
+        for score, column in scores.items():
             order = np.lexsort((ties, -column))[:budget]
-            leaders = [int(signal[order[: n + 1]].argmax()) for n in range(len(order))]
-            runs[score].append({"incumbent_test_accuracy": columns.test[order[leaders]].tolist()})
+            leaders = order[[int(signal[order[: n + 1]].argmax()) for n in range(len(order))]]
+            runs[score].append(
+                {
+                    "incumbent_value": signal[leaders].tolist(),
+                    "incumbent_test_accuracy": columns.test[leaders].tolist(),
+                    "best_of_space": {"value": signal.max()},
+                }
+            )
     return runs
 
 
@@ -84,19 +98,34 @@ def large_convolutions(graphs: Graphs) -> NDArray[np.int64]:
     return count
 
 
-def summarise(runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """Mean test accuracy of the incumbent with its standard error, at each checkpoint and as a curve, in percent."""
+def summarise(runs: list[dict[str, Any]], population: Values | None) -> dict[str, Any]:
+    """Mean test accuracy of the incumbent with its standard error, at each checkpoint and as a curve, in percent.
+
+    The sample efficiency gain is that of the mean value, where all runs see the same values of the `population`.
+    """
+    from nas.metrics import sample_efficiency_gain
+
     curves = 100 * np.array([run["incumbent_test_accuracy"] for run in runs])
+    values = np.array([run["incumbent_value"] for run in runs])
     error = curves.std(axis=0, ddof=1) / np.sqrt(len(curves))
-    return {
+    best = np.array([run["best_of_space"]["value"] for run in runs])[:, None] == values
+    queries = np.where(best.any(axis=1), best.argmax(axis=1) + 1, np.inf)
+    checkpoints = within(curves.shape[1])
+    summary = {
         "runs": len(curves),
-        "mean": {str(n): round(float(curves[:, n - 1].mean()), 4) for n in within(curves.shape[1])},
-        "standard_error": {str(n): round(float(error[n - 1]), 4) for n in within(curves.shape[1])},
-        "found_the_best": float(np.mean([run.get("test_regret") == 0 for run in runs])),
-        "median_wall_seconds": float(np.median([sum(run.get("wall_seconds", {}).values()) for run in runs]).round(2)),
+        "mean": {str(n): round(float(curves[:, n - 1].mean()), 4) for n in checkpoints},
+        "standard_error": {str(n): round(float(error[n - 1]), 4) for n in checkpoints},
+        "found_the_best": float(np.isfinite(queries).mean()),
+        "median_queries_to_the_best": float(np.median(queries)) if np.isfinite(np.median(queries)) else None,
         "curve": curves.mean(axis=0).round(4).tolist(),
         "curve_standard_error": error.round(4).tolist(),
     }
+    if population is not None:
+        gains = {n: sample_efficiency_gain(population, values[:, n - 1].mean(keepdims=True), n) for n in checkpoints}
+        summary["sample_efficiency_gain"] = {str(n): round(float(gain[0]), 1) for n, gain in gains.items()}
+    if "wall_seconds" in runs[0]:
+        summary["median_wall_seconds"] = float(np.median([sum(run["wall_seconds"].values()) for run in runs]).round(2))
+    return summary
 
 
 def draw(path: Path, methods: dict[str, Any], random: list[float], title: str) -> None:
@@ -125,18 +154,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--space", default="nb101", help="nb101 or nb201")
     parser.add_argument("--table", default="cifar10", help="one of the space's: cifar10, digits, cifar100")
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS), metavar="NAME")
+    parser.add_argument(
+        "--methods", nargs="+", choices=METHODS, metavar="NAME", help="default: all but those that compare pools"
+    )
     parser.add_argument("--budget", type=int, default=150)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--folder", type=Path, default=Path("outputs/experiments"))
+    parser.add_argument(
+        "--report", help="name of the files under experiments/results; default: of space, table, budget"
+    )
     arguments = parser.parse_args()
+    arguments.methods = arguments.methods or [name for name in METHODS if name not in POOLS]
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread a process
     space, table = arguments.space, arguments.table
     budget, checkpoints = arguments.budget, within(arguments.budget)
-    stem = f"{space}_search_{table}_{budget}"
-    folder = arguments.folder / stem
+    folder = arguments.folder / f"{space}_search_{table}_{budget}"
+    stem = arguments.report or folder.name
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
     with ProcessPoolExecutor(arguments.workers, get_context("spawn")) as pool:
         jobs = {
@@ -154,7 +189,11 @@ def main() -> None:
     first = next(iter(runs.values()))[0]
     if any(run["measured_on"] != first["measured_on"] for some in runs.values() for run in some):
         raise SystemExit(f"error: {folder} holds runs on different tables: remove it")
-    methods = {name: summarise(some) for name, some in {**runs, **fixed_orders(space, table, seeds, budget)}.items()}
+    rows = read(space, table)
+    seen, again = (next(iter(rows.signals(None, seed).values())).value for seed in (0, 1))
+    shared = seen if np.array_equal(seen, again) else None  # not where it is drawn anew for each seed
+    runs |= fixed_orders(rows, seeds, budget)
+    methods = {name: summarise(some, shared) for name, some in runs.items()}
     random = first["random_search_expected_test_accuracy"]
     report = {
         "command": f"python -m experiments.search {' '.join(sys.argv[1:])}",
@@ -172,7 +211,7 @@ def main() -> None:
     print("|---|" + "---|" * len(checkpoints) + "---|")
     for name, method in methods.items():
         cells = (f" {method['mean'][str(n)]:.3f} ± {method['standard_error'][str(n)]:.3f} |" for n in checkpoints)
-        print(f"| {name} |" + "".join(cells) + f" {method['median_wall_seconds']} |")
+        print(f"| {name} |" + "".join(cells) + f" {method.get('median_wall_seconds', '')} |")
     print("| random search, exact expectation |" + "".join(f" {100 * random[n - 1]:.3f} |" for n in checkpoints) + " |")
 
 

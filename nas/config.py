@@ -34,7 +34,7 @@ class SearchConfig:
     seed: int = 0
     budget: int = 150
     initial: int = 20
-    pool: int = 300
+    pool: int = 1000
     batch: int = 1
     table: str = "auto"
     resume: str | None = None

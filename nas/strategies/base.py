@@ -12,14 +12,14 @@ from nas.errors import UserError
 from nas.types import Architectures, Keys, Proposal, Space, Values, top
 
 _ROUNDS = 4  # of drawing at random what `propose` does not supply, before the space is enumerated
-_LEAST = 64  # proposals made at once, since most may be known
 
 
 class ArchiveStrategy(ABC):
     """A strategy whose state is the list of all trials told so far; a subclass gives `propose`.
 
-    A subclass may also set how many `rounds` of proposing there are before what is missing is drawn at random, and
-    whether that is done (`fills`) or only where nothing at all is proposed.
+    A subclass may also set how many `rounds` of proposing there are before what is missing is drawn at random, whether
+    that is done (`fills`) or only where nothing at all is proposed, and the `least` proposals made at once, as most may
+    be known.
 
     Those that succeeded are in `_archs` `(n, genes)` and `_values` `(n,)`, oldest first.
 
@@ -29,6 +29,7 @@ class ArchiveStrategy(ABC):
 
     rounds = 4
     fills = True
+    least = 64
 
     def __init__(self, space: Space) -> None:
         self.space = space
@@ -58,7 +59,7 @@ class ArchiveStrategy(ABC):
         for make in [self.propose] * self.rounds + [self.random] * _ROUNDS + [self._rest]:
             if len(found) == n or (len(found) and not self.fills):
                 break
-            made = make(max(n, _LEAST), rng)
+            made = make(max(n, self.least), rng)
             keys = self.space.keys(made.archs)
             new = np.flatnonzero(is_new(keys, taken))[: n - len(found)]
             found = Proposal(

@@ -68,6 +68,7 @@ class SmartPool(ArchiveStrategy):
     """
 
     rounds = 1
+    least = 1  # its first proposals are all of one move
 
     def __init__(
         self,
