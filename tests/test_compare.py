@@ -230,9 +230,9 @@ def test_a_method_is_named_by_its_experiment_else_by_what_differs(sweep: Path, t
     write_run(tmp_path / "2", changed(good, pool=7))
     write_run(tmp_path / "3", changed(good, strategy={**good["config"]["strategy"], "population": 9}))
     assert methods(tmp_path) == {
-        "evolution + none, strategy.population=20, pool=300": [0, 1],
+        "evolution + none, strategy.population=20, pool=1000": [0, 1],
         "evolution + none, strategy.population=20, pool=7": [0],
-        "evolution + none, strategy.population=9, pool=300": [0],
+        "evolution + none, strategy.population=9, pool=1000": [0],
     }
     write_run(tmp_path / "4", {**changed(good, batch=2), "choices": {"experiment": "nb101/mine"}})
     assert methods(tmp_path)["nb101/mine"] == [0]
@@ -299,7 +299,7 @@ def test_a_run_records_how_it_was_chosen(tmp_path: Path, capsys) -> None:
     text = "# @package _global_\ndefaults:\n  - override /strategy: random\n  - override /estimator: none\npool: 20\n"
     (tmp_path / "options/experiment/mine.yaml").write_text(text)
     options = ["space.max_vertices=5", "budget=21", "hydra.run.dir=run"]
-    done = run_search("--config-dir=options", "+experiment=mine", *options, cwd=tmp_path)
+    done = run_search("--config-dir=options", "experiment=mine", *options, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert result(tmp_path / "run")["choices"]["experiment"] == "mine"
     (tmp_path / "run/result.json").unlink()

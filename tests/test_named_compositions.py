@@ -73,5 +73,5 @@ def test_a_sweep_over_compositions_records_each(tmp_path: Path, small_table: Pat
     assert done.returncode == 0, done.stderr
     records = [OmegaConf.load(path) for path in sorted((tmp_path / "sweep").glob("*/config.yaml"))]
     found = [(record.strategy["_target_"].rpartition(".")[2], record.seed, record.initial) for record in records]
-    strategies = ("RandomSearch", "RegularizedEvolution")
-    assert found == [(strategy, seed, 10) for strategy in strategies for seed in range(2)]
+    strategies = {"RandomSearch": 10, "RegularizedEvolution": 20}
+    assert found == [(strategy, seed, initial) for strategy, initial in strategies.items() for seed in range(2)]
