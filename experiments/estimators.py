@@ -167,11 +167,13 @@ def draw(path: Path, methods: dict[str, dict[str, Any]], title: str) -> None:
 
     figure = Figure(figsize=(7.4, 4.6), layout="constrained")
     axes = figure.add_subplot()
-    for name in sorted(methods, key=lambda name: -next(iter(methods[name].values()))["tau"]["mean"]):
+    best_first = sorted(methods, key=lambda name: -next(iter(methods[name].values()))["tau"]["mean"])
+    for place, name in enumerate(best_first):
         sizes = [int(size) for size in methods[name]]
         tau = [summary["tau"]["mean"] for summary in methods[name].values()]
         error = [summary["tau"]["standard_error"] or 0 for summary in methods[name].values()]
-        axes.errorbar(sizes, tau, error, marker="o", markersize=3, label=name)
+        style = "-" if place < 10 else "--"  # there are ten colours
+        axes.errorbar(sizes, tau, error, marker="o", markersize=3, label=name, linestyle=style)
     axes.set(xscale="log", xlabel="labelled cells", ylabel="Kendall tau with mean test accuracy")
     axes.set_title(title, fontsize="medium")
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
