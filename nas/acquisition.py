@@ -7,6 +7,7 @@ and missing scores (NaN) in their given order. `best` is the highest value known
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.random import Generator
@@ -18,6 +19,8 @@ from nas.types import Prediction, Values
 @dataclass(frozen=True)
 class Mean:
     """The estimate itself: no exploration but the estimator's errors."""
+
+    needs_std: ClassVar[bool] = False
 
     def __call__(self, prediction: Prediction, best: float, rng: Generator) -> Values:
         """`(n,)`: the means."""
@@ -35,6 +38,8 @@ class UpperConfidenceBound:
         UserError: `beta` is negative; when called, the estimator has no standard deviation.
     """
 
+    needs_std: ClassVar[bool] = True
+
     beta: float
 
     def __post_init__(self) -> None:
@@ -43,7 +48,7 @@ class UpperConfidenceBound:
 
     def __call__(self, prediction: Prediction, best: float, rng: Generator) -> Values:
         """`(n,)`: the bounds."""
-        return prediction.mean + self.beta * _std(prediction, "ucb")
+        return prediction.mean + self.beta * _std(prediction)
 
 
 @dataclass(frozen=True)
@@ -57,13 +62,15 @@ class ExpectedImprovement:
         UserError: when called, the estimator has no standard deviation.
     """
 
+    needs_std: ClassVar[bool] = True
+
     margin: float
 
     def __call__(self, prediction: Prediction, best: float, rng: Generator) -> Values:
         """`(n,)`: the expectations, at least 0."""
         from scipy.special import ndtr
 
-        std, gain = _std(prediction, "ei"), prediction.mean - best - self.margin
+        std, gain = _std(prediction), prediction.mean - best - self.margin
         z = np.divide(gain, std, out=np.copysign(np.full_like(gain, np.inf), gain), where=std > 0)
         scores: Values = std * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi) + gain * ndtr(z)
         return scores
@@ -77,15 +84,14 @@ class ThompsonSampling:
         UserError: when called, the estimator has no standard deviation.
     """
 
+    needs_std: ClassVar[bool] = True
+
     def __call__(self, prediction: Prediction, best: float, rng: Generator) -> Values:
         """`(n,)`: the draws."""
-        return rng.normal(prediction.mean, _std(prediction, "thompson"))
+        return rng.normal(prediction.mean, _std(prediction))
 
 
-def _std(prediction: Prediction, name: str) -> Values:
+def _std(prediction: Prediction) -> Values:
     if prediction.std is None:
-        raise UserError(
-            f"acquisition={name} needs standard deviations, which this estimator does not give: "
-            "choose acquisition=mean or another estimator"
-        )
+        raise UserError("this acquisition needs standard deviations, which the estimator does not give")
     return prediction.std

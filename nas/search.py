@@ -51,6 +51,11 @@ def run(config: SearchConfig, folder: Path, choices: Mapping[str, str] | None = 
         estimator = build(config.estimator, "estimator", space=space)
         strategy = build(config.strategy, "strategy", space=space, estimator=estimator, budget=config.budget)
         acquisition = build(config.acquisition, "acquisition")
+    if acquisition.needs_std and not estimator.gives_std:
+        raise UserError(
+            f"acquisition is {type(acquisition).__name__}, which needs standard deviations, "
+            f"but {type(estimator).__name__} gives none: choose acquisition=mean or another estimator"
+        )
     if config.budget > config.initial < estimator.min_trials:
         raise UserError(
             f"initial is {config.initial}, must be at least {estimator.min_trials}: "

@@ -217,6 +217,8 @@ class Estimator(Protocol):
 
     min_trials: int
     """How many known architectures `fit` needs."""
+    gives_std: bool
+    """Whether its predictions have standard deviations."""
 
     def prepare(self) -> None:
         """Do, once, what needs no values (such as training an encoder)."""
@@ -230,6 +232,9 @@ class Estimator(Protocol):
 
 class Acquisition(Protocol):
     """Says which candidates to evaluate, given their estimates; see `nas.acquisition`."""
+
+    needs_std: bool
+    """Whether it needs the standard deviations of the estimates."""
 
     def __call__(self, prediction: Prediction, best: float, rng: Generator) -> Values:
         """`(n,)`: the higher, the sooner; `best` is the highest value known."""

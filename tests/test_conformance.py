@@ -144,6 +144,7 @@ class TestEstimator:
         one, two = first.predict(cells[100:]), second.predict(cells[100:])
         assert one.mean.shape == (len(cells) - 100,)
         assert np.array_equal(one.mean, two.mean, equal_nan=True)
+        assert (one.std is not None) == first.gives_std
         assert one.std is None or (one.std >= 0).all()
         assert one.cost == 0
         assert len(first.predict(cells[:0]).mean) == 0

@@ -231,6 +231,10 @@ def test_what_cannot_change_a_result_may_change_between_two_parts_of_a_run(
         (["pool=4", "batch=5"], "pool is 4, must be at least 5 (batch)"),
         (["estimator.k=21"], "initial is 20, must be at least 21"),
         (["estimator.k=0"], "estimator.k is 0, must be at least 1"),
+        (
+            ["acquisition=ucb", "estimator=ridge"],
+            "acquisition is UpperConfidenceBound, which needs standard deviations",
+        ),
         (["strategy=evolution", "strategy.tournament=21"], "strategy.tournament is 21, must be 1..20"),
         (
             ["evaluator.path=nowhere.npz"],

@@ -19,6 +19,9 @@ class NetworkEstimator(ABC):
         min_trials: how many distinct known networks `fit` needs.
     """
 
+    gives_std = False
+    """Whether predictions have standard deviations; a subclass that gives them says so."""
+
     def __init__(self, space: Space, min_trials: int = 1) -> None:
         self.space = space
         self.min_trials = min_trials
@@ -69,7 +72,7 @@ class NetworkEstimator(ABC):
         if self._fitted is None:
             raise RuntimeError("predict() was called without calling fit()")
         if not len(archs):
-            return Prediction(np.empty(0))
+            return Prediction(np.empty(0), np.empty(0) if self.gives_std else None)
         keys, first, inverse = np.unique(self.space.keys(archs), return_index=True, return_inverse=True)
         with one_blas_thread():
             return self._predict(self.space.canonical(archs[first]), keys).take(inverse)

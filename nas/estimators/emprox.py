@@ -47,6 +47,8 @@ class EmProx(NetworkEstimator):
         UserError: a number is out of its range; from `fit`, fewer than `k` networks are known, or than 2.
     """
 
+    gives_std = True
+
     def __init__(
         self,
         space: Space,

@@ -41,6 +41,8 @@ class MLPEnsemble(NetworkEstimator):
         UserError: a number is out of its range.
     """
 
+    gives_std = True
+
     def __init__(
         self,
         space: Space,

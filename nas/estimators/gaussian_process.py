@@ -32,6 +32,8 @@ class GaussianProcess(NetworkEstimator):
         UserError: a number is out of its range.
     """
 
+    gives_std = True
+
     def __init__(self, space: Space, encoder: Encoder, length: float, linear: float, noise: float) -> None:
         for name, value, least in (("length", length, 0), ("noise", noise, 0)):
             if not value > least:

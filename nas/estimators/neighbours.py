@@ -32,6 +32,8 @@ class NearestNeighbours(NetworkEstimator):
         UserError: `k` or `power` is out of its range; from `fit`, fewer than `k` networks are known.
     """
 
+    gives_std = True
+
     def __init__(self, space: Space, encoder: Encoder, k: int, power: float) -> None:
         if k < 1:
             raise UserError(f"estimator.k is {k}, must be at least 1")

@@ -15,6 +15,7 @@ class NoEstimator:
     """
 
     min_trials = 0
+    gives_std = False
 
     def __init__(self, space: Space) -> None:
         pass
