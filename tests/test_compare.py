@@ -247,6 +247,14 @@ def test_where_a_table_lay_makes_no_other_method(sweep: Path, tmp_path: Path) ->
     assert methods(sweep / "0", write_run(tmp_path / "moved", other)) == {"random + none": [0, 5]}
 
 
+def test_an_estimator_seeded_with_the_run_makes_no_other_method(sweep: Path, tmp_path: Path) -> None:
+    good = result(sweep / "0")
+    for seed in (0, 1):
+        estimator = {"_target_": "nas.estimators.Bananas", "seed": seed}
+        write_run(tmp_path / f"{seed}", {**changed(good, seed=seed, estimator=estimator), "seed": seed})
+    assert methods(tmp_path) == {"random + none": [0, 1]}
+
+
 def test_a_repetition_counts_once_and_a_contradiction_is_refused(sweep: Path, tmp_path: Path, capsys) -> None:
     good = result(sweep / "0")
     folder = write_run(tmp_path / "again", good)
