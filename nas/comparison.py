@@ -16,7 +16,7 @@ from nas.types import Values
 
 MEASURES = ("value", "test_accuracy")
 _RESAMPLES = 2000
-_ROUNDING = 1e-7  # of accuracies that a table holds in 32 bits
+_ROUNDING = 1e-7  # of values that a table holds in 32 bits, relative where they are above 1
 
 
 def compare(
@@ -81,7 +81,7 @@ def time_to(value: NDArray[np.float64], level: float) -> dict[str, float | None]
     """
     from scipy.stats import CensoredData, ecdf
 
-    level -= _ROUNDING
+    level -= _ROUNDING * max(1.0, abs(level))
     reached = value[:, -1] >= level
     budget = value.shape[1]
     needed = np.where(reached, (value >= level).argmax(axis=1) + 1, budget).astype(np.float64)
