@@ -15,8 +15,9 @@ from nas.comparison_plots import costs_known, draw_comparison
 from nas.comparison_report import html, print_tables
 from nas.errors import UserError
 from nas.history import write_whole
+from nas.objective import Objective
 from nas.runs import Run, by_method, check_comparable, read_runs
-from nas.types import Reference, Values
+from nas.types import Values
 
 _AT = (50, 100, 150, 300)
 
@@ -93,10 +94,12 @@ def whole_space(runs: list[Run]) -> Values:
         raise UserError("the signal was drawn anew for each seed")
     # What the run recorded of its table (name, signal, digest) goes before what it was asked for.
     options = {key: run.measured_on.get(key, value) for key, value in run.config["evaluator"].items()}
-    evaluator = build(options, "evaluator", space=build(run.config["space"], "space"))
+    objective: Objective = build(run.config["objective"], "objective")
+    evaluator = objective.restrict(build(options, "evaluator", space=build(run.config["space"], "space")))
     if (found := evaluator.identity()) != run.measured_on:
         raise UserError(f"the table at hand is another than the run's: {found}")
-    reference: Reference = evaluator.reference()
+    reference = evaluator.reference()
+    assert reference is not None  # as it was for the run, which knew the best of the space
     return reference.signal
 
 

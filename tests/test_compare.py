@@ -217,6 +217,16 @@ def test_the_gain_is_left_out_with_the_reason_where_the_table_is_not_at_hand(
     assert "expected " + result(sweep / "0")["measured_on"]["sha256"] in compared(capsys, sweep)["omitted"][0]
 
 
+def test_the_gain_under_constraints_is_over_random_search_under_them(tmp_path: Path, capsys) -> None:
+    options = ["space.max_vertices=5", "strategy=random", "estimator=none", "budget=21", "hydra.run.dir=run"]
+    done = run_search(*options, 'objective.constraints={params: "<200"}', cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = compared(capsys, tmp_path)
+    best, expected = found["methods"][0]["value"]["21"]["mean"], result(tmp_path / "run")["random_search_expected_value"]
+    assert found["methods"][0]["gain"]["21"]["gain"] > 0
+    assert (found["methods"][0]["gain"]["21"]["gain"] <= 1) == (best <= expected[-1])
+
+
 def methods(*folders: Path) -> dict[str, list[int]]:
     named, _ = by_method(read_runs(folders)[0])
     return {name: [run.seed for run in runs] for name, runs in named.items()}
@@ -238,6 +248,24 @@ def test_a_method_is_named_by_its_experiment_else_by_what_differs(sweep: Path, t
     assert methods(tmp_path)["nb101/mine"] == [0]
     write_run(tmp_path / "5", {**changed(good, pool=8), "choices": {}})
     assert methods(tmp_path)["RegularizedEvolution + NoEstimator"] == [0]
+
+
+def test_an_experiment_with_another_choice_is_named_so(sweep: Path, tmp_path: Path) -> None:
+    good = result(sweep / "0")
+    own = {"strategy": "bayesian", "estimator": "emprox", "acquisition": "mean"}
+    for name, choices in {
+        "0": {"experiment": "nb101/emprox", **own},
+        "1": {"experiment": "nb101/emprox", **own, "estimator": "ridge"},
+        "2": {"experiment": "unknown/mine", **own},
+        "3": {"experiment": "unknown/mine", **own, "acquisition": "ucb"},
+    }.items():
+        write_run(tmp_path / name, {**changed(good, pool=int(name) + 1), "choices": choices})
+    assert list(methods(tmp_path)) == [
+        "nb101/emprox",
+        "nb101/emprox + ridge",
+        "unknown/mine, acquisition=mean",
+        "unknown/mine, acquisition=ucb",
+    ]
 
 
 def test_where_a_table_lay_makes_no_other_method(sweep: Path, tmp_path: Path) -> None:
