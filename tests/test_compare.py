@@ -222,7 +222,10 @@ def test_the_gain_under_constraints_is_over_random_search_under_them(tmp_path: P
     done = run_search(*options, 'objective.constraints={params: "<200"}', cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     found = compared(capsys, tmp_path)
-    best, expected = found["methods"][0]["value"]["21"]["mean"], result(tmp_path / "run")["random_search_expected_value"]
+    best, expected = (
+        found["methods"][0]["value"]["21"]["mean"],
+        result(tmp_path / "run")["random_search_expected_value"],
+    )
     assert found["methods"][0]["gain"]["21"]["gain"] > 0
     assert (found["methods"][0]["gain"]["21"]["gain"] <= 1) == (best <= expected[-1])
 
@@ -240,9 +243,9 @@ def test_a_method_is_named_by_its_experiment_else_by_what_differs(sweep: Path, t
     write_run(tmp_path / "2", changed(good, pool=7))
     write_run(tmp_path / "3", changed(good, strategy={**good["config"]["strategy"], "population": 9}))
     assert methods(tmp_path) == {
-        "evolution + none, strategy.population=20, pool=300": [0, 1],
+        "evolution + none, strategy.population=20, pool=1000": [0, 1],
         "evolution + none, strategy.population=20, pool=7": [0],
-        "evolution + none, strategy.population=9, pool=300": [0],
+        "evolution + none, strategy.population=9, pool=1000": [0],
     }
     write_run(tmp_path / "4", {**changed(good, batch=2), "choices": {"experiment": "nb101/mine"}})
     assert methods(tmp_path)["nb101/mine"] == [0]
@@ -299,18 +302,37 @@ def test_regret_is_to_the_best_that_each_run_could_see(sweep: Path, tmp_path: Pa
     """As with a signal that is drawn anew for each seed."""
     good = result(sweep / "0")
     for seed in (0, 1):
-        shifted = [value - 0.1 * seed for value in good["incumbent_value"]]
+        names = ("incumbent_value", "random_search_expected_value")
+        shifted = {name: [value - 0.1 * seed for value in good[name]] for name in names}
         best = {**good["best_of_space"], "value": good["best_of_space"]["value"] - 0.1 * seed}
         config = {**good["config"], "seed": seed, "evaluator": {**good["config"]["evaluator"], "seed": seed}}
         write_run(
             tmp_path / f"{seed}",
-            {**good, "config": config, "seed": seed, "incumbent_value": shifted, "best_of_space": best},
+            {**good, **shifted, "config": config, "seed": seed, "best_of_space": best},
         )
     comparison, named = run([tmp_path], None, [])
     assert comparison["omitted"][0] == "no sample efficiency gain: the signal was drawn anew for each seed"
-    axes = draw_comparison(named, ["value"], "mean").axes[1]
+    figure = draw_comparison(named, {"value": 100}, "mean")
+    axes = figure.axes[1]
     regret = 100 * (good["best_of_space"]["value"] - np.array(good["incumbent_value"]))
     assert axes.lines[0].get_ydata() == pytest.approx(regret)
+    random = 100 * (np.array(good["random_search_expected_value"]) - 0.05)  # the mean of both seeds
+    assert figure.axes[0].lines[1].get_ydata() == pytest.approx(random)
+
+
+def test_values_that_are_no_accuracies_are_shown_as_they_are(sweep: Path, tmp_path: Path, capsys) -> None:
+    good = result(sweep / "0")
+    curves = {name: numbers for name, numbers in good.items() if name.startswith(("incumbent", "random_search"))}
+    latency = {name: [20 * number - 40 for number in numbers] for name, numbers in curves.items()}
+    write_run(tmp_path / "a", {**good, **latency, "best_of_space": {"value": -20.0, "test_accuracy": -20.0}})
+    assert main([str(tmp_path), "--level", "-30", "--out", str(tmp_path / "report")]) == 0
+    shown = capsys.readouterr().out
+    assert "percent" not in shown
+    assert f"{latency['incumbent_value'][-1]:.6g}" in shown
+    found = json.loads((tmp_path / "report/comparison.json").read_text())
+    assert list(found["methods"][0]["queries_to"]) == ["-30"]
+    assert main([str(tmp_path), "--level", "nan"]) == 1
+    assert "--level is nan, must be a finite number" in capsys.readouterr().err
 
 
 def test_what_is_unknown_is_left_blank(sweep: Path, tmp_path: Path, capsys) -> None:
