@@ -15,10 +15,12 @@ from nas.comparison_plots import costs_known, draw_comparison
 from nas.comparison_report import html, print_tables
 from nas.errors import UserError
 from nas.history import write_whole
+from nas.objective import Objective
 from nas.runs import Run, by_method, check_comparable, read_runs
-from nas.types import Reference, Values
+from nas.types import Values
 
 _AT = (50, 100, 150, 300)
+_LEVEL = "values to be reached, in percent where all values are within 0..1, as accuracies are"
 
 
 def run(
@@ -29,7 +31,7 @@ def run(
     Args:
         folders: of runs, or with runs somewhere below them.
         at: numbers of evaluations to tell of; None: 50, 100, 150, 300 and the budget.
-        levels: values, in percent, the time to which is to be told.
+        levels: values, in percent where values are within 0..1, the time to which is to be told.
         seed: of the bootstrap.
 
     Returns:
@@ -45,9 +47,13 @@ def run(
     for n in at or []:
         if not 1 <= n <= budget:
             raise UserError(f"--at is {n}, must be 1..{budget}: the budget of these runs")
+    measures = _measures(runs)
+    scale = measures["scales"]["value"]
     for level in levels:
-        if not 0 < level <= 100:
+        if scale == 100 and not 0 < level <= 100:
             raise UserError(f"--level is {level:g}, must be a percentage above 0, at most 100")
+        if not np.isfinite(level):
+            raise UserError(f"--level is {level:g}, must be a finite number")
     omitted = []
     population = None
     try:
@@ -57,12 +63,12 @@ def run(
     if not costs_known(methods):
         omitted.append("no figure against cost: the training seconds of some evaluations are unknown")
     shown_at = sorted({*(at or [n for n in _AT if n < budget]), budget})
-    found = compare(methods, shown_at, [level / 100 for level in levels], population, np.random.default_rng(seed))
+    found = compare(methods, shown_at, [level / scale for level in levels], population, np.random.default_rng(seed))
     comparison = {
         "measured_on": {key: value for key, value in runs[0].measured_on.items() if key != "seed"},
         "budget": budget,
         "at": shown_at,
-        **_measures(runs),
+        **measures,
         **found,
         "omitted": omitted,
         "left_out": [*left_out, *repeated],
@@ -73,9 +79,18 @@ def run(
 def _measures(runs: list[Run]) -> dict[str, Any]:
     """What to show: a measure that all runs have, and once where the signal is the test accuracy itself."""
     known = [measure for measure in MEASURES if all(np.isfinite(getattr(run, measure)[-1]) for run in runs)]
+    notes: dict[str, str] = {}
     if "test_accuracy" in known and all(np.array_equal(run.value, run.test_accuracy, equal_nan=True) for run in runs):
-        return {"measures": ["value"], "notes": {"value": " The signal is the test accuracy itself."}}
-    return {"measures": known, "notes": {}}
+        known, notes = ["value"], {"value": " The signal is the test accuracy itself."}
+    return {"measures": known, "notes": notes, "scales": {measure: _scale(runs, measure) for measure in known}}
+
+
+def _scale(runs: list[Run], measure: str) -> int:
+    """100, to show in percent what lies within 0..1, as accuracies do; 1 for anything else."""
+    best = [run.best_of_space[measure] for run in runs if run.best_of_space is not None]
+    numbers = np.concatenate([best, *(getattr(run, measure) for run in runs)])
+    numbers = numbers[np.isfinite(numbers)]
+    return 100 if ((numbers >= 0) & (numbers <= 1)).all() else 1
 
 
 def whole_space(runs: list[Run]) -> Values:
@@ -93,10 +108,12 @@ def whole_space(runs: list[Run]) -> Values:
         raise UserError("the signal was drawn anew for each seed")
     # What the run recorded of its table (name, signal, digest) goes before what it was asked for.
     options = {key: run.measured_on.get(key, value) for key, value in run.config["evaluator"].items()}
-    evaluator = build(options, "evaluator", space=build(run.config["space"], "space"))
+    objective: Objective = build(run.config["objective"], "objective")
+    evaluator = objective.restrict(build(options, "evaluator", space=build(run.config["space"], "space")))
     if (found := evaluator.identity()) != run.measured_on:
         raise UserError(f"the table at hand is another than the run's: {found}")
-    reference: Reference = evaluator.reference()
+    reference = evaluator.reference()
+    assert reference is not None  # as it was for the run, which knew the best of the space
     return reference.signal
 
 
@@ -105,7 +122,7 @@ def main(given: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m nas.compare", description="Compare methods by their runs.")
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="a run, or a folder with runs below it")
     parser.add_argument("--at", nargs="+", type=int, metavar="N", help="evaluations to tell of (50 100 150 300)")
-    parser.add_argument("--level", nargs="+", type=float, default=[], metavar="PERCENT", help="values to be reached")
+    parser.add_argument("--level", nargs="+", type=float, default=[], metavar="VALUE", help=_LEVEL)
     parser.add_argument("--curve", choices=("mean", "median"), default="mean", help="what the figure shows")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="write comparison.html, .json and .png there")
     parser.add_argument("--json", action="store_true", help="print the comparison as JSON instead of tables")
@@ -115,7 +132,7 @@ def main(given: list[str] | None = None) -> int:
         text = json.dumps(comparison, indent=1, allow_nan=False) + "\n"
         if arguments.out is not None:
             arguments.out.mkdir(parents=True, exist_ok=True)
-            figure = draw_comparison(methods, comparison["measures"], arguments.curve)
+            figure = draw_comparison(methods, comparison["scales"], arguments.curve)
             figure.savefig(arguments.out / "comparison.png", dpi=120)
             write_whole(arguments.out / "comparison.html", html(comparison, figure))
             write_whole(arguments.out / "comparison.json", text)

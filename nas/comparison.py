@@ -16,7 +16,7 @@ from nas.types import Values
 
 MEASURES = ("value", "test_accuracy")
 _RESAMPLES = 2000
-_ROUNDING = 1e-7  # of accuracies that a table holds in 32 bits
+_ROUNDING = 1e-7  # of values that a table holds in 32 bits, relative where they are above 1
 
 
 def compare(
@@ -27,7 +27,7 @@ def compare(
     Args:
         methods: runs by method, each method's by seed; at least one run each.
         at: numbers of evaluations, each in 1..budget, the last being the budget.
-        levels: values, 0..1, the time to which is told.
+        levels: values the time to which is told.
         population: `(N,)` the value of every architecture, for the sample efficiency gain, or None.
         rng: for the bootstrap.
 
@@ -51,7 +51,7 @@ def summarise(
     for measure in MEASURES:
         column = np.array([getattr(run, measure) for run in runs])
         summary[measure] = {str(n): mean_and_error(column[:, n - 1]) for n in at}
-    summary["queries_to"] = {f"{level:g}": time_to(value, level) for level in levels}
+    summary["queries_to"] = {f"{level:.10g}": time_to(value, level) for level in levels}
     summary["gain"] = None if population is None else {str(n): gain(value[:, n - 1], n, population, rng) for n in at}
     timed = [run.seconds for run in runs if run.seconds is not None]
     phases = dict.fromkeys(phase for seconds in timed for phase in seconds)
@@ -81,7 +81,7 @@ def time_to(value: NDArray[np.float64], level: float) -> dict[str, float | None]
     """
     from scipy.stats import CensoredData, ecdf
 
-    level -= _ROUNDING
+    level -= _ROUNDING * max(1.0, abs(level))
     reached = value[:, -1] >= level
     budget = value.shape[1]
     needed = np.where(reached, (value >= level).argmax(axis=1) + 1, budget).astype(np.float64)

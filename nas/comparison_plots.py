@@ -15,31 +15,31 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Matrix = NDArray[np.float64]
-_LABELS = {"value": "best {signal} so far (%)", "test_accuracy": "test accuracy of the best by {signal} (%)"}
-_REGRETS = {"value": "regret in {signal} (points)", "test_accuracy": "regret in test accuracy (points)"}
+_LABELS = {"value": "best {signal} so far", "test_accuracy": "test accuracy of the best by {signal}"}
+_REGRETS = {"value": "regret in {signal}", "test_accuracy": "regret in test accuracy"}
 _STYLES = ("-", "--", ":", "-.")
 _SECONDS = 200  # points on the axis of costs
 
 
-def draw_comparison(methods: dict[str, list[Run]], measures: list[str], centre: str) -> Figure:
+def draw_comparison(methods: dict[str, list[Run]], scales: dict[str, int], centre: str) -> Figure:
     """Draw each measure and its regret, against evaluations and, where every run tells its costs, against those.
 
     Args:
         methods: runs by method.
-        measures: `value`, `test_accuracy` or both: those that all runs have.
+        scales: for `value`, `test_accuracy` or both, those that all runs have: 100 to draw it in percent, else 1.
         centre: `mean`, with a band of one standard error, or `median`, with one from quartile to quartile.
     """
     from matplotlib.figure import Figure
 
     first = next(iter(methods.values()))[0]
     costed = costs_known(methods)
-    rows = [(measure, regret) for measure in measures for regret in (False, True) if not regret or first.best_of_space]
+    rows = [(measure, regret) for measure in scales for regret in (False, True) if not regret or first.best_of_space]
     columns = 2 if costed else 1
     figure = Figure(figsize=(7.2 * columns, 4 * len(rows) + 0.3 * len(methods) / columns), layout="constrained")
     grid = figure.subplots(len(rows), columns, squeeze=False)
     for (measure, regret), places in zip(rows, grid, strict=True):
         for axes, against_cost in zip(places, (False, True), strict=False):
-            _draw(axes, methods, measure, centre, regret=regret, against_cost=against_cost)
+            _draw(axes, methods, measure, scales[measure], centre, regret=regret, against_cost=against_cost)
     handles, labels = grid[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize="small")
     return figure
@@ -51,7 +51,14 @@ def costs_known(methods: dict[str, list[Run]]) -> bool:
 
 
 def _draw(
-    axes: Axes, methods: dict[str, list[Run]], measure: str, centre: str, *, regret: bool, against_cost: bool
+    axes: Axes,
+    methods: dict[str, list[Run]],
+    measure: str,
+    scale: int,
+    centre: str,
+    *,
+    regret: bool,
+    against_cost: bool,
 ) -> None:
     first = next(iter(methods.values()))[0]
     shown, ends = [], []
@@ -62,19 +69,22 @@ def _draw(
             x, matrix = by_cost(np.array([run.cost for run in runs]), matrix)
         middle, low, high = band(matrix, centre)
         style: dict[str, Any] = {"color": f"C{place % 10}", "linestyle": _STYLES[place // 10 % len(_STYLES)]}
-        axes.plot(x, 100 * middle, label=name, drawstyle="steps-post", **style)
-        axes.fill_between(x, 100 * low, 100 * high, color=style["color"], alpha=0.15, linewidth=0, step="post")
-        shown.append(100 * np.concatenate([curve[len(curve) // 20 :] for curve in (middle, low, high)]))
+        axes.plot(x, scale * middle, label=name, drawstyle="steps-post", **style)
+        axes.fill_between(x, scale * low, scale * high, color=style["color"], alpha=0.15, linewidth=0, step="post")
+        shown.append(scale * np.concatenate([curve[len(curve) // 20 :] for curve in (middle, low, high)]))
         ends.append(x[-1])
     random = f"random_{measure}"
-    if not against_cost and np.isfinite(getattr(first, random)).all():
-        curve = 100 * (_regret(first, measure, random) if regret else getattr(first, random))
+    drawn = {run.seed: run for runs in methods.values() for run in runs}.values()  # the signal may be another by seed
+    if not against_cost and all(np.isfinite(getattr(run, random)).all() for run in drawn):
+        curves = [_regret(run, measure, random) if regret else getattr(run, random) for run in drawn]
+        curve = scale * np.mean(curves, axis=0)
         label = "random search, exact expectation"
         axes.plot(np.arange(1, len(curve) + 1), curve, color="black", linestyle=(0, (1, 1)), linewidth=1, label=label)
         shown.append(curve[len(curve) // 20 :])
     _limits(axes, np.concatenate(shown), log=regret)
     label = (_REGRETS if regret else _LABELS)[measure]
-    axes.set_ylabel(label.format(signal=first.measured_on.get("signal", "value")))
+    unit = "" if scale == 1 else " (points)" if regret else " (%)"
+    axes.set_ylabel(label.format(signal=first.measured_on.get("signal", "value")) + unit)
     axes.set_xlabel("training seconds of what was evaluated" if against_cost else "evaluations")
     axes.set_xlim(0, max(ends))
     axes.grid(alpha=0.3)

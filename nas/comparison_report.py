@@ -45,14 +45,16 @@ def tables(comparison: dict[str, Any]) -> list[Table]:
     methods = comparison["methods"]
     told = []
     titles = {
-        "value": f"Best {signal} so far, percent",
-        "test_accuracy": f"Test accuracy of the best by {signal} so far, percent",
+        "value": f"Best {signal} so far",
+        "test_accuracy": f"Test accuracy of the best by {signal} so far",
     }
+    scales = comparison["scales"]
+    titles = {measure: titles[measure] + (", percent" if scales[measure] == 100 else "") for measure in scales}
     for measure in comparison["measures"]:
         note = f"Mean ± standard error after so many evaluations.{comparison['notes'].get(measure, '')}"
         header = ["method", "runs", *(str(n) for n in comparison["at"])]
         rows = [
-            [one["method"], str(one["runs"]), *(_percent(one[measure][str(n)]) for n in comparison["at"])]
+            [one["method"], str(one["runs"]), *(_mean(one[measure][str(n)], scales[measure]) for n in comparison["at"])]
             for one in methods
         ]
         told.append(Table(titles[measure], note, header, rows))
@@ -61,7 +63,8 @@ def tables(comparison: dict[str, Any]) -> list[Table]:
             "Runs that reached it; median of the Kaplan-Meier estimate (runs that did not are censored at the budget); "
             "mean ± standard error of the evaluations until the level or the budget."
         )
-        header = ["method", *(f"{100 * float(level):g} %" for level in levels)]
+        unit = " %" if scales["value"] == 100 else ""
+        header = ["method", *(f"{scales['value'] * float(level):.10g}{unit}" for level in levels)]
         rows = [
             [
                 one["method"],
@@ -84,15 +87,19 @@ def tables(comparison: dict[str, Any]) -> list[Table]:
         note = "Mean of the runs that were not resumed."
         told.append(Table("Wall seconds of a run, by phase", note, ["method", *phases, "total"], rows))
     for measure in comparison["measures"] if len(methods) > 1 else []:
-        told.append(_pairs(comparison["tests"][measure], titles[measure], comparison["budget"]))
+        told.append(_pairs(comparison["tests"][measure], titles[measure], scales[measure], comparison["budget"]))
     return told
 
 
-def _percent(told: dict[str, float | None]) -> str:
+def _number(number: float, scale: int, sign: str = "") -> str:
+    return f"{100 * number:{sign}.3f}" if scale == 100 else f"{number:{sign}.6g}"
+
+
+def _mean(told: dict[str, float | None], scale: int) -> str:
     if told["mean"] is None:
         return "-"
-    error = "" if told["standard_error"] is None else f" ± {100 * told['standard_error']:.3f}"
-    return f"{100 * told['mean']:.3f}{error}"
+    error = "" if told["standard_error"] is None else f" ± {_number(told['standard_error'], scale)}"
+    return f"{_number(told['mean'], scale)}{error}"
 
 
 def _time_to(told: dict[str, float | None], runs: int, budget: int) -> str:
@@ -115,7 +122,7 @@ def _seconds(one: dict[str, Any], phases: list[str]) -> list[str]:
     return [one["method"], *(f"{seconds.get(phase, 0.0):.2f}" for phase in phases), f"{sum(seconds.values()):.2f}"]
 
 
-def _pairs(tests: list[dict[str, Any]], title: str, budget: int) -> Table:
+def _pairs(tests: list[dict[str, Any]], title: str, scale: int, budget: int) -> Table:
     note = (
         f"After {budget} evaluations, by seed; Wilcoxon's signed-rank test, two-sided, corrected for all {len(tests)} "
         f"pairs (Holm)."
@@ -126,7 +133,7 @@ def _pairs(tests: list[dict[str, Any]], title: str, budget: int) -> Table:
             test["first"],
             test["second"],
             *(str(test[key]) for key in ("seeds", "better", "worse")),
-            "-" if test["mean_difference"] is None else f"{100 * test['mean_difference']:+.3f}",
+            "-" if test["mean_difference"] is None else _number(test["mean_difference"], scale, "+"),
             *("-" if test[key] is None else f"{test[key]:.2g}" for key in ("p", "p_holm")),
         ]
         for test in tests

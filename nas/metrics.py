@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from nas.types import Values
 
-_ROUNDING = 1e-10  # of expected values, all near 1
+_ROUNDING = 1e-10  # of expected values, relative to the best where that is above 1
 
 
 def incumbents(values: Values) -> Values:
@@ -70,7 +70,8 @@ def queries_of_random(population: Values, levels: Values) -> NDArray[np.int64]:
 
     values, count = np.unique(population, return_counts=True)
     size, best = len(population), float(values[-1])
-    for level in levels[~(levels <= best + _ROUNDING)][:1]:
+    rounding = _ROUNDING * max(1.0, abs(best))
+    for level in levels[~(levels <= best + rounding)][:1]:
         raise ValueError(f"level is {level}, must be at most {best}, the best value of the space")
     gaps, below = np.diff(values), np.cumsum(count)[:-1].astype(np.float64)
 
@@ -81,7 +82,7 @@ def queries_of_random(population: Values, levels: Values) -> NDArray[np.int64]:
         return best - float(np.exp(log_probability) @ gaps[enough])
 
     numbers = range(1, size + 1)
-    found = [numbers[bisect_left(numbers, float(level) - _ROUNDING, key=expected_best)] for level in levels]
+    found = [numbers[bisect_left(numbers, float(level) - rounding, key=expected_best)] for level in levels]
     return np.array(found, dtype=np.int64)
 
 

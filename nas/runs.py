@@ -7,6 +7,7 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ import numpy as np
 
 from nas.errors import UserError
 from nas.types import Values
+
+_GROUPS = ("strategy", "estimator", "acquisition")  # that make a method
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,8 +175,9 @@ def _named(runs: list[Run]) -> str:
 def by_method(runs: list[Run]) -> tuple[dict[str, list[Run]], list[str]]:
     """Group runs whose options differ in the seed only, and name each group by what it is.
 
-    The name is the `experiment` it was started with, else its strategy and estimator; methods that share that also tell
-    the options in which they differ.
+    The name is the `experiment` it was started with and the choices that are not the experiment's own, else its
+    strategy and estimator; methods that share that also tell the choices in which they differ, and those that still
+    share all of it the options in which they differ.
 
     Returns:
         Runs by method, ordered by seed, each seed once; and a line for each repetition that was left out.
@@ -191,26 +195,22 @@ def by_method(runs: list[Run]) -> tuple[dict[str, list[Run]], list[str]]:
     left_out: list[str] = []
     for key, group in groups.items():
         groups[key] = _each_seed_once(group, left_out)
-    same_base: dict[str, list[str]] = defaultdict(list)
-    for key, group in groups.items():
-        same_base[_base(group)].append(key)
-    named: dict[str, list[Run]] = {}
-    for base, keys in same_base.items():
-        every = dict.fromkeys(name for key in keys for name in options[key])
-        telling = [name for name in every if len({repr(options[key].get(name, "")) for key in keys}) > 1]
-        for key in keys:
-            told = [f"{name.removesuffix('._target_')}={_short(options[key], name)}" for name in telling]
-            named[", ".join([base, *told])] = groups[key]
+    names = {key: _base(_named_run(group)) for key, group in groups.items()}
+    names = _told_apart(names, {key: _choices(_named_run(group)) for key, group in groups.items()})
+    names = _told_apart(names, options)
+    named = {names[key]: group for key, group in groups.items()}
     return named, left_out
 
 
 def _method(run: Run) -> dict[str, Any]:
-    """The options without the seed, and without what `measured_on` tells or what cannot change the outcome."""
+    """The options without the seeds, and without what `measured_on` tells or what cannot change the outcome."""
     kept = {key: value for key, value in run.config.items() if key not in ("seed", "table", "dataset", "executor")}
     evaluator = dict(kept.pop("evaluator", None) or {})
     told = {"path", "seed", *run.measured_on}
     beside = {key: value for key, value in evaluator.items() if key not in told}
-    return {**kept, "evaluator": beside}
+    # Some estimators are seeded with the run's seed, which the record has in place of the reference to it.
+    estimator = {key: value for key, value in (kept.pop("estimator", None) or {}).items() if key != "seed"}
+    return {**kept, "evaluator": beside, "estimator": estimator}
 
 
 def _leaves(node: Any, name: str = "") -> Iterator[tuple[str, Any]]:
@@ -221,18 +221,61 @@ def _leaves(node: Any, name: str = "") -> Iterator[tuple[str, Any]]:
         yield name, node
 
 
+def _told_apart(names: dict[str, str], options: dict[str, dict[str, Any]]) -> dict[str, str]:
+    """Add to each name that several have the options in which these differ."""
+    same_name: dict[str, list[str]] = defaultdict(list)
+    for key, name in names.items():
+        same_name[name].append(key)
+    result = {}
+    for name, keys in same_name.items():
+        every = dict.fromkeys(option for key in keys for option in options[key])
+        telling = [option for option in every if len({repr(options[key].get(option, "")) for key in keys}) > 1]
+        for key in keys:
+            told = [f"{option.removesuffix('._target_')}={_short(options[key], option)}" for option in telling]
+            result[key] = ", ".join([name, *told])
+    return result
+
+
 def _short(options: dict[str, Any], name: str) -> str:
     value = options.get(name, "absent")
     return str(value).rpartition(".")[2] if name.endswith("_target_") else str(value)
 
 
-def _base(runs: list[Run]) -> str:
-    for run in runs:
-        if "experiment" in run.choices:
-            return run.choices["experiment"]
-    config, choices = runs[0].config, runs[0].choices
-    names = (choices.get(group) or _short(config.get(group) or {}, "_target_") for group in ("strategy", "estimator"))
-    return " + ".join(names)
+def _named_run(runs: list[Run]) -> Run:
+    return next((run for run in runs if "experiment" in run.choices), runs[0])
+
+
+def _choices(run: Run) -> dict[str, str]:
+    """What was chosen of each group that makes a method; the class, where that was not recorded."""
+    return {group: run.choices.get(group) or _short(run.config.get(group) or {}, "_target_") for group in _GROUPS}
+
+
+def _base(run: Run) -> str:
+    chosen = _choices(run)
+    if (experiment := run.choices.get("experiment")) is None:
+        return f"{chosen['strategy']} + {chosen['estimator']}"
+    own = _choices_of(experiment)
+    changed = [
+        chosen[group] for group in _GROUPS if group in run.choices and own.get(group, chosen[group]) != chosen[group]
+    ]
+    return " + ".join([experiment, *changed])
+
+
+@cache
+def _choices_of(experiment: str) -> dict[str, str | None]:
+    """What an experiment itself chooses of each group; nothing, where it is not known here."""
+    from hydra import compose, initialize_config_dir
+    from hydra.errors import HydraException
+
+    from nas.config import config_folder, register
+
+    register()
+    try:
+        with initialize_config_dir(config_folder(), version_base="1.3"):
+            composed = compose("config", [f"experiment={experiment}"], return_hydra_config=True)
+    except HydraException:
+        return {}
+    return {str(group): name for group, name in composed.hydra.runtime.choices.items()}
 
 
 def _each_seed_once(runs: list[Run], left_out: list[str]) -> list[Run]:

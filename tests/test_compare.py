@@ -217,6 +217,19 @@ def test_the_gain_is_left_out_with_the_reason_where_the_table_is_not_at_hand(
     assert "expected " + result(sweep / "0")["measured_on"]["sha256"] in compared(capsys, sweep)["omitted"][0]
 
 
+def test_the_gain_under_constraints_is_over_random_search_under_them(tmp_path: Path, capsys) -> None:
+    options = ["space.max_vertices=5", "strategy=random", "estimator=none", "budget=21", "hydra.run.dir=run"]
+    done = run_search(*options, 'objective.constraints={params: "<200"}', cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = compared(capsys, tmp_path)
+    best, expected = (
+        found["methods"][0]["value"]["21"]["mean"],
+        result(tmp_path / "run")["random_search_expected_value"],
+    )
+    assert found["methods"][0]["gain"]["21"]["gain"] > 0
+    assert (found["methods"][0]["gain"]["21"]["gain"] <= 1) == (best <= expected[-1])
+
+
 def methods(*folders: Path) -> dict[str, list[int]]:
     named, _ = by_method(read_runs(folders)[0])
     return {name: [run.seed for run in runs] for name, runs in named.items()}
@@ -240,11 +253,37 @@ def test_a_method_is_named_by_its_experiment_else_by_what_differs(sweep: Path, t
     assert methods(tmp_path)["RegularizedEvolution + NoEstimator"] == [0]
 
 
+def test_an_experiment_with_another_choice_is_named_so(sweep: Path, tmp_path: Path) -> None:
+    good = result(sweep / "0")
+    own = {"strategy": "bayesian", "estimator": "emprox", "acquisition": "mean"}
+    for name, choices in {
+        "0": {"experiment": "nb101/emprox", **own},
+        "1": {"experiment": "nb101/emprox", **own, "estimator": "ridge"},
+        "2": {"experiment": "unknown/mine", **own},
+        "3": {"experiment": "unknown/mine", **own, "acquisition": "ucb"},
+    }.items():
+        write_run(tmp_path / name, {**changed(good, pool=int(name) + 1), "choices": choices})
+    assert list(methods(tmp_path)) == [
+        "nb101/emprox",
+        "nb101/emprox + ridge",
+        "unknown/mine, acquisition=mean",
+        "unknown/mine, acquisition=ucb",
+    ]
+
+
 def test_where_a_table_lay_makes_no_other_method(sweep: Path, tmp_path: Path) -> None:
     good = result(sweep / "0")
     moved = {**good["config"]["evaluator"], "path": "elsewhere.npz", "table": "cifar10", "signal": "test_mean"}
     other = {**changed(good, evaluator=moved, table="cifar10", executor={"_target_": "x"}, seed=5), "seed": 5}
     assert methods(sweep / "0", write_run(tmp_path / "moved", other)) == {"random + none": [0, 5]}
+
+
+def test_an_estimator_seeded_with_the_run_makes_no_other_method(sweep: Path, tmp_path: Path) -> None:
+    good = result(sweep / "0")
+    for seed in (0, 1):
+        estimator = {"_target_": "nas.estimators.Bananas", "seed": seed}
+        write_run(tmp_path / f"{seed}", {**changed(good, seed=seed, estimator=estimator), "seed": seed})
+    assert methods(tmp_path) == {"random + none": [0, 1]}
 
 
 def test_a_repetition_counts_once_and_a_contradiction_is_refused(sweep: Path, tmp_path: Path, capsys) -> None:
@@ -263,18 +302,37 @@ def test_regret_is_to_the_best_that_each_run_could_see(sweep: Path, tmp_path: Pa
     """As with a signal that is drawn anew for each seed."""
     good = result(sweep / "0")
     for seed in (0, 1):
-        shifted = [value - 0.1 * seed for value in good["incumbent_value"]]
+        names = ("incumbent_value", "random_search_expected_value")
+        shifted = {name: [value - 0.1 * seed for value in good[name]] for name in names}
         best = {**good["best_of_space"], "value": good["best_of_space"]["value"] - 0.1 * seed}
         config = {**good["config"], "seed": seed, "evaluator": {**good["config"]["evaluator"], "seed": seed}}
         write_run(
             tmp_path / f"{seed}",
-            {**good, "config": config, "seed": seed, "incumbent_value": shifted, "best_of_space": best},
+            {**good, **shifted, "config": config, "seed": seed, "best_of_space": best},
         )
     comparison, named = run([tmp_path], None, [])
     assert comparison["omitted"][0] == "no sample efficiency gain: the signal was drawn anew for each seed"
-    axes = draw_comparison(named, ["value"], "mean").axes[1]
+    figure = draw_comparison(named, {"value": 100}, "mean")
+    axes = figure.axes[1]
     regret = 100 * (good["best_of_space"]["value"] - np.array(good["incumbent_value"]))
     assert axes.lines[0].get_ydata() == pytest.approx(regret)
+    random = 100 * (np.array(good["random_search_expected_value"]) - 0.05)  # the mean of both seeds
+    assert figure.axes[0].lines[1].get_ydata() == pytest.approx(random)
+
+
+def test_values_that_are_no_accuracies_are_shown_as_they_are(sweep: Path, tmp_path: Path, capsys) -> None:
+    good = result(sweep / "0")
+    curves = {name: numbers for name, numbers in good.items() if name.startswith(("incumbent", "random_search"))}
+    latency = {name: [20 * number - 40 for number in numbers] for name, numbers in curves.items()}
+    write_run(tmp_path / "a", {**good, **latency, "best_of_space": {"value": -20.0, "test_accuracy": -20.0}})
+    assert main([str(tmp_path), "--level", "-30", "--out", str(tmp_path / "report")]) == 0
+    shown = capsys.readouterr().out
+    assert "percent" not in shown
+    assert f"{latency['incumbent_value'][-1]:.6g}" in shown
+    found = json.loads((tmp_path / "report/comparison.json").read_text())
+    assert list(found["methods"][0]["queries_to"]) == ["-30"]
+    assert main([str(tmp_path), "--level", "nan"]) == 1
+    assert "--level is nan, must be a finite number" in capsys.readouterr().err
 
 
 def test_what_is_unknown_is_left_blank(sweep: Path, tmp_path: Path, capsys) -> None:

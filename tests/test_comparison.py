@@ -29,6 +29,7 @@ def test_runs_that_never_reach_a_level_are_censored_not_dropped() -> None:
 
 def test_a_level_is_reached_by_a_value_rounded_to_32_bits() -> None:
     assert time_to(np.array([[np.float64(np.float32(0.94))]]), 0.94)["reached"] == 1
+    assert time_to(np.array([[np.float64(np.float32(-123456.7))]]), -123456.7)["reached"] == 1
 
 
 def test_the_interval_of_the_gain_is_that_of_the_resampled_gains() -> None:

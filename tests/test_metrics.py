@@ -44,6 +44,15 @@ def test_random_search_needs_as_many_draws_as_its_expected_best_says() -> None:
     assert sample_efficiency_gain(population, curve[[9, 99]], 10).tolist() == [1.0, 10.0]
 
 
+def test_levels_of_large_values_are_compared_as_exactly_as_they_are_known() -> None:
+    """The mean of equal numbers may come out above them."""
+    population = np.arange(100) * 1e5 + 0.1
+    above = np.nextafter(population[-1:], np.inf)
+    assert queries_of_random(population, above).tolist() == [100]
+    with pytest.raises(ValueError, match="must be at most"):
+        queries_of_random(population, population[-1:] + 1)
+
+
 def test_the_gain_on_the_real_table_is_what_the_definition_gives(real_table: Path) -> None:
     """Figures of N_RS and of the gain at 150 that were worked out independently of this code."""
     levels = np.array([0.9390, 0.9400, 0.9410, 0.9415, 0.9420, 0.9422])
