@@ -16,7 +16,7 @@ from nas.estimators.target import RankNormal
 from nas.types import Architectures, Keys, Prediction, Space, Values
 
 _SHARED = 1 << 18  # proximities at once, so that they stay in the processor's cache
-_FEW = 8  # batches that are done before threads would be ready
+_FEW = 4  # batches that are done before threads would be ready
 _SAMPLE = 256  # architectures drawn anywhere in the space
 
 
@@ -73,7 +73,7 @@ class EmProx(NetworkEstimator):
         super().__init__(space, min_trials=max(2, k or 0))
         self.encoder = encoder
         self.k, self.rank = k, rank
-        self.priors = [Prior(length, linear, variance) for variance in noise]
+        self.prior, self.noise = Prior(length, linear, noise[0]), noise
         self._known: tuple[Keys, Values, RankNormal, float, Kriging] | None = None
         self._anywhere: NDArray[np.float64] | None = None
         self._queried: tuple[Keys, NDArray[np.float32]] | None = None
@@ -91,7 +91,7 @@ class EmProx(NetworkEstimator):
         # and a search that was stopped must continue into the same history.
         embedded = self.encoder.embed(archs)
         target = RankNormal(values)
-        prior = likeliest(self.priors, embedded, target.scores)
+        prior = likeliest(self.prior, self.noise, embedded, target.scores)
         kriging: Kriging
         if self.k is None or self.k == len(archs):
             kriging = AllKnown(prior, embedded, target.scores, self.rank, self._anywhere)
@@ -128,8 +128,10 @@ class EmProx(NetworkEstimator):
         """`(n, width)`: embeddings; of those asked for last time, or of some of them, no effort."""
         if self._queried is not None:  # a search that ranks the whole space asks every round for all that is left
             last, embedded = self._queried
+            if np.array_equal(last, keys):
+                return embedded
             rows = np.minimum(np.searchsorted(last, keys), len(last) - 1)
             if np.array_equal(last[rows], keys):
-                return embedded if len(keys) == len(last) else embedded[rows]
+                return embedded[rows]
         self._queried = keys, self.encoder.embed(archs)
         return self._queried[1]

@@ -6,7 +6,7 @@ Scores have prior variance 1 from the proximities, `linear` times the squared le
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,7 +18,7 @@ Points = NDArray[np.floating[Any]]
 
 _WITHIN = (0.6827, 0.9545)  # shares of a normal distribution within 1 and 2 standard deviations
 _CHECKED = 256  # known points that are left out, one at a time, to scale deviations
-_COMPARED = 1000  # known points by which priors are compared
+_COMPARED = 1000  # known points by which noises are compared
 
 
 @dataclass(frozen=True)
@@ -50,31 +50,26 @@ class Prior:
         result: NDArray[Any] = self.proximity(queries, known) + self.linear * queries @ known.T
         return result
 
-    def noisy(self, known: Points) -> NDArray[Any]:
-        """`(k, k)`: covariance of the known scores, noise included."""
-        result = self.covariance(known, known)
-        result[np.diag_indices_from(result)] += self.noise
-        return result
 
-
-def likeliest(priors: Sequence[Prior], known: Points, scores: Values) -> Prior:
-    """The prior under which all known scores, or as many of them as suffice, are the likeliest, whatever their scale.
+def likeliest(prior: Prior, noises: Sequence[float], known: Points, scores: Values) -> Prior:
+    """The prior with the noise that makes all known scores, or as many of them as suffice, the likeliest, at any scale.
 
     The marginal likelihood (Rasmussen and Williams 2006, equation 2.30), at the best factor for the whole covariance.
     """
     from scipy.linalg import solve_triangular
 
-    if len(priors) == 1:
-        return priors[0]
     compared = np.linspace(0, len(known) - 1, min(_COMPARED, len(known))).astype(np.intp)
     x, y = known[compared].astype(np.float64), scores[compared]
+    covariance = prior.covariance(x, x)
+    diagonal = np.diag(covariance).copy()
 
-    def surprise(prior: Prior) -> float:
-        factor = np.linalg.cholesky(prior.noisy(x))
+    def surprise(noise: float) -> float:
+        np.fill_diagonal(covariance, diagonal + noise)
+        factor = np.linalg.cholesky(covariance)
         squares = float((solve_triangular(factor, y, lower=True) ** 2).sum())
         return float(len(y) / 2 * np.log(squares) + np.log(np.diag(factor)).sum())
 
-    return min(priors, key=surprise)
+    return replace(prior, noise=min(noises, key=surprise) if len(noises) > 1 else noises[0])
 
 
 def _inverse(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -117,7 +112,8 @@ class AllKnown:
 
         self._prior, self._known = prior, known
         x = known.astype(np.float64)
-        covariance = prior.noisy(x)
+        covariance = prior.covariance(x, x)
+        covariance[np.diag_indices_from(covariance)] += prior.noise
         inverse = _inverse(covariance)
         weights = inverse @ scores
         # Leave one out: its residual is weights / diagonal, its variance 1 / diagonal (Rasmussen and Williams, 5.12).
