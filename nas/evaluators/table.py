@@ -92,13 +92,14 @@ class TableEvaluator:
         """Do nothing: nothing is open."""
 
     def objective(self, name: str, archs: Architectures) -> Values:
-        """Look up `params` or a further column, such as the latency on a device.
+        """Look up `params` or a further column, such as the latency on a device; NaN: unknown.
 
         Raises:
             UserError: the table has no such column.
         """
         columns = self._table.columns
-        known = {"params": columns.parameters.astype(np.float64)} if columns.parameters.any() else {}
+        parameters = np.where(columns.parameters == 0, np.nan, columns.parameters.astype(np.float64))
+        known = {"params": parameters} if columns.parameters.any() else {}
         known.update(columns.objectives)
         if name not in known:
             raise UserError(
