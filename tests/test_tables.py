@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import struct
 from pathlib import Path
+from zipfile import ZIP_LZMA, ZipFile
 
 import numpy as np
 import pytest
@@ -156,3 +158,46 @@ def test_the_reference_is_the_whole_table(tmp_path: Path) -> None:
     reference = TableEvaluator(SPACE, "auto", str(write(tmp_path)), None, None).reference()
     assert np.sort(reference.signal) == pytest.approx(np.sort(accuracy(SPACE, CELLS)), abs=1e-6)
     assert (reference.test == reference.signal).all()
+
+
+def archive(path: Path, members: list[tuple[str, bytes]], compression: int = 0) -> Path:
+    with ZipFile(path, "w", compression) as file:
+        for name, content in members:
+            file.writestr(name, content)
+    return path
+
+
+def array_with_header(header: bytes) -> bytes:
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header
+
+
+@pytest.mark.parametrize("header", [b"{'descr': '<f8', 'shape': (3,", b"(", b"'''", b"{'descr': 3}\n"])
+def test_an_array_whose_header_is_damaged_is_refused(header: bytes, tmp_path: Path) -> None:
+    path = archive(tmp_path / "a.npz", [("a.npy", array_with_header(header))])
+    with pytest.raises(UserError, match="obtain the file again"):
+        read_table(path, SPACE)
+
+
+def test_damage_within_another_compression_is_refused(tmp_path: Path) -> None:
+    path = archive(tmp_path / "a.npz", [("a.npy", bytes(range(256)) * 40)], ZIP_LZMA)
+    content = path.read_bytes()
+    path.write_bytes(content[:44] + bytes([255] * 40) + content[84:])
+    with pytest.raises(UserError, match="obtain the file again"):
+        read_table(path, SPACE)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("second", ["a.npy", "a"])
+def test_two_arrays_of_the_same_name_are_refused(second: str, tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros(3))
+    content = (tmp_path / "a.npy").read_bytes()
+    path = archive(tmp_path / "a.npz", [("a.npy", content), (second, content)])
+    with pytest.raises(UserError, match="two arrays have the same name"):
+        read_table(path, SPACE)
+
+
+def test_a_part_of_a_space_is_refused_when_it_is_opened(tmp_path: Path) -> None:
+    arrays = table_arrays(SPACE, CELLS[::2], validated=True)
+    np.savez(tmp_path / "part.npz", **arrays)
+    with pytest.raises(UserError, match=r"part.npz has 46 of the 91 architectures of the space, 45 are missing"):
+        TableEvaluator(SPACE, "auto", str(tmp_path / "part.npz"), None, None)

@@ -172,7 +172,7 @@ class Custom(GeneSpace):
             name = self._roles["value"]
             _log.warning("no column is space.test: what the report calls test accuracy is %r, which was searched", name)
         parameters = np.where(np.isnan(roles["parameters"]), 0, roles["parameters"])
-        for row in np.flatnonzero(~np.isfinite(parameters) | (parameters % 1 != 0))[:1]:
+        for row in np.flatnonzero(~np.isfinite(parameters) | (parameters != np.rint(parameters)))[:1]:
             raise UserError(
                 f"column {self._roles['parameters']!r} of row {row} is {parameters[row]}, must be a whole number of "
                 f"parameters or empty: name a column in another unit with space.objectives"

@@ -41,6 +41,10 @@ def official(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_converted_file_is_found_by_a_search(official: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     done = run("convert", official, cache=cache)
+    assert done.returncode == 1
+    assert "has 91 architectures, the published table 423,624: obtain the file again" in done.stderr
+    assert not (cache / "nasbench101.npz").exists()
+    done = run("convert", official, "--force", cache=cache)
     assert done.returncode == 0, done.stderr
     assert f"{cache / 'nasbench101.npz'}: 91 architectures, " in done.stdout
     assert "the published table has 423624 architectures" in done.stderr
