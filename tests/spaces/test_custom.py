@@ -228,3 +228,18 @@ def test_a_value_without_a_test_column_is_told(own_table: Path, caplog: pytest.L
     assert not caplog.records
     TableEvaluator(Custom(str(own_table), "valid", genes), "auto", None, None, None)
     assert "what the report calls test accuracy is 'valid'" in caplog.text
+
+
+@pytest.mark.parametrize("names", [("1_1", "11"), ("01", "1"), ("1_0", "2_0"), ("007", "7.5")])
+def test_names_that_look_like_numbers_stay_names(names: tuple[str, str], tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("".join(f"{a},{b}\n" for a, b in zip(("a", *names), ("valid", 0.5, 1e-3), strict=True)))
+    assert set(Custom(str(path), "valid").genes[0].choices) == set(names)
+
+
+@pytest.mark.parametrize("text", ["0.5", "-.5", "5.", "1e-3", "1E+3", " 0.25 ", "+1.5", "-0"])
+def test_numbers_are_numbers_however_they_are_written(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text(f"a,valid\n1,{text}\n2,0.5\n")
+    evaluator = TableEvaluator(Custom(str(path), "valid"), "auto", None, None, None)
+    assert evaluator.evaluate(np.zeros((1, 1), dtype=np.uint8)).value.tolist() == [float(text)]
