@@ -45,8 +45,8 @@ def find_table(path: str | None, table: str, tables: Mapping[str, str]) -> tuple
         names = [name for name, file in tables.items() if file == Path(path).name]
         if names and table not in ("auto", *names):
             raise UserError(
-                f"table (or dataset) is {table!r}, but {path} is the table of {' or '.join(names)}: choose one of them, "
-                f"or another file with evaluator.path=FILE"
+                f"table (or dataset) is {table!r}, but {path} is the table of {' or '.join(names)}: choose one of "
+                f"them, or another file with evaluator.path=FILE"
             )
         names = names or [Path(path).name]
         return names[0] if table == "auto" else table, Path(path)

@@ -48,13 +48,13 @@ def _fetch(options: argparse.Namespace) -> None:
 
     table = _published(options.name)
     source = table.sources["full" if options.full else "108"]
-    out = cache_folder() / table.file
+    out = cache_folder() / table.file if options.out is None else options.out
     check_free(out, replace=options.force)
     with _bar(source.name, of_bytes=True) as show:
         file = download(source, cache_folder(), report=show)
     _write(file, out, replace=options.force)
     if not options.keep:
-        file.unlink()
+        file.unlink(missing_ok=True)
 
 
 def _convert(options: argparse.Namespace) -> None:
@@ -109,6 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("fetch", help="download a published table and convert it")
     command.add_argument("name", help="such as nb101")
     command.add_argument("--full", action="store_true", help="with the runs of 4, 12 and 36 epochs: 1.95 GB, not 0.5")
+    command.add_argument("--out", type=Path, help="the table to write; else in the cache folder, where it is found")
     command.add_argument("--keep", action="store_true", help="keep the published file beside the converted one")
     command.add_argument("--force", action="store_true", help="replace a table that is there")
     command.set_defaults(run=_fetch)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from types import MappingProxyType
 from typing import Any, Protocol
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,8 +91,8 @@ def check_free(out: Path, *, replace: bool) -> None:
 def write_table(out: Path, arrays: dict[str, NDArray[Any]], spaces: Sequence[Space]) -> None:
     """Write a table so that it is there whole or not at all; one of the `spaces` must be able to read it."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile(dir=out.parent, prefix=f"{out.stem}.", suffix=".part", delete=False) as file:
-        part = Path(file.name)
+    part = out.with_name(f"{out.stem}.{uuid4().hex}.part")
+    with part.open("xb") as file:  # readable to whom the umask says, unlike a temporary file
         try:
             np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
             file.flush()

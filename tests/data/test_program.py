@@ -54,7 +54,10 @@ def test_a_converted_file_is_found_by_a_search(official: Path, tmp_path: Path) -
     searched = run_search(*options, "table=cifar10", cwd=tmp_path, **environment)
     assert searched.returncode == 0, searched.stderr
     assert "signal validation_run, epochs 12" in searched.stdout
-    again = run("convert", official, cache=cache)
+    umask = os.umask(0)
+    os.umask(umask)
+    assert (cache / "nasbench101.npz").stat().st_mode & 0o777 == 0o666 & ~umask
+    again = run("convert", official, "--out", cache / "nasbench101.npz", cache=cache)
     assert again.returncode == 1
     assert "is there already: replace it with --force" in again.stderr
     assert run("convert", official, "--force", cache=cache).returncode == 0
