@@ -53,8 +53,7 @@ class Table:
         columns = self.columns
         if epochs is not None and epochs not in columns.runs:
             there = (
-                ", ".join(f"{number}" for number in columns.runs)
-                or "no runs by epochs to choose from: leave it null"
+                ", ".join(f"{number}" for number in columns.runs) or "no runs by epochs to choose from: leave it null"
             )
             raise UserError(f"evaluator.epochs is {epochs}, but {self.path} has {there}")
         if not columns.runs:
