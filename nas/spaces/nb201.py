@@ -142,7 +142,7 @@ class NB201(GeneSpace):
         names = [str(name).lower() for name in arrays["datasets"]]
         if table not in names:
             raise UserError(f"it has no data set {table!r}, set dataset to one of: {', '.join(names)}")
-        ops = column(arrays, "ops", "integers", self._size, len(EDGES))
+        ops = column(arrays, "ops", "integers", None, len(EDGES))
         if not np.array_equal(ops, self.from_indices(np.arange(self._size))):
             raise UserError("ops are not those of the 15,625 cells in the official order: obtain the file again")
         place, shape = names.index(table), (self._size, len(names))
