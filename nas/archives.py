@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import lzma
 import zlib
 from collections.abc import Iterator, Mapping
 from io import BytesIO
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
@@ -18,7 +20,7 @@ _KINDS = {"integers": "iu", "floats": "f"}
 _LARGEST = 1 << 32  # bytes that an archive may unpack to
 _DAMAGE = (
     *(OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, MemoryError, OverflowError),
-    *(BadZipFile, zlib.error, SyntaxError),
+    *(BadZipFile, zlib.error, lzma.LZMAError, SyntaxError, TokenError),
 )
 
 
@@ -41,6 +43,8 @@ class Arrays(Mapping[str, NDArray[Any]]):
                 entries = archive.infolist()
                 if sum(entry.file_size for entry in entries) > _LARGEST:
                     raise ValueError(f"it would unpack to more than {_LARGEST:,} bytes")
+                if len({entry.filename.removesuffix(".npy") for entry in entries}) < len(entries):
+                    raise ValueError("two arrays have the same name")
                 self._arrays = {entry.filename.removesuffix(".npy"): _array(archive, entry) for entry in entries}
         except _DAMAGE as error:
             raise UserError(

@@ -33,7 +33,7 @@ class TableColumns:
         test: `(n,)` mean test accuracy, 0..1; of the longest training, where there are several.
         validation: `(n,)` validation accuracy, 0..1, or None where the table lacks it for some architecture.
         cost: `(n,)` training seconds behind `validation`, NaN where the table lacks them.
-        parameters: `(n,)` trainable parameters; all 0: unknown.
+        parameters: `(n,)` trainable parameters; 0: unknown.
         digests: what the file says each row's published hash is, `(n, bytes)` uint8, or None.
         runs: every run by the epochs it was trained for, where the table tells the runs apart.
         objectives: `(n,)` each: further numbers by name, such as the latency on a device; NaN: unknown.

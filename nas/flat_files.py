@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Mapping
 from io import BytesIO, StringIO
 from pathlib import Path
@@ -13,6 +14,9 @@ from numpy.typing import NDArray
 
 from nas.archives import Arrays
 from nas.errors import UserError
+
+_NUMBER = re.compile(r"[+-]?(0|[1-9]\d*)?(\.\d*)?(e[+-]?\d+)?|[+-]?(inf|infinity)|nan", re.IGNORECASE | re.ASCII)
+"""What is a number and no name: `01` and `1_1` are names, though Python would take them for numbers."""
 
 
 def read_arrays(path: Path, content: bytes) -> Mapping[str, NDArray[Any]]:
@@ -77,7 +81,12 @@ def _typed(values: list[Any]) -> NDArray[Any]:
 def _exact(value: Any, kind: type[Any]) -> Any:
     """The value as an int or a float; a float is no int, even where it is whole."""
     if kind is np.float64:
+        if isinstance(value, str) and not _NUMBER.fullmatch(value.strip()):
+            raise ValueError("a text, such as 01 or 1_1")
         return float(value)
     if isinstance(value, float):
         raise ValueError("a float")
-    return int(value)
+    whole = int(value)
+    if isinstance(value, str) and str(whole) != value.strip():
+        raise ValueError("a text, such as 01 or 1_1")
+    return whole

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import cached_property
@@ -42,6 +42,11 @@ class Objective:
     constraints: dict[str, str] | None = None
 
     def __post_init__(self) -> None:
+        if not isinstance(self.constraints, Mapping | None):
+            raise UserError(
+                f"objective.constraints is {self.constraints!r}, must be limits by name: "
+                f"objective.constraints={{params: '<5e6'}}"
+            )
         for name, limit in (self.constraints or {}).items():
             _parsed(name, limit)
 

@@ -35,7 +35,7 @@ def find_table(path: str | None, table: str, tables: Mapping[str, str]) -> tuple
         The table's name (for a file of an unknown name, `table`, or the file's if that is `auto`) and the file.
 
     Raises:
-        UserError: there is no such table, or no such file; says where it was looked for.
+        UserError: there is no such table, no such file (says where it was looked for), or it is known as another table.
     """
     if table != "auto" and table not in tables:
         raise UserError(f"there is no table {table!r}, set table (or dataset) to auto or one of: {', '.join(tables)}")
@@ -43,8 +43,13 @@ def find_table(path: str | None, table: str, tables: Mapping[str, str]) -> tuple
         if not Path(path).is_file():
             raise UserError(f"no benchmark table at {path}: name an .npz file with evaluator.path=FILE")
         names = [name for name, file in tables.items() if file == Path(path).name]
-        names = names or [Path(path).name if table == "auto" else table]
-        return table if table in names else names[0], Path(path)
+        if names and table not in ("auto", *names):
+            raise UserError(
+                f"table (or dataset) is {table!r}, but {path} is the table of {' or '.join(names)}: choose one of "
+                f"them, or another file with evaluator.path=FILE"
+            )
+        names = names or [Path(path).name]
+        return names[0] if table == "auto" else table, Path(path)
     folders = table_folders()
     wanted = {table: tables[table]} if table != "auto" else tables
     for name, file in wanted.items():

@@ -52,7 +52,9 @@ class Table:
         """
         columns = self.columns
         if epochs is not None and epochs not in columns.runs:
-            there = ", ".join(f"{number}" for number in columns.runs) or "one training of each only: leave it null"
+            there = (
+                ", ".join(f"{number}" for number in columns.runs) or "no runs by epochs to choose from: leave it null"
+            )
             raise UserError(f"evaluator.epochs is {epochs}, but {self.path} has {there}")
         if not columns.runs:
             shown = {"validation": columns.validation, "test_mean": columns.test}

@@ -20,6 +20,12 @@ def digits() -> TableEvaluator:
     return TableEvaluator(NB101(), "digits", None, None, None)
 
 
+@pytest.mark.parametrize("constraints", [["params"], "params<5", 3])
+def test_constraints_that_are_no_limits_by_name_are_refused(constraints) -> None:
+    with pytest.raises(UserError, match="objective.constraints is .*, must be limits by name"):
+        Objective(constraints)
+
+
 @pytest.mark.parametrize("limit", ["<5000", "<= 4000", ">5000", ">=5e3"])
 def test_the_space_is_what_satisfies_the_constraints(digits: TableEvaluator, limit: str) -> None:
     part = Objective({"params": limit}).restrict(digits)

@@ -48,13 +48,13 @@ def _fetch(options: argparse.Namespace) -> None:
 
     table = _published(options.name)
     source = table.sources["full" if options.full else "108"]
-    out = cache_folder() / table.file
+    out = cache_folder() / table.file if options.out is None else options.out
     check_free(out, replace=options.force)
     with _bar(source.name, of_bytes=True) as show:
         file = download(source, cache_folder(), report=show)
     _write(file, out, replace=options.force)
     if not options.keep:
-        file.unlink()
+        file.unlink(missing_ok=True)
 
 
 def _convert(options: argparse.Namespace) -> None:
@@ -66,7 +66,9 @@ def _write(path: Path, out: Path | None, *, replace: bool) -> None:
 
     size = path.stat().st_size if path.is_file() else None
     with _bar("converting", of_bytes=True) as show:
-        written = convert(path, out, report=lambda done: show(done, size), replace=replace)
+        # a table that every search would find, and no one asked for in so many words, must be whole
+        required = {} if replace or out is not None else {table.file: table.rows for table in TABLES}
+        written = convert(path, out, report=lambda done: show(done, size), replace=replace, rows=required)
     rows, expected = row_count(written), next((table.rows for table in TABLES if table.file == written.name), None)
     print(f"{written}: {rows:,} architectures, {written.stat().st_size:,} bytes")
     if expected not in (None, rows):
@@ -107,13 +109,14 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("fetch", help="download a published table and convert it")
     command.add_argument("name", help="such as nb101")
     command.add_argument("--full", action="store_true", help="with the runs of 4, 12 and 36 epochs: 1.95 GB, not 0.5")
+    command.add_argument("--out", type=Path, help="the table to write; else in the cache folder, where it is found")
     command.add_argument("--keep", action="store_true", help="keep the published file beside the converted one")
     command.add_argument("--force", action="store_true", help="replace a table that is there")
     command.set_defaults(run=_fetch)
     command = commands.add_parser("convert", help="convert a published file that is there")
     command.add_argument("file", type=Path, metavar="FILE")
     command.add_argument("--out", type=Path, help="the table to write; else in the cache folder, where it is found")
-    command.add_argument("--force", action="store_true", help="replace a table that is there")
+    command.add_argument("--force", action="store_true", help="replace a table that is there, take an incomplete file")
     command.set_defaults(run=_convert)
     command = commands.add_parser("verify", help="check a table, or all that are there")
     command.add_argument("file", type=Path, nargs="?", metavar="FILE")

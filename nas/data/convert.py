@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from types import MappingProxyType
 from typing import Any, Protocol
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +38,14 @@ class Format(Protocol):
 FORMATS: tuple[Format, ...] = (nasbench101, nats)
 
 
-def convert(path: Path, out: Path | None = None, *, report: Report = lambda _: None, replace: bool = False) -> Path:
+def convert(
+    path: Path,
+    out: Path | None = None,
+    *,
+    report: Report = lambda _: None,
+    replace: bool = False,
+    rows: Mapping[str, int] = MappingProxyType({}),
+) -> Path:
     """Convert a published file to the compact format.
 
     Args:
@@ -45,12 +53,13 @@ def convert(path: Path, out: Path | None = None, *, report: Report = lambda _: N
         out: the file to write, there whole or not at all; None: in the user's cache folder, where a search finds it.
         report: told the progress.
         replace: whether `out` may be there already.
+        rows: architectures that there must be, by `Format.FILE`; any number of what is not in it.
 
     Returns:
         The file that was written, read once to see that it is a valid table.
 
     Raises:
-        UserError: `path` is missing, damaged or of no known format, or `out` is there.
+        UserError: `path` is missing, damaged, incomplete or of no known format, or `out` is there.
     """
     if not path.exists():
         raise UserError(f"there is no {path}")
@@ -62,7 +71,14 @@ def convert(path: Path, out: Path | None = None, *, report: Report = lambda _: N
         )
     out = cache_folder() / kind.FILE if out is None else out
     check_free(out, replace=replace)
-    write_table(out, kind.read_official(path, report), table_spaces(kind.FILE))
+    arrays = kind.read_official(path, report)
+    found, expected = len(arrays["ops"]), rows.get(kind.FILE)
+    if expected not in (None, found):
+        raise UserError(
+            f"{path} has {found:,} architectures, the published table {expected:,}: obtain the file again, take it as "
+            f"it is with --force, or write it elsewhere with --out"
+        )
+    write_table(out, arrays, table_spaces(kind.FILE))
     return out
 
 
@@ -75,8 +91,8 @@ def check_free(out: Path, *, replace: bool) -> None:
 def write_table(out: Path, arrays: dict[str, NDArray[Any]], spaces: Sequence[Space]) -> None:
     """Write a table so that it is there whole or not at all; one of the `spaces` must be able to read it."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile(dir=out.parent, prefix=f"{out.stem}.", suffix=".part", delete=False) as file:
-        part = Path(file.name)
+    part = out.with_name(f"{out.stem}.{uuid4().hex}.part")
+    with part.open("xb") as file:  # readable to whom the umask says, unlike a temporary file
         try:
             np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
             file.flush()

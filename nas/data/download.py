@@ -60,7 +60,7 @@ def download(
             _complete(source, part, report, attempts, pause, timeout)
             digest = digest_of(part)
             if digest != source.sha256:
-                part.unlink()
+                part.unlink(missing_ok=True)
                 raise UserError(
                     f"{source.url} has SHA-256 {digest}, expected {source.sha256}: it is damaged or another file, "
                     f"and was removed: try again"
@@ -82,9 +82,8 @@ def digest_of(path: Path) -> str:
 
 def _complete(source: Source, part: Path, report: Report, attempts: int, pause: float, timeout: float) -> None:
     """Go on with the file until all of it is there."""
-    failed = 0
+    failed, largest = 0, _size(part)
     while failed < attempts:
-        before = _size(part)
         try:
             if _fetch_rest(source, part, report, timeout):
                 return
@@ -95,7 +94,9 @@ def _complete(source: Source, part: Path, report: Report, attempts: int, pause: 
             reason = f"{error.code} {_line(error.reason)}"
         except (URLError, HTTPException, ConnectionError, TimeoutError) as error:
             reason = _line(getattr(error, "reason", error)) or type(error).__name__
-        failed = 0 if _size(part) > before else failed + 1
+        # what is sent again after a start from scratch brings nothing
+        failed = 0 if _size(part) > largest else failed + 1
+        largest = max(largest, _size(part))
         _log.info("%s: %s after %d bytes", source.url, reason, _size(part))
         time.sleep(pause * 2 ** max(failed - 1, 0))
     raise UserError(
@@ -118,7 +119,7 @@ def _fetch_rest(source: Source, part: Path, report: Report, timeout: float) -> b
         raise
     with response:
         if response.status == 206 and not _continues(response, start):
-            part.unlink()  # no answer to what was asked: ask for the whole
+            part.unlink(missing_ok=True)  # no answer to what was asked: ask for the whole
             return False
         if response.status != 206:
             start = 0

@@ -33,8 +33,8 @@ class TableEvaluator:
         seed: draws the runs of `validation_run`, 0 or more.
 
     Raises:
-        UserError: there is no such file, it is not a valid table of this space, or it lacks the signal or the epochs,
-            or `table` and `dataset` contradict each other.
+        UserError: there is no such file, it is not a valid table of this space or only of some of it, or it lacks the
+            signal or the epochs, or `table` and `dataset` contradict each other.
     """
 
     slots = 1
@@ -57,6 +57,7 @@ class TableEvaluator:
         self._name, file = find_table(path, table if dataset is None else dataset.name, space.tables)
         self._table = read_table(file, space, sha256, self._name)
         self.space = self._table.space
+        self._check_whole()
         signals = self._table.signals(epochs, seed)
         self._signal = next(iter(signals)) if signal is None else signal
         if self._signal not in signals:
@@ -73,6 +74,19 @@ class TableEvaluator:
         table = self._table
         identity = {"table": self._name, "sha256": table.sha256, "rows": f"{len(table)}", "signal": self._signal}
         return identity if self._epochs is None else {**identity, "epochs": f"{self._epochs}"}
+
+    def _check_whole(self) -> None:
+        """Refuse a table that lacks some of its space: a search would come to them sooner or later."""
+        try:
+            networks = len(self.space.enumerate())
+        except UserError:
+            return  # too large to be enumerated
+        if len(self._table) < networks:  # the rows are valid and distinct
+            raise UserError(
+                f"{self._table.path} has {len(self._table):,} of the {networks:,} architectures of the space, "
+                f"{networks - len(self._table):,} are missing: obtain the whole table, or search the rows that are "
+                f"there as a table of your own (space=custom)"
+            )
 
     def _rows(self, archs: Architectures) -> NDArray[np.intp]:
         try:
@@ -92,13 +106,14 @@ class TableEvaluator:
         """Do nothing: nothing is open."""
 
     def objective(self, name: str, archs: Architectures) -> Values:
-        """Look up `params` or a further column, such as the latency on a device.
+        """Look up `params` or a further column, such as the latency on a device; NaN: unknown.
 
         Raises:
             UserError: the table has no such column.
         """
         columns = self._table.columns
-        known = {"params": columns.parameters.astype(np.float64)} if columns.parameters.any() else {}
+        parameters = np.where(columns.parameters == 0, np.nan, columns.parameters.astype(np.float64))
+        known = {"params": parameters} if columns.parameters.any() else {}
         known.update(columns.objectives)
         if name not in known:
             raise UserError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from nas.graphs import FIRST_OPERATION, INPUT, OUTPUT, Graphs
 from nas.networks import Skeleton
 from nas.spaces.base import Gene, GeneSpace
 from nas.types import Architectures
+
+_log = logging.getLogger(__name__)
 
 _MOST_CHOICES = 250
 _MOST = float(np.finfo(np.float64).max)
@@ -41,15 +44,16 @@ class Custom(GeneSpace):
     Args:
         path: a `.csv` with a header, a `.parquet`, or an `.npz` of arrays `(rows,)`.
         value: the column that the search sees; the higher, the better.
-        genes: the columns that are genes; None: all that have no other role.
-        test: the column for the report; None: `value`.
+        genes: the columns that are genes; None: all that have no other role, none of which may hold fractions.
+        test: the column with the test accuracy, for the report; None: the report tells `value` in its place.
         cost: the column with the training seconds behind the value; None: unknown.
-        parameters: the column with the number of trainable parameters; None: unknown.
+        parameters: the column with the number of trainable parameters, NaN where unknown; None: unknown.
         objectives: columns with further numbers, such as the latency on a device.
         minimise: whether lower is better, as for a loss; value and test then change their sign.
 
     Raises:
-        UserError: the file cannot be read, lacks a column, or a gene has too many values or one only.
+        UserError: the file cannot be read, lacks a column, a gene has another role or is named twice, or it has too
+            many values or one only.
     """
 
     skeleton = NoNetwork
@@ -76,10 +80,11 @@ class Custom(GeneSpace):
         self._roles = {"value": value, "test": test or value, "cost": cost, "parameters": parameters}
         self._objectives = list(objectives or [])
         self._sign = -1.0 if minimise else 1.0
-        taken = {*self._roles.values(), *self._objectives}
-        self._names = [name for name in arrays if name not in taken] if genes is None else list(genes)
+        taken = {name for name in (*self._roles.values(), *self._objectives) if name is not None}
+        self._names = _genes(arrays, taken, genes)
         if not self._names:
             raise UserError(f"{path} has no column for a gene, only {', '.join(arrays)}")
+        _check_lengths(arrays, [*self._names, *sorted(taken)])
         self._choices = [np.unique(arrays[name]) for name in self._names]
         for name, choices in zip(self._names, self._choices, strict=True):
             if not 2 <= len(choices) <= _MOST_CHOICES:
@@ -157,23 +162,58 @@ class Custom(GeneSpace):
         """Read the columns that say how good each row is.
 
         Raises:
-            UserError: one is missing, or does not hold numbers.
+            UserError: one is missing, does not hold numbers, or has fractions of parameters.
         """
         archs = self._archs(arrays)
         unknown = np.full(len(archs), np.nan)
         roles = {role: unknown if name is None else _numbers(arrays, name) for role, name in self._roles.items()}
         value, test = self._sign * roles["value"], self._sign * roles["test"]
-        parameters = np.where(np.isnan(roles["parameters"]), 0, roles["parameters"]).astype(np.int64)
+        if self._roles["test"] == self._roles["value"]:
+            name = self._roles["value"]
+            _log.warning("no column is space.test: what the report calls test accuracy is %r, which was searched", name)
+        parameters = np.where(np.isnan(roles["parameters"]), 0, roles["parameters"])
+        for row in np.flatnonzero(~np.isfinite(parameters) | (parameters != np.rint(parameters)))[:1]:
+            raise UserError(
+                f"column {self._roles['parameters']!r} of row {row} is {parameters[row]}, must be a whole number of "
+                f"parameters or empty: name a column in another unit with space.objectives"
+            )
         objectives = {name: _numbers(arrays, name) for name in self._objectives}
         return TableColumns(
             archs,
             test,
-            None if self._roles["test"] == self._roles["value"] else value,
+            value,
             roles["cost"],
-            parameters,
+            parameters.astype(np.int64),
             objectives=objectives,
             bounds=(-_MOST, _MOST),
         )
+
+
+def _genes(arrays: Mapping[str, NDArray[Any]], taken: set[str], named: list[str] | None) -> list[str]:
+    if named is None:
+        names = [name for name in arrays if name not in taken]
+        for name in names:
+            # as a gene it would tell the search what only the report may know
+            if arrays[name].dtype.kind == "f":
+                raise UserError(
+                    f"column {name!r} holds fractions: name the genes with space.genes=[...], or give it a role such "
+                    f"as space.test={name}"
+                )
+        return names
+    for place, name in enumerate(named):
+        if name in taken or name in named[:place]:
+            what = "has another role" if name in taken else "is named twice"
+            raise UserError(f"column {name!r} of space.genes {what}: name each gene once, and no other column")
+    return list(named)
+
+
+def _check_lengths(arrays: Mapping[str, NDArray[Any]], names: list[str]) -> None:
+    for name in names:
+        if arrays[name].shape != (length := arrays[names[0]].shape[:1]) or not length:
+            raise UserError(
+                f"column {name!r} has shape {arrays[name].shape}, all must be as long as {names[0]!r}, whose shape is "
+                f"{arrays[names[0]].shape}"
+            )
 
 
 def _numbers(arrays: Mapping[str, NDArray[Any]], name: str) -> NDArray[np.float64]:

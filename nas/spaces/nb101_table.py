@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from nas.archives import column
 from nas.columns import Runs, TableColumns
+from nas.errors import UserError
 from nas.types import Architectures
 
 POINTS = ("halfway", "final")
@@ -17,6 +18,8 @@ METRICS = ("training_time", "train_accuracy", "validation_accuracy", "test_accur
 """Of each point, run and epoch budget; under these names, as in `final_test_accuracy`, in the published library too."""
 OPERATION_NAMES = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3", "input", "output")
 _VERTICES, _PADDING = 7, 255
+_MOST = {"adj_bits": 2**21 - 1, "ops": _PADDING, "md5": 255}
+_LONGEST = float(np.finfo(np.float32).max)  # seconds
 
 
 def arrays_of_cells(
@@ -58,6 +61,10 @@ def read_columns(arrays: Mapping[str, NDArray[Any]], archs: Architectures) -> Ta
     Raises:
         UserError: an array is missing, or of a wrong type.
     """
+    for name, most in _MOST.items():
+        values = arrays[name]
+        for place in np.argwhere((values < 0) | (values > most))[:1]:
+            raise UserError(f"{name} of row {place[0]} is {values[tuple(place)]}, must be 0..{most}")
     parameters = column(arrays, "params", "integers", None).astype(np.int64)
     digests = column(arrays, "md5", "integers", None, 16).astype(np.uint8)
     if "epochs" in arrays:
@@ -73,6 +80,8 @@ def read_columns(arrays: Mapping[str, NDArray[Any]], archs: Architectures) -> Ta
     test = column(arrays, "test_acc_108", "floats", None).astype(np.float64)
     validation, cost = np.full((2, len(archs)), np.nan)
     known = column(arrays, "val_row", "integers", None)
+    if ((known < 0) | (known >= len(archs))).any() or len(np.unique(known)) < len(known):
+        raise UserError(f"val_row must be different rows of 0..{len(archs) - 1}")
     validation[known] = column(arrays, "val_acc_1run", "floats", None, None)[:, -1]
     cost[known] = column(arrays, "train_time_108_1run", "floats", None)
     complete = None if np.isnan(validation).any() else validation
@@ -81,9 +90,22 @@ def read_columns(arrays: Mapping[str, NDArray[Any]], archs: Architectures) -> Ta
 
 def _all_runs(arrays: Mapping[str, NDArray[Any]]) -> dict[int, Runs]:
     budgets = column(arrays, "epochs", "integers", None)
+    if not len(budgets) or budgets[0] < 1 or (np.diff(budgets.astype(np.int64)) <= 0).any():
+        raise UserError(f"epochs are {budgets.tolist()}, must be 1 or more in ascending order")
     names = ("validation_accuracy", "test_accuracy", "training_time")
     final = [column(arrays, f"final_{name}", "floats", None, len(budgets), None) for name in names]
+    for point in POINTS:
+        for metric in METRICS:
+            if (name := f"{point}_{metric}") in arrays:
+                _check_runs(name, column(arrays, name, "floats", *final[0].shape), metric)
     return {
         epochs: Runs(*(values[:, place].astype(np.float64) for values in final))
         for place, epochs in enumerate(budgets.tolist())
     }
+
+
+def _check_runs(name: str, values: NDArray[Any], metric: str) -> None:
+    most = _LONGEST if metric == "training_time" else 1
+    for place in np.argwhere(~((values >= 0) & (values <= most)))[:1]:
+        allowed = "0 or more seconds" if metric == "training_time" else "an accuracy in 0..1"
+        raise UserError(f"{name} of row {place[0]} is {values[tuple(place)]}, must be {allowed}")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nas.archives import column
 from nas.columns import TableColumns
 from nas.errors import UserError
 from nas.graphs import ABSENT, FIRST_OPERATION, INPUT, OUTPUT, Graphs
@@ -129,9 +130,11 @@ class NB201(GeneSpace):
     def table_columns(self, arrays: Mapping[str, NDArray[Any]], table: str | None = None) -> TableColumns:
         """Read the table of all 15,625 cells in the official order, `ops` and the columns of one of its `datasets`.
 
-        Accuracies (percent) and seconds are of 200 epochs. A network that several cells describe was trained several
-        times: its accuracies and seconds are the means over those cells, its parameters the fewest of them (the
-        others have operations that carry nothing).
+        Accuracies (percent) and seconds are of 200 epochs; of cifar10 the seconds are those of the training on half of
+        the images, which the validation accuracy is of, where the table has them.
+
+        A network that several cells describe was trained several times: its accuracies and seconds are the means over
+        those cells, its parameters the fewest of them (the others have operations that carry nothing).
 
         Raises:
             UserError: an array is missing or does not fit this space, or the table lacks the data set.
@@ -139,13 +142,20 @@ class NB201(GeneSpace):
         names = [str(name).lower() for name in arrays["datasets"]]
         if table not in names:
             raise UserError(f"it has no data set {table!r}, set dataset to one of: {', '.join(names)}")
-        if not np.array_equal(arrays["ops"], self.from_indices(np.arange(self._size))):
+        ops = column(arrays, "ops", "integers", None, len(EDGES))
+        if not np.array_equal(ops, self.from_indices(np.arange(self._size))):
             raise UserError("ops are not those of the 15,625 cells in the official order: obtain the file again")
-        columns = np.stack([arrays[name][:, names.index(table)] for name in _COLUMNS]).astype(np.float64)
-        keys, rows, counts = np.unique(self.keys(arrays["ops"]), return_inverse=True, return_counts=True)
-        validation, test, cost, _ = (np.bincount(rows, column) / counts for column in columns)
+        place, shape = names.index(table), (self._size, len(names))
+        columns = {name: column(arrays, name, "floats", *shape)[:, place].astype(np.float64) for name in _COLUMNS}
+        if table == "cifar10" and _VALIDATED in arrays:
+            columns["train_time_200"] = column(arrays, _VALIDATED, "floats", self._size).astype(np.float64)
+        keys, rows, counts = np.unique(self.keys(ops.astype(np.uint8)), return_inverse=True, return_counts=True)
+        validation, test, cost, params = columns.values()
+        for row in np.flatnonzero(~((params >= 0) & np.isfinite(params)))[:1]:
+            raise UserError(f"params_m of row {row} is {params[row]}, must be 0 or more")
+        validation, test, cost = (np.bincount(rows, values) / counts for values in (validation, test, cost))
         parameters = np.full(len(keys), np.inf)
-        np.minimum.at(parameters, rows, 1e6 * columns[-1])
+        np.minimum.at(parameters, rows, 1e6 * params)
         return TableColumns(
             self._vectors[keys],
             test / 100,
@@ -160,14 +170,16 @@ def _on_devices(arrays: Mapping[str, NDArray[Any]], table: str, rows: NDArray[np
     """Latency and energy on devices by network, the means over its cells; NaN where a device cannot run it."""
     if _DEVICES.get(table, "") not in arrays:
         return {}
-    columns = arrays[_DEVICES[table]].astype(np.float64).T
+    names = arrays["hw_columns"].tolist()
+    columns = column(arrays, _DEVICES[table], "floats", len(rows), len(names)).astype(np.float64).T
     found = {}
-    for name, column in zip(arrays["hw_columns"].tolist(), columns, strict=True):
-        known = column >= 0
-        total, count = np.bincount(rows, np.where(known, column, 0)), np.bincount(rows, known)
+    for name, values in zip(names, columns, strict=True):
+        known = values >= 0
+        total, count = np.bincount(rows, np.where(known, values, 0)), np.bincount(rows, known)
         found[str(name)] = np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
     return found
 
 
 _DEVICES = {"cifar10": "hw_c10", "cifar100": "hw_c100"}  # HW-NAS-Bench (Li et al. 2021)
+_VALIDATED = "c10v_train_time_200"  # of the training behind the validation accuracy of CIFAR-10
 _COLUMNS = ("val_acc_200", "test_acc_200", "train_time_200", "params_m")

@@ -84,6 +84,11 @@ def wrong_part(handler: Handler, number: int, start: int | None) -> None:
         handler.wfile.write(CONTENT[:10])
 
 
+def cut_and_wrong_part(handler: Handler, number: int, start: int | None) -> None:
+    """Breaks off, then sends no rest: every second request starts from scratch."""
+    (cut if start is None else wrong_part)(handler, number, start)
+
+
 def wrong_bytes(handler: Handler, number: int, start: int | None) -> None:
     handler.head(200, Content_Length=str(len(CONTENT)))
     handler.wfile.write(bytes(len(CONTENT)))
@@ -212,6 +217,12 @@ def test_a_server_that_does_not_serve_is_one_line(answer, message: str, served, 
     assert not (tmp_path / "file.bin").exists()
 
 
+def test_starts_from_scratch_without_end_are_given_up(served, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be downloaded"):
+        fetch(served(cut_and_wrong_part), tmp_path, attempts=4)
+    assert [start for _, start in served.asked] == [None, 200_000, None, 200_000, None]
+
+
 def test_a_server_that_stays_silent_or_is_not_there_is_given_up(served, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"cannot be downloaded \(timed out\)"):
         fetch(served(silent), tmp_path, attempts=2, timeout=0.2)
@@ -241,6 +252,8 @@ def test_fetch_downloads_converts_and_cleans_up(served, tmp_path: Path, monkeypa
     assert "at most 9 are expected" in capsys.readouterr().err
     assert main(["fetch", "nb101", "--force", "--keep"]) == 0
     assert (tmp_path / "cache/a.tfrecord").read_bytes() == content
+    assert main(["fetch", "nb101", "--out", str(tmp_path / "elsewhere.npz")]) == 0
+    assert len(read_table(tmp_path / "elsewhere.npz", space)) == 7
 
 
 def test_a_cut_at_the_end_of_all_attempts_keeps_what_arrived(served, tmp_path: Path) -> None:

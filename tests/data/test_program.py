@@ -41,6 +41,10 @@ def official(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_converted_file_is_found_by_a_search(official: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     done = run("convert", official, cache=cache)
+    assert done.returncode == 1
+    assert "has 91 architectures, the published table 423,624: obtain the file again" in done.stderr
+    assert not (cache / "nasbench101.npz").exists()
+    done = run("convert", official, "--force", cache=cache)
     assert done.returncode == 0, done.stderr
     assert f"{cache / 'nasbench101.npz'}: 91 architectures, " in done.stdout
     assert "the published table has 423624 architectures" in done.stderr
@@ -50,7 +54,10 @@ def test_a_converted_file_is_found_by_a_search(official: Path, tmp_path: Path) -
     searched = run_search(*options, "table=cifar10", cwd=tmp_path, **environment)
     assert searched.returncode == 0, searched.stderr
     assert "signal validation_run, epochs 12" in searched.stdout
-    again = run("convert", official, cache=cache)
+    umask = os.umask(0)
+    os.umask(umask)
+    assert (cache / "nasbench101.npz").stat().st_mode & 0o777 == 0o666 & ~umask
+    again = run("convert", official, "--out", cache / "nasbench101.npz", cache=cache)
     assert again.returncode == 1
     assert "is there already: replace it with --force" in again.stderr
     assert run("convert", official, "--force", cache=cache).returncode == 0

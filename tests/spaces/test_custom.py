@@ -10,6 +10,7 @@ from helpers import run_search
 
 from nas.errors import UserError
 from nas.evaluators import TableEvaluator, TrainingEvaluator
+from nas.objective import Objective
 from nas.spaces import Custom
 
 
@@ -50,7 +51,7 @@ def test_every_row_is_found_with_its_numbers(space: Custom, own_table: Path) -> 
     alone = TableEvaluator(
         Custom(str(own_table), "valid", ["kernel", "width", "act", "depth", "groups"]), "auto", None, None, None
     )
-    assert alone.identity()["signal"] == "test_mean"
+    assert alone.identity()["signal"] == "validation"
     assert np.isnan(alone.evaluate(archs).cost).all()
 
 
@@ -114,6 +115,7 @@ def test_a_search_needs_nothing_but_the_file(estimator: str, own_table: Path, tm
     ("text", "message"),
     [
         ("", "has no array 'valid'|has no column for a gene"),
+        ("a,valid,test\n1,0.5,0.4\n2,0.6,0.5\n", "column 'test' holds fractions: name the genes with space.genes"),
         ("a,valid\n", "column 'a' of .* has 0 different values, a gene needs 2..250"),
         ("a,valid\n1,0.5\n1,0.6\n", "column 'a' of .* has 1 different values"),
         ("a,valid\n1,0.5\n2\n", "line 3 has 1 fields, the header has 2"),
@@ -167,3 +169,77 @@ def test_encodings_that_would_be_too_large_say_so() -> None:
 
     with pytest.raises(UserError, match="there are 10 operations, features of graphs can be made of at most 8"):
         graph_features(graphs)
+
+
+@pytest.mark.parametrize(
+    ("genes", "message"),
+    [
+        (["kernel", "test"], "column 'test' of space.genes has another role"),
+        (["kernel", "valid"], "column 'valid' of space.genes has another role"),
+        (["kernel", "seconds"], "column 'seconds' of space.genes has another role"),
+        (["kernel", "width", "kernel"], "column 'kernel' of space.genes is named twice"),
+        (["kernel", "colour"], "has no array 'colour'"),
+    ],
+)
+def test_genes_are_no_columns_with_a_role(genes: list[str], message: str, own_table: Path) -> None:
+    with pytest.raises(UserError, match=message):
+        Custom(str(own_table), "valid", genes, test="test", cost="seconds")
+
+
+@pytest.mark.parametrize("lengths", [(4, 3, 4), (4, 4, 3), (3, 4, 4)])
+def test_columns_of_different_lengths_are_refused(lengths: tuple[int, ...], tmp_path: Path) -> None:
+    a, b, valid = (np.arange(length) for length in lengths)
+    np.savez(tmp_path / "mine.npz", a=a, b=b, valid=valid)
+    with pytest.raises(UserError, match=r"has shape \(\d,\), all must be as long as 'a', whose shape is"):
+        Custom(str(tmp_path / "mine.npz"), "valid")
+
+
+def test_a_single_number_is_no_column(tmp_path: Path) -> None:
+    np.savez(tmp_path / "mine.npz", a=np.array(1), valid=np.array(2))
+    with pytest.raises(UserError, match=r"column 'a' has shape \(\), all must be as long"):
+        Custom(str(tmp_path / "mine.npz"), "valid")
+
+
+@pytest.mark.parametrize("limit", ["<100", "<=0", ">0", ">=0"])
+def test_an_unknown_number_of_parameters_satisfies_no_constraint(limit: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("a,valid,params\n1,0.5,nan\n2,0.6,50\n3,0.7,200\n")
+    space = Custom(str(path), "valid", parameters="params")
+    evaluator = TableEvaluator(space, "auto", None, None, None)
+    wanted = {"<100": [1], "<=0": [], ">0": [1, 2], ">=0": [1, 2]}[limit]
+    if not wanted:
+        with pytest.raises(UserError, match="no architecture of the space has params <=0"):
+            Objective({"params": limit}).restrict(evaluator)
+        return
+    assert Objective({"params": limit}).restrict(evaluator).space.enumerate()[:, 0].tolist() == wanted
+
+
+@pytest.mark.parametrize("number", ["0.27", "inf"])
+def test_fractions_of_parameters_are_refused(number: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text(f"a,valid,params\n1,0.5,50\n2,0.6,{number}\n")
+    with pytest.raises(UserError, match=f"column 'params' of row 1 is {number}, must be a whole number"):
+        TableEvaluator(Custom(str(path), "valid", parameters="params"), "auto", None, None, None)
+
+
+def test_a_value_without_a_test_column_is_told(own_table: Path, caplog: pytest.LogCaptureFixture) -> None:
+    genes = ["kernel", "width", "act", "depth", "groups"]
+    TableEvaluator(Custom(str(own_table), "valid", genes, test="test"), "auto", None, None, None)
+    assert not caplog.records
+    TableEvaluator(Custom(str(own_table), "valid", genes), "auto", None, None, None)
+    assert "what the report calls test accuracy is 'valid'" in caplog.text
+
+
+@pytest.mark.parametrize("names", [("1_1", "11"), ("01", "1"), ("1_0", "2_0"), ("007", "7.5")])
+def test_names_that_look_like_numbers_stay_names(names: tuple[str, str], tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("".join(f"{a},{b}\n" for a, b in zip(("a", *names), ("valid", 0.5, 1e-3), strict=True)))
+    assert set(Custom(str(path), "valid").genes[0].choices) == set(names)
+
+
+@pytest.mark.parametrize("text", ["0.5", "-.5", "5.", "1e-3", "1E+3", " 0.25 ", "+1.5", "-0"])
+def test_numbers_are_numbers_however_they_are_written(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text(f"a,valid\n1,{text}\n2,0.5\n")
+    evaluator = TableEvaluator(Custom(str(path), "valid"), "auto", None, None, None)
+    assert evaluator.evaluate(np.zeros((1, 1), dtype=np.uint8)).value.tolist() == [float(text)]

@@ -233,6 +233,11 @@ class TestTable:
             assert evaluator.test(dead) == pytest.approx(arrays["test_acc_200"][rows, place].mean() / 100)
             assert len(evaluator.reference().test) == 5_044
 
+    def test_the_cost_of_cifar10_is_of_the_training_that_was_validated(self, arrays, tmp_path: Path) -> None:
+        path = self.write(tmp_path, {**arrays, "c10v_train_time_200": np.full(15_625, 7.0, dtype=np.float32)})
+        assert (read_table(path, SPACE, name="cifar10").columns.cost == 7).all()
+        assert (read_table(path, SPACE, name="cifar100").columns.cost > 100).all()
+
     @pytest.mark.parametrize(
         ("changes", "table", "message"),
         [
@@ -241,8 +246,11 @@ class TestTable:
             ({"ops": np.zeros((15_625, 6), dtype=np.uint8)}, "cifar10", "15,625 cells in the official order"),
             ({"val_acc_200": np.full((15_625, 3), np.nan)}, "cifar10", "validation of row 0 is nan"),
             ({"test_acc_200": np.full((15_625, 3), 101.0)}, "cifar10", "test of row 0 is 1.01"),
-            ({"params_m": np.ones((7, 3))}, "cifar10", "do not fit together"),
-            ({"val_acc_200": np.ones((15_625, 1))}, "cifar100", "do not fit together"),
+            ({"params_m": np.ones((7, 3))}, "cifar10", r"params_m is float64 of shape \(7, 3\), must be floats"),
+            ({"test_acc_200": np.full((15_625, 3), "x")}, "cifar10", "test_acc_200 is <U1 of shape"),
+            ({"params_m": np.full((15_625, 3), np.nan)}, "cifar10", "params_m of row 0 is nan, must be 0 or more"),
+            ({"c10v_train_time_200": np.ones(7)}, "cifar10", "c10v_train_time_200 is float64 of shape"),
+            ({"val_acc_200": np.ones((15_625, 1))}, "cifar100", "val_acc_200 is float64 of shape"),
         ],
     )
     def test_what_does_not_fit_is_refused(self, arrays, changes, table, message, tmp_path: Path) -> None:
