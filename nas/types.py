@@ -171,6 +171,13 @@ class Space(Protocol):
     def keys(self, archs: Architectures) -> Keys:
         """`(n,)`: equal exactly for architectures that are the same network."""
 
+    def identify(self, archs: Architectures) -> tuple[Keys, Architectures]:
+        """Both `keys` and `canonical`, for the time of one."""
+
+    @property
+    def size(self) -> int:
+        """How many distinct networks there are. Raises UserError where the space is too large to be enumerated."""
+
     def sample(self, n: int, rng: Generator) -> Architectures:
         """`(n, genes)`: uniform over the distinct networks, with replacement."""
 

@@ -49,7 +49,7 @@ def follow(title: str, folder: Path) -> list[subprocess.CompletedProcess[str]]:
 
 def test_a_table_of_your_own(tmp_path: Path) -> None:
     plain, named = follow("A table of your own", tmp_path)
-    assert "signal test_mean" in plain.stdout
+    assert "signal validation" in plain.stdout
     assert "signal validation" in named.stdout
     assert "8 rows: all of the space" in named.stdout
     assert "all 8 networks of the space are there" in named.stdout

@@ -52,7 +52,8 @@ class NetworkEstimator(ABC):
         """
         if values.shape != (len(archs),) or not np.isfinite(values).all():
             raise UserError(f"values must be {len(archs)} finite numbers, one per architecture")
-        keys, first, inverse = np.unique(self.space.keys(archs), return_index=True, return_inverse=True)
+        identity, canonical = self.space.identify(archs)
+        keys, first, inverse = np.unique(identity, return_index=True, return_inverse=True)
         if len(keys) < self.min_trials:
             raise UserError(f"{type(self).__name__} needs {self.min_trials} known architectures, got {len(keys)}")
         means = np.bincount(inverse, values) / np.bincount(inverse)
@@ -60,7 +61,7 @@ class NetworkEstimator(ABC):
         told = keys[order], means[order]
         if self._fitted is None or not all(map(np.array_equal, self._fitted, told)):
             with one_blas_thread():
-                self._fit(self.space.canonical(archs[first[order]]), *told)
+                self._fit(canonical[first[order]], *told)
             self._fitted = told
 
     def predict(self, archs: Architectures) -> Prediction:
@@ -73,6 +74,7 @@ class NetworkEstimator(ABC):
             raise RuntimeError("predict() was called without calling fit()")
         if not len(archs):
             return Prediction(np.empty(0), np.empty(0) if self.gives_std else None)
-        keys, first, inverse = np.unique(self.space.keys(archs), return_index=True, return_inverse=True)
+        identity, canonical = self.space.identify(archs)
+        keys, first, inverse = np.unique(identity, return_index=True, return_inverse=True)
         with one_blas_thread():
-            return self._predict(self.space.canonical(archs[first]), keys).take(inverse)
+            return self._predict(canonical[first], keys).take(inverse)

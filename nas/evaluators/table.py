@@ -78,7 +78,7 @@ class TableEvaluator:
     def _check_whole(self) -> None:
         """Refuse a table that lacks some of its space: a search would come to them sooner or later."""
         try:
-            networks = len(self.space.enumerate())
+            networks = self.space.size
         except UserError:
             return  # too large to be enumerated
         if len(self._table) < networks:  # the rows are valid and distinct

@@ -89,6 +89,11 @@ class GeneSpace(ABC):
     def _all(self) -> Architectures:
         return self.enumerate()
 
+    @property
+    def size(self) -> int:
+        """How many distinct networks there are. Raises UserError where the space is too large to be enumerated."""
+        return len(self._all)
+
     def valid(self, archs: Architectures) -> NDArray[np.bool_]:
         """Tell which rows of a `(n, genes)` array are architectures of the space: `(n,)` bool."""
         result: NDArray[np.bool_] = np.all(archs < self.cardinalities, axis=1)
@@ -120,7 +125,12 @@ class GeneSpace(ABC):
 
     def keys(self, archs: Architectures) -> Keys:
         """Return `(n,)` uint64, equal for architectures that are the same network and different otherwise."""
-        return self._pack(self.canonical(archs))
+        return self.identify(archs)[0]
+
+    def identify(self, archs: Architectures) -> tuple[Keys, Architectures]:
+        """Return the keys `(n,)` and, as they take most of the time, the canonical forms `(n, genes)` behind them."""
+        canonical = self.canonical(archs)
+        return self._pack(canonical), canonical
 
     def _pack(self, canonical: Architectures) -> Keys:
         packed = np.zeros(len(canonical), dtype=np.uint64)
