@@ -35,7 +35,7 @@ def test_runs_side_by_side_find_what_runs_in_turn_find_and_train_one_encoder(tmp
         assert (tmp_path / "together" / path).read_bytes() == (tmp_path / "sweep" / path).read_bytes()
     assert main([str(tmp_path / "together"), "--json"]) == 0
     [method] = json.loads(capsys.readouterr().out)["methods"]
-    assert (method["method"], method["runs"]) == ("evolution + emprox", 2)
+    assert (method["method"], method["runs"]) == ("bayesian + emprox", 2)
 
 
 @pytest.mark.slow
