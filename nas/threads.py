@@ -9,6 +9,21 @@ from typing import Any
 
 
 @contextmanager
+def one_thread() -> Iterator[None]:
+    """One thread for matrix products: how many there are decides the last bit, which the weights must not depend on."""
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
 def one_blas_thread() -> Iterator[None]:
     """One thread for the matrix products of NumPy and SciPy.
 

@@ -6,14 +6,14 @@ import inspect
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 from nas.paths import cache_folder
+from nas.threads import one_thread
 
 if TYPE_CHECKING:
     import torch
@@ -32,21 +32,6 @@ def fingerprint(*settings: object, code: list[type], modules: Sequence[ModuleTyp
         if Path(source).is_file():
             digest.update(Path(source).read_bytes())
     return digest.hexdigest()[:24]
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """One thread for matrix products: how many there are decides the last bit, which the weights must not depend on."""
-    import torch
-    from threadpoolctl import threadpool_limits
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with threadpool_limits(1):
-            yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def trained(name: str, train: Callable[[], Weights]) -> Weights:
