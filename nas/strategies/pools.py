@@ -124,11 +124,11 @@ class SmartPool(ArchiveStrategy):
 
     def _generation(self, parents: Architectures, n: int, taken: Keys, rng: Generator) -> Proposal:
         """Make `n` candidates by the moves, each its share; what is missing is random."""
+        anywhere = self.random(n, rng).archs
         quotas = [round(share * n) for share, _ in self._moves.values()]
         made = [
             make(parents, _OVERDRAW * quota, rng) for quota, (_, make) in zip(quotas, self._moves.values(), strict=True)
         ]
-        anywhere = self.random(n, rng).archs
         archs = np.concatenate([*made, anywhere])
         origins = np.repeat([*self._moves, "random"], [*map(len, made), len(anywhere)])
         new = is_new(self.space.keys(archs), taken)
