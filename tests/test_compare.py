@@ -83,10 +83,12 @@ def test_the_page_holds_all_and_asks_for_nothing(sweep: Path, tmp_path: Path) ->
         "Best test_mean so far",
         "The signal is the test accuracy itself",
         "evolution + none",
-        "of the median",
+        "gain of the median",
+        "With 3 seeds no p can be below 0.25",
     ):
         assert told in done.stdout
     page = (tmp_path / "report/comparison.html").read_text()
+    assert "Median of the runs, band: the quartiles" in page
     references = _References()
     references.feed(page)
     assert references.tags.count("table") == 5
