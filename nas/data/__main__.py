@@ -23,7 +23,8 @@ def _bar(what: str, *, of_bytes: bool) -> Iterator[Any]:
     from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     count = DownloadColumn() if of_bytes else MofNCompleteColumn()
-    with Progress(TextColumn(what), BarColumn(), count, TimeRemainingColumn(), transient=True) as bar:
+    columns = (TextColumn(what), BarColumn(), count, TimeRemainingColumn())
+    with Progress(*columns, transient=True, disable=not sys.stdout.isatty()) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
