@@ -27,6 +27,7 @@ from nas.loop import Budget, Phases, search
 from nas.objective import Objective
 from nas.types import Evaluator
 
+_TOLD = 5  # differences between two configurations, at most
 _log = logging.getLogger("nas.search")  # __name__ is __main__ when this is the program
 
 
@@ -97,9 +98,11 @@ def _check(folder: Path, current: dict[str, Any]) -> bool:
     """Refuse a folder that holds a run with another configuration; tell whether it holds one."""
     recorded = _recorded(folder)
     if recorded is not None and (changed := differences(_essential(recorded), _essential(current))):
+        told = [line for line in changed if not line.startswith("measured_on.")] or changed  # it follows from the rest
+        more = [f"{len(told) - _TOLD} more"] if len(told) > _TOLD else []
         raise UserError(
-            f"{folder} holds a run with another configuration: {'; '.join(changed)}: use another folder, or "
-            f"continue it with resume={folder} and nothing else"
+            f"{folder} holds a run with another configuration: {'; '.join([*told[:_TOLD], *more])}: use another "
+            f"folder, or continue it with resume={folder} and nothing else"
         )
     return recorded is not None
 
