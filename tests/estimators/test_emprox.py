@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -252,19 +251,16 @@ def test_a_hundred_labels_rank_the_real_table(real_table) -> None:
 
 
 @pytest.mark.parametrize("table", ["cifar10", "cifar100"])
-def test_a_hundred_and_twenty_one_labels_rank_nas_bench_201(table: str) -> None:
+def test_a_hundred_and_twenty_one_labels_rank_nas_bench_201(table: str, real_nb201: Path) -> None:
     """Kendall tau with mean test accuracy over all other networks: about .81 over 20 splits."""
     from experiments.estimators import Labels
     from nas.tables import read_table
 
-    path = Path(os.environ.get("NAS_DATA_DIR", "/nonexistent")) / "nasbench201.npz"
-    if not path.is_file():
-        pytest.skip("needs nasbench201.npz in the folder that NAS_DATA_DIR names")
     space = NB201()
     node = composed(["estimator=emprox"])["estimator"]
     node["encoder"].update(cells=5000, epochs=1)  # a decoder is not needed
     estimator = build(node, "estimator", space=space)
-    labels = Labels(path, read_table(path, space, name=table))
+    labels = Labels(real_nb201, read_table(real_nb201, space, name=table))
     taus = []
     for seed in range(1000, 1005):
         split = labels.split(121, seed, 20_000)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import defaultdict
 from itertools import combinations, permutations, product
 from pathlib import Path
@@ -29,11 +28,8 @@ def everything() -> NDArray[np.uint8]:
 
 
 @pytest.fixture(scope="module")
-def real() -> dict[str, np.ndarray]:
-    path = Path(os.environ.get("NAS_DATA_DIR", "/nonexistent")) / "nasbench201.npz"
-    if not path.is_file():
-        pytest.skip("needs nasbench201.npz in the folder that NAS_DATA_DIR names")
-    with np.load(path) as arrays:
+def real(real_nb201: Path) -> dict[str, np.ndarray]:
+    with np.load(real_nb201) as arrays:
         return dict(arrays)
 
 
@@ -258,14 +254,13 @@ class TestTable:
         with pytest.raises(UserError, match=message):
             read_table(path, SPACE, name=table)
 
-    def test_the_real_table_has_the_published_best(self, real, tmp_path: Path) -> None:
-        path = Path(os.environ["NAS_DATA_DIR"]) / "nasbench201.npz"
+    def test_the_real_table_has_the_published_best(self, real_nb201: Path) -> None:
         for name, test, validation in (("cifar10", 94.37, 91.61), ("cifar100", 73.51, 73.49)):
-            columns = read_table(path, SPACE, name=name).columns
+            columns = read_table(real_nb201, SPACE, name=name).columns
             assert 100 * columns.test.max() == pytest.approx(test, abs=0.006)
             assert 100 * columns.validation.max() == pytest.approx(validation, abs=0.006)
         with pytest.raises(UserError, match="no data set 'imagenet16-120', set dataset to one of: cifar10, cifar100"):
-            read_table(path, SPACE, name="imagenet16-120")
+            read_table(real_nb201, SPACE, name="imagenet16-120")
 
     def test_the_data_set_names_the_table(self, arrays, tmp_path: Path) -> None:
         path = str(self.write(tmp_path, arrays))
