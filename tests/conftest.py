@@ -29,6 +29,16 @@ def real_table() -> Path:
 
 
 @pytest.fixture(scope="session")
+def real_nb201() -> dict[str, np.ndarray]:
+    """The arrays of the real table of NAS-Bench-201, where `NAS_DATA_DIR` names a folder that has it."""
+    path = Path(os.environ.get("NAS_DATA_DIR", "/nonexistent")) / "nasbench201.npz"
+    if not path.is_file():
+        pytest.skip("needs nasbench201.npz in the folder that NAS_DATA_DIR names")
+    with np.load(path) as arrays:
+        return dict(arrays)
+
+
+@pytest.fixture(scope="session")
 def space() -> NB101:
     return NB101()
 

@@ -41,7 +41,7 @@ Make = Callable[[Path], Path]
 def table(path: Path) -> Plain:
     columns = read_table(path, SPACE).columns
     found = {name: getattr(columns, name) for name in ("archs", "test", "validation", "cost", "parameters", "digests")}
-    for epochs, runs in columns.runs.items():
+    for epochs, runs in columns.trainings.items():
         found |= {f"{epochs} {name}": values for name, values in vars(runs).items()}
     return found
 
