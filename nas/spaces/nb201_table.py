@@ -32,7 +32,7 @@ def read_columns(
 
     A network's accuracies and seconds are the means over its cells, its parameters the fewest of them (the others have
     operations that carry nothing). Its runs are those of the cell that stands for it: of all its cells there would be
-    thousands for one network and three for another.
+    1,380 for one network and three for most.
 
     Args:
         arrays: of the file.
