@@ -12,7 +12,7 @@ from nas.encoders.base import Decoder
 from nas.errors import UserError
 from nas.strategies.base import ArchiveStrategy, is_new
 from nas.strategies.latent_space import LatentSpace
-from nas.types import Architectures, Estimator, Proposal, Space
+from nas.types import Architectures, Estimator, Keys, Proposal, Space, Values, top
 
 _Move = Callable[[Architectures, int, Generator], Architectures]
 _OVERDRAW = 3  # for candidates that are no architectures, known, or equal to one another
@@ -46,17 +46,20 @@ class FullPool(ArchiveStrategy):
 
 
 class SmartPool(ArchiveStrategy):
-    """Candidates from around the best trials, and some from anywhere (after Mauch et al. 2020: choose what is ranked).
+    """Candidates from around the best, and some from anywhere (after Mauch et al. 2020: choose what is ranked).
 
-    The shares of the pool, each named by the `origin` of its candidates: mutants of the best, with 1, 2, ... random
-    genes changed; crossovers of two of the best, each gene from either; decoded neighbours of the best in the
-    embedding; the rest is random. What one of the moves cannot supply is random too.
+    A pool is made in `generations`: the first from the best trials, each further one from these and the candidates with
+    the best estimates so far, so that a round climbs further than a move away from what is known. The shares of each,
+    named by the `origin` of its candidates: mutants of the best, with 1, 2, ... random genes changed; crossovers of two
+    of the best, each gene from either; decoded neighbours of the best in the embedding; the rest is random. What one of
+    the moves cannot supply is random too.
 
     Args:
         space: the search space.
-        estimator: its encoder is used where that can decode.
+        estimator: fitted to all trials told, at each round; its encoder is used where that can decode.
         encoder: used otherwise.
-        parents: how many of the best trials the moves start from, at least 1.
+        generations: in how many parts of equal size the pool is made, at least 1.
+        parents: how many of the best trials, and of the best estimates, the moves start from, at least 1.
         mutations: shares of mutants with 1, 2, ... genes changed, each at least 0.
         crossover: share of crossovers, at least 0.
         latent: share of decoded neighbours, at least 0.
@@ -76,24 +79,26 @@ class SmartPool(ArchiveStrategy):
         estimator: Estimator,
         encoder: Decoder,
         *,
+        generations: int,
         parents: int,
         mutations: list[float],
         crossover: float,
         latent: float,
         radius: float,
     ) -> None:
-        if parents < 1:
-            raise UserError(f"strategy.pool.parents is {parents}, must be at least 1")
+        for name, count in (("generations", generations), ("parents", parents)):
+            if count < 1:
+                raise UserError(f"strategy.pool.{name} is {count}, must be at least 1")
         if not radius > 0:
             raise UserError(f"strategy.pool.radius is {radius}, must be above 0")
         named = {"mutations": mutations, "crossover": [crossover], "latent": [latent]}
-        for name, shares in named.items():
+        for move, shares in named.items():
             if not all(share >= 0 for share in shares):
-                raise UserError(f"strategy.pool.{name} is {shares}, must be at least 0")
+                raise UserError(f"strategy.pool.{move} is {shares}, must be at least 0")
         if (total := sum(sum(shares) for shares in named.values())) > 1 + 1e-9:
             raise UserError(f"strategy.pool has shares ({', '.join(named)}) that sum to {total:g}, must be at most 1")
         super().__init__(space)
-        self.parents, self.radius = parents, radius
+        self.estimator, self.generations, self.parents, self.radius = estimator, generations, parents, radius
         self._latent_space = LatentSpace(space, estimator, encoder)
         moves: dict[str, tuple[float, _Move]] = {
             f"mutation {changes}": (share, partial(self._mutants, changes=changes))
@@ -103,25 +108,43 @@ class SmartPool(ArchiveStrategy):
         self._moves = {origin: move for origin, move in moves.items() if move[0] > 0}
 
     def propose(self, n: int, rng: Generator) -> Proposal:
-        """Make candidates by the moves, new and distinct, each its share of `n`; then `n` random ones."""
-        anywhere = self.random(n, rng)
+        """Make `n` new and distinct candidates, generation by generation."""
         if not len(self._archs):
-            return anywhere
-        parents = self.best(self.parents)
-        quotas: list[int] = []
-        made: list[Architectures] = []
-        for share, make in self._moves.values():
-            quotas.append(round(share * n))
-            made.append(make(parents, _OVERDRAW * quotas[-1], rng))
-        archs = np.concatenate([*made, anywhere.archs])
-        origins = np.repeat([*self._moves, "random"], [*map(len, made), n])
-        new = is_new(self.space.keys(archs), self._keys)
+            return self.random(n, rng)
+        made = Proposal(self._archs[:0], np.empty(0, dtype=np.str_))
+        estimates = np.empty(0)
+        for size in np.diff(np.linspace(0, n, self.generations + 1).astype(int)):
+            climbing = top(estimates, min(self.parents, np.isfinite(estimates).sum()))
+            parents = np.concatenate([self.best(self.parents), made.archs[climbing]])
+            new = self._generation(parents, size, np.concatenate([self._keys, self.space.keys(made.archs)]), rng)
+            made = Proposal(np.concatenate([made.archs, new.archs]), np.concatenate([made.origin, new.origin]))
+            if self.generations > 1:
+                estimates = np.concatenate([estimates, self._estimates(new.archs)])
+        return made
+
+    def _generation(self, parents: Architectures, n: int, taken: Keys, rng: Generator) -> Proposal:
+        """Make `n` candidates by the moves, each its share; what is missing is random."""
+        anywhere = self.random(n, rng).archs
+        quotas = [round(share * n) for share, _ in self._moves.values()]
+        made = [
+            make(parents, _OVERDRAW * quota, rng) for quota, (_, make) in zip(quotas, self._moves.values(), strict=True)
+        ]
+        archs = np.concatenate([*made, anywhere])
+        origins = np.repeat([*self._moves, "random"], [*map(len, made), len(anywhere)])
+        new = is_new(self.space.keys(archs), taken)
         kept = [
             np.flatnonzero(new & (origins == origin))[:quota]
             for origin, quota in zip([*self._moves, "random"], [*quotas, n], strict=True)
         ]
-        rows = np.concatenate(kept)
+        rows = np.concatenate(kept)[:n]
         return Proposal(archs[rows], origins[rows])
+
+    def _estimates(self, archs: Architectures) -> Values:
+        """`(n,)`: NaN where nothing can be estimated yet."""
+        if len(self._archs) < self.estimator.min_trials:
+            return np.full(len(archs), np.nan)
+        self.estimator.fit(self._archs, self._values)
+        return self.estimator.predict(archs).mean
 
     def _mutants(self, parents: Architectures, n: int, rng: Generator, changes: int) -> Architectures:
         children = parents[rng.integers(len(parents), size=n)]

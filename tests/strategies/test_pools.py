@@ -6,7 +6,7 @@ from helpers import accuracy
 
 from nas.encoders import GraphEncoder
 from nas.errors import UserError
-from nas.estimators import NoEstimator
+from nas.estimators import NoEstimator, Ridge
 from nas.spaces import NB101
 from nas.strategies import BayesianOptimisation, FullPool, SmartPool
 
@@ -30,7 +30,8 @@ def encoder(space: NB101) -> GraphEncoder:
 
 
 def smart(space: NB101, encoder, **options) -> SmartPool:
-    return SmartPool(space, NoEstimator(space), encoder, **{"parents": 10, "radius": 0.8, **SHARES, **options})
+    options = {"estimator": NoEstimator(space), "generations": 1, "parents": 10, "radius": 0.8, **SHARES, **options}
+    return SmartPool(space, encoder=encoder, **options)
 
 
 def told(pool, space: NB101, n: int):
@@ -76,7 +77,31 @@ def test_moves_start_from_the_best(space: NB101, encoder) -> None:
 def test_the_estimators_encoder_is_shared_where_it_decodes(space: NB101, encoder) -> None:
     estimator = NoEstimator(space)
     estimator.encoder = encoder
-    assert SmartPool(space, estimator, None, parents=1, radius=1.0, **SHARES)._latent_space.encoder is encoder
+    assert smart(space, None, estimator=estimator)._latent_space.encoder is encoder
+
+
+def test_later_generations_start_from_the_best_estimates(space: NB101) -> None:
+    """So more generations reach higher estimates with as many candidates."""
+    estimator = Ridge(space, alpha=1.0)
+    options = {"mutations": [0.4, 0.4], "crossover": 0.0, "latent": 0.0, "estimator": estimator}
+    pools = [smart(space, None, generations=number, **options) for number in (1, 2, 8)]
+    for pool in pools:
+        told(pool, space, 60)
+    proposals = [pool.ask(400, np.random.default_rng(0)) for pool in pools]
+    highest = [np.sort(estimator.predict(proposal.archs).mean)[-20:].mean() for proposal in proposals]
+    assert highest == sorted(highest)
+    for proposal in proposals:
+        assert len(np.unique(space.keys(proposal.archs))) == 400
+        assert (proposal.origin == "random").sum() >= 80
+
+
+def test_generations_need_no_estimates(space: NB101) -> None:
+    pool = smart(space, None, generations=4, latent=0.0)
+    archs = told(pool, space, 60)
+    assert len(pool.ask(203, np.random.default_rng(0))) == 203
+    few = smart(space, None, generations=4, latent=0.0, estimator=Ridge(space, alpha=1.0))
+    few.tell(archs[:1], np.ones(1))  # fewer than an estimator needs
+    assert len(few.ask(203, np.random.default_rng(0))) == 203
 
 
 def test_what_the_moves_cannot_supply_is_random() -> None:
@@ -104,6 +129,7 @@ def test_the_full_pool_is_the_space_without_what_is_known(small_space: NB101) ->
     ("options", "message"),
     [
         ({"parents": 0}, r"strategy\.pool\.parents is 0, must be at least 1"),
+        ({"generations": 0}, r"strategy\.pool\.generations is 0, must be at least 1"),
         ({"radius": 0.0}, r"strategy\.pool\.radius is 0\.0, must be above 0"),
         ({"mutations": [0.5, -0.1]}, r"strategy\.pool\.mutations is \[0\.5, -0\.1\], must be at least 0"),
         ({"crossover": 0.5}, r"shares .* that sum to 1\.2, must be at most 1"),
