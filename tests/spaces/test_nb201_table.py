@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from helpers import nb201_arrays, run_search
 
+from nas.data.verify import verify
 from nas.datasets import Cifar, Digits, NpzFile
 from nas.errors import UserError
 from nas.evaluators import TableEvaluator
@@ -81,6 +82,7 @@ def test_one_run_is_drawn_of_those_of_the_canonical_cell(arrays, tmp_path: Path)
     runs, times = rng.uniform(10, 90, size=(15_625, 3, 3)), rng.uniform(500, 900, size=(15_625, 3, 3))
     runs[rng.random(15_625) < 0.4, :, 1:] = np.nan  # as published: some cells were trained once
     path = str(write(tmp_path, {**arrays, "val_acc_200_runs": runs, "train_time_200_runs": times}))
+    assert "1 to 3 runs of 200 epochs" in list(verify(Path(path)))
     archs = SPACE.enumerate()
     cells = SPACE.indices(archs)
     drawn = []
