@@ -134,7 +134,7 @@ def main(given: list[str] | None = None) -> int:
             arguments.out.mkdir(parents=True, exist_ok=True)
             figure = draw_comparison(methods, comparison["scales"], arguments.curve)
             figure.savefig(arguments.out / "comparison.png", dpi=120)
-            write_whole(arguments.out / "comparison.html", html(comparison, figure))
+            write_whole(arguments.out / "comparison.html", html(comparison, figure, arguments.curve))
             write_whole(arguments.out / "comparison.json", text)
         if arguments.json:
             print(text, end="")

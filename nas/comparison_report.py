@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _LEFT_OUT = 20  # at most so many are named
+_SIGNIFICANT = 0.05  # where no corrected p can be below this, it is said
+_BANDS = {"mean": "Mean of the runs, band: one standard error", "median": "Median of the runs, band: the quartiles"}
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 72em; margin: 2em auto; padding: 0 1em; color: #222; }
 table { border-collapse: collapse; margin: .5em 0; font-variant-numeric: tabular-nums; }
@@ -22,7 +24,8 @@ th:first-child, td:first-child, table.pairs td:nth-child(2), table.pairs th:nth-
 thead th { border-bottom: 2px solid #888; }
 h2 { margin: 1.6em 0 0; font-size: 1.1em; }
 p { margin: .3em 0; max-width: 60em; }
-p.note, li { color: #555; font-size: .9em; overflow-wrap: anywhere; }
+figure { margin: 1em 0; }
+p.note, figcaption, li { color: #555; font-size: .9em; overflow-wrap: anywhere; }
 div.wide { overflow-x: auto; }
 img { max-width: 100%; }
 """
@@ -60,31 +63,36 @@ def tables(comparison: dict[str, Any]) -> list[Table]:
         told.append(Table(titles[measure], note, header, rows))
     if levels := list(methods[0]["queries_to"]):
         note = (
-            "Runs that reached it; median of the Kaplan-Meier estimate (runs that did not are censored at the budget); "
-            "mean ± standard error of the evaluations until the level or the budget."
+            "Median of the Kaplan-Meier estimate (runs that did not reach the level are censored at the budget); "
+            "restricted mean ± standard error: of the evaluations until the level or the budget."
         )
         unit = " %" if scales["value"] == 100 else ""
-        header = ["method", *(f"{scales['value'] * float(level):.10g}{unit}" for level in levels)]
         rows = [
             [
                 one["method"],
-                *(_time_to(one["queries_to"][level], one["runs"], comparison["budget"]) for level in levels),
+                f"{scales['value'] * float(level):.10g}{unit}",
+                *_time_to(one["queries_to"][level], one["runs"], comparison["budget"]),
             ]
+            for level in levels
             for one in methods
         ]
-        told.append(Table(f"Evaluations to reach a {signal}", note, header, rows))
+        header = ["method", "level", "runs that reached it", "median", "restricted mean"]
+        told.append(Table(f"Evaluations to reach a level of {signal}", note, header, rows))
     if methods[0]["gain"] is not None:
         note = (
-            "Evaluations that random search needs for the same expected best, over those used (after Mauch et al.), "
-            "of the mean of the runs, with the bootstrap's 95 % interval, and after the semicolon of the median run."
+            "Evaluations that random search needs for the same expected best, over those used (after Mauch et al.); in "
+            "brackets the bootstrap's 95 % interval over the runs."
         )
-        header = ["method", *(str(n) for n in comparison["at"])]
-        rows = [[one["method"], *(_gain(one["gain"][str(n)]) for n in comparison["at"])] for one in methods]
+        header = ["method", "evaluations", "gain of the mean", "gain of the median run"]
+        rows = [[one["method"], str(n), *_gains(one["gain"][str(n)])] for n in comparison["at"] for one in methods]
         told.append(Table("Sample efficiency gain", note, header, rows))
     phases = list(dict.fromkeys(phase for one in methods for phase in one["wall_seconds"]))
     if phases:
         rows = [_seconds(one, phases) for one in methods]
-        note = "Mean of the runs that were not resumed."
+        note = (
+            "Mean of the runs that were not resumed. Setup: the table is read and all parts are made; prepare: the "
+            "encoder is trained or read; ask: the strategy makes candidates; fit, predict: the estimator."
+        )
         told.append(Table("Wall seconds of a run, by phase", note, ["method", *phases, "total"], rows))
     for measure in comparison["measures"] if len(methods) > 1 else []:
         told.append(_pairs(comparison["tests"][measure], titles[measure], scales[measure], comparison["budget"]))
@@ -102,17 +110,21 @@ def _mean(told: dict[str, float | None], scale: int) -> str:
     return f"{_number(told['mean'], scale)}{error}"
 
 
-def _time_to(told: dict[str, float | None], runs: int, budget: int) -> str:
+def _time_to(told: dict[str, float | None], runs: int, budget: int) -> list[str]:
     median = f"> {budget}" if told["median"] is None else f"{told['median']:g}"
     error = "" if told["standard_error"] is None else f" ± {told['standard_error']:.1f}"
-    return f"{told['reached']}/{runs}; {median}; {told['restricted_mean']:.1f}{error}"
+    return [f"{told['reached']} of {runs}", median, f"{told['restricted_mean']:.1f}{error}"]
 
 
-def _gain(told: dict[str, Any]) -> str:
-    if told["gain"] is None:
+def _gains(told: dict[str, Any]) -> list[str]:
+    return [_gain(told["gain"], told["interval"]), _gain(told["median"], told["median_interval"])]
+
+
+def _gain(gain: float | None, interval: list[float] | None) -> str:
+    if gain is None:
         return "-"
-    interval = "" if told["interval"] is None else f" ({told['interval'][0]:.1f} to {told['interval'][1]:.1f})"
-    return f"{told['gain']:.1f}{interval}; {told['median']:.1f}"
+    gain_, *ends = (f"{number:.1f}" if number < 100 else f"{number:,.0f}" for number in (gain, *(interval or [])))
+    return gain_ + (f" ({' to '.join(ends)})" if ends else "")
 
 
 def _seconds(one: dict[str, Any], phases: list[str]) -> list[str]:
@@ -127,7 +139,10 @@ def _pairs(tests: list[dict[str, Any]], title: str, scale: int, budget: int) -> 
         f"After {budget} evaluations, by seed; Wilcoxon's signed-rank test, two-sided, corrected for all {len(tests)} "
         f"pairs (Holm)."
     )
-    header = ["first", "second", "seeds", "first better", "worse", "mean difference", "p", "p (Holm)"]
+    known = [test["seeds"] for test in tests if test["p"] is not None]
+    if known and (corrected := min(len(known) * (least := 2.0 ** (1 - max(known))), 1.0)) > _SIGNIFICANT:
+        note += f" With {max(known)} seeds no p can be below {least:.2g}, {corrected:.2g} when corrected."
+    header = ["first", "second", "seeds", "first better", "first worse", "mean difference", "p", "p (Holm)"]
     rows = [
         [
             test["first"],
@@ -173,21 +188,30 @@ def print_tables(comparison: dict[str, Any]) -> None:
         console.print(Text(line), soft_wrap=True)
 
 
-def html(comparison: dict[str, Any], figure: Figure) -> str:
-    """One page with the figure and all tables; it refers to nothing outside itself."""
+def html(comparison: dict[str, Any], figure: Figure, centre: str) -> str:
+    """One page with the figure and all tables; it refers to nothing outside itself.
+
+    Args:
+        comparison: what `nas.compare` found.
+        figure: as drawn by `draw_comparison`.
+        centre: `mean` or `median`, what the figure shows.
+    """
     image = BytesIO()
     figure.savefig(image, format="svg", metadata={"Date": None})
     data = base64.b64encode(image.getvalue()).decode("ascii")
     parts = [f'<div class="wide">{_html_table(table)}</div>' for table in tables(comparison)]
     lines = "".join(f"<li>{escape(line)}</li>" for line in remarks(comparison))
     names = ", ".join(one["method"] for one in comparison["methods"])
+    caption = (
+        f"{_BANDS[centre]}. Regret: what is missing to the best of the whole space, where that is known; a method that "
+        f"has it is off the logarithmic axis."
+    )
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Comparison of searches</title>\n'
         f"<style>{_STYLE}</style></head>\n<body><h1>Comparison of searches</h1>\n"
         f'<p class="note">nas {escape(__version__)}</p>\n<ul>{lines}</ul>\n'
-        f'<p><img alt="Curves of {escape(names)}" src="data:image/svg+xml;base64,{data}"></p>\n'
-        + "\n".join(parts)
-        + "\n</body></html>\n"
+        f'<figure><img alt="Curves of {escape(names)}" src="data:image/svg+xml;base64,{data}">\n'
+        f"<figcaption>{escape(caption)}</figcaption></figure>\n" + "\n".join(parts) + "\n</body></html>\n"
     )
 
 

@@ -29,12 +29,12 @@ def progress(budget: int) -> Iterator[Callable[[History], None]]:
 def print_summary(result: dict[str, Any], folder: Path) -> None:
     """Say what was found, on what it was measured, and where the rest is."""
     best = result["best"]
-    print(f"best after {result['budget']} evaluations: {best['value']:.5f} (found at {best['step'] + 1})")
+    random = result["random_search_expected_value"]
+    expected = f"; random search: {random[-1]:.5f} expected" if random else ""
+    print(f"best after {result['budget']} evaluations: {best['value']:.5f} (found at {best['step'] + 1}){expected}")
     if best["test_accuracy"] is not None:
         regret = "" if result["test_regret"] is None else f", regret {result['test_regret']:.5f}"
         print(f"test accuracy {best['test_accuracy']:.5f}{regret}")
-    if expected := result["random_search_expected_value"]:
-        print(f"random search would be expected at {expected[-1]:.5f}")
     print(f"cell {best['key']} (published as {best['digest']})")
     print("measured on " + ", ".join(f"{name} {value}" for name, value in result["measured_on"].items()))
     print("seconds: " + ", ".join(f"{name} {seconds:.2f}" for name, seconds in result["wall_seconds"].items()))

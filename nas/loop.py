@@ -70,6 +70,7 @@ def search(
     if evaluator.slots > 1:
         queue.extend(history.restore())
         strategy.tell(history.archs, history.values)
+        on_trial(history)
     while len(history) < budget.total:
         while len(flying) < evaluator.slots and (begun := len(history) + len(flying)) < budget.total:
             if not queue:

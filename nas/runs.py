@@ -17,6 +17,7 @@ from nas.errors import UserError
 from nas.types import Values
 
 _GROUPS = ("strategy", "estimator", "acquisition")  # that make a method
+_NAMED = 3  # differences between runs, at most
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,8 +160,10 @@ def check_comparable(runs: list[Run]) -> None:
             for key in dict.fromkeys([*_measure(one[0]), *_measure(other[0])])
             if _measure(one[0]).get(key) != _measure(other[0]).get(key)
         ]
+        more = [f"{len(differ) - _NAMED} more"] if len(differ) > _NAMED else []
         raise UserError(
-            f"{_named(one)} cannot be compared with {_named(other)}: they have {', '.join(differ)}: compare them apart"
+            f"{_named(one)} cannot be compared with {_named(other)}: they have "
+            f"{', '.join([*differ[:_NAMED], *more])}: compare them apart"
         )
 
 

@@ -27,6 +27,7 @@ from nas.loop import Budget, Phases, search
 from nas.objective import Objective
 from nas.types import Evaluator
 
+_TOLD = 5  # differences between two configurations, at most
 _log = logging.getLogger("nas.search")  # __name__ is __main__ when this is the program
 
 
@@ -64,8 +65,11 @@ def run(config: SearchConfig, folder: Path, choices: Mapping[str, str] | None = 
     reference = evaluator.reference()
     if reference is not None and config.budget > len(reference.signal):
         raise UserError(f"budget is {config.budget}, must be at most {len(reference.signal)}: the table has no more")
+    record = {**_options(config), "measured_on": evaluator.identity(), "choices": dict(choices or {})}
+    _check(folder, record)  # before the history is read, which would look damaged to another space
     with History(folder / "history.jsonl", space) as history:
-        _record(folder, {**_options(config), "measured_on": evaluator.identity(), "choices": dict(choices or {})})
+        if not _check(folder, record):
+            write_whole(folder / "config.yaml", OmegaConf.to_yaml(record))
         if len(history.recorded) >= config.budget and (folder / "result.json").exists():
             result: dict[str, Any] = json.loads((folder / "result.json").read_text(encoding="utf-8"))
             return result
@@ -90,12 +94,17 @@ def run(config: SearchConfig, folder: Path, choices: Mapping[str, str] | None = 
         return write_report(folder, config, dict(choices or {}), space, evaluator, history, phase)
 
 
-def _record(folder: Path, current: dict[str, Any]) -> None:
+def _check(folder: Path, current: dict[str, Any]) -> bool:
+    """Refuse a folder that holds a run with another configuration; tell whether it holds one."""
     recorded = _recorded(folder)
-    if recorded is None:
-        write_whole(folder / "config.yaml", OmegaConf.to_yaml(current))
-    elif changed := differences(_essential(recorded), _essential(current)):
-        raise UserError(f"{folder} holds a run with another configuration: {'; '.join(changed)}: use another folder")
+    if recorded is not None and (changed := differences(_essential(recorded), _essential(current))):
+        told = [line for line in changed if not line.startswith("measured_on.")] or changed  # it follows from the rest
+        more = [f"{len(told) - _TOLD} more"] if len(told) > _TOLD else []
+        raise UserError(
+            f"{folder} holds a run with another configuration: {'; '.join([*told[:_TOLD], *more])}: use another "
+            f"folder, or continue it with resume={folder} and nothing else"
+        )
+    return recorded is not None
 
 
 def _essential(record: dict[str, Any]) -> dict[str, Any]:
@@ -165,7 +174,9 @@ def _search(composed: DictConfig) -> float:
         if job.mode is RunMode.MULTIRUN:
             raise UserError("resume continues one run: to continue a sweep, start it again with hydra.sweep.dir=FOLDER")
         if all(override.startswith("resume=") for override in job.overrides.task):
-            options = {**(_recorded(folder) or {}), "resume": options["resume"]}
+            if (recorded := _recorded(folder)) is None:
+                raise UserError(f"resume is {options['resume']!r}, but hydra.run.dir names {folder}: leave that out")
+            options = {**recorded, "resume": options["resume"]}
             options.pop("measured_on", None)
             choices = options.pop("choices", {})
     _log.info("results go to %s", folder)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import table_arrays
+from helpers import SWEEP_BUDGET, run_search, table_arrays
 
 from nas.evaluators import TableEvaluator
 from nas.spaces import NB101
@@ -19,23 +19,24 @@ def caches(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
-@pytest.fixture(scope="session")
-def real_table() -> Path:
-    """The real table of NAS-Bench-101, where `NAS_DATA_DIR` names a folder that has it."""
-    path = Path(os.environ.get("NAS_DATA_DIR", "/nonexistent")) / "nasbench101.npz"
+def real(name: str) -> Path:
+    """A real table in the folder that `NAS_DATA_DIR` names; without it the test is skipped."""
+    path = Path(os.environ.get("NAS_DATA_DIR", "/nonexistent")) / name
     if not path.is_file():
-        pytest.skip("needs nasbench101.npz in the folder that NAS_DATA_DIR names")
+        pytest.skip(f"needs {name} in the folder that NAS_DATA_DIR names")
     return path
 
 
 @pytest.fixture(scope="session")
-def real_nb201() -> dict[str, np.ndarray]:
-    """The arrays of the real table of NAS-Bench-201, where `NAS_DATA_DIR` names a folder that has it."""
-    path = Path(os.environ.get("NAS_DATA_DIR", "/nonexistent")) / "nasbench201.npz"
-    if not path.is_file():
-        pytest.skip("needs nasbench201.npz in the folder that NAS_DATA_DIR names")
-    with np.load(path) as arrays:
-        return dict(arrays)
+def real_table() -> Path:
+    """The real table of NAS-Bench-101."""
+    return real("nasbench101.npz")
+
+
+@pytest.fixture(scope="session")
+def real_nb201() -> Path:
+    """The real table of NAS-Bench-201."""
+    return real("nasbench201.npz")
 
 
 @pytest.fixture(scope="session")
@@ -74,3 +75,14 @@ def own_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def evaluator(small_space: NB101, small_table: Path) -> TableEvaluator:
     return TableEvaluator(small_space, "auto", str(small_table), None, None)
+
+
+@pytest.fixture(scope="session")
+def sweep(tmp_path_factory: pytest.TempPathFactory, small_table: Path) -> Path:
+    """Two methods by three seeds on the small table."""
+    cwd = tmp_path_factory.mktemp("work")
+    swept = ["strategy=random,evolution", "seed=0,1,2", "hydra.sweep.dir=sweep"]
+    options = ["space.max_vertices=5", "estimator=none", f"budget={SWEEP_BUDGET}"]
+    done = run_search("-m", *swept, *options, cwd=cwd, NAS_DATA_DIR=str(small_table.parent))
+    assert done.returncode == 0, done.stderr
+    return cwd / "sweep"

@@ -1,13 +1,15 @@
-"""What several tests need: a small table that the tests make, and the program as a user runs it."""
+"""What several tests need: small tables that the tests make, the program as a user runs it, and its results."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,7 @@ from nas.spaces import NB101, NB201
 from nas.types import Space
 
 CONF = Path(config_folder())
+SWEEP_BUDGET = 30  # of the runs in `sweep`
 SMALL_ENCODER = ["estimator.encoder.cells=256", "estimator.encoder.epochs=2", "estimator.encoder.device=cpu"]
 
 
@@ -101,6 +104,23 @@ def run_search(*options: str, cwd: Path, **environment: str) -> subprocess.Compl
         timeout=300,
         check=False,
     )
+
+
+def result(folder: Path) -> dict[str, Any]:
+    """What a run recorded at its end."""
+    return json.loads((folder / "result.json").read_text())
+
+
+def write_run(folder: Path, content: dict[str, Any]) -> Path:
+    """Make a folder of a run with this result."""
+    folder.mkdir(parents=True)
+    (folder / "result.json").write_text(json.dumps(content))
+    return folder
+
+
+def changed(content: dict[str, Any], **options: Any) -> dict[str, Any]:
+    """A result as of a run with other options."""
+    return {**content, "config": {**content["config"], **options}}
 
 
 def options(group: str) -> list[str]:

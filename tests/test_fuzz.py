@@ -37,6 +37,7 @@ from nas.types import Space
 SPACE = NB101(max_vertices=4)
 NB201_SPACE = NB201()
 CELLS = SPACE.enumerate()[::10]
+WEIGHTS = {"w": np.arange(30.0).reshape(5, 6), "b": np.ones(4)}
 
 Plain = dict[str, Any]
 Make = Callable[[Path], Path]
@@ -184,9 +185,7 @@ def make_history(folder: Path) -> Path:
 
 
 def make_weights(folder: Path) -> Path:
-    import torch
-
-    trained("fuzz", lambda: {"w": torch.arange(30.0).reshape(5, 6), "b": torch.ones(4)})
+    trained("fuzz", lambda: WEIGHTS)
     from nas.paths import cache_folder
 
     return cache_folder() / "encoders" / "fuzz.safetensors"
@@ -194,10 +193,7 @@ def make_weights(folder: Path) -> Path:
 
 def weights(path: Path) -> Plain:
     """What cannot be read is trained anew; copied, since what is loaded may be the file itself, mapped into memory."""
-    import torch
-
-    found = trained("fuzz", lambda: {"w": torch.arange(30.0).reshape(5, 6), "b": torch.ones(4)})
-    return {name: tensor.numpy().copy() for name, tensor in found.items()}
+    return {name: array.copy() for name, array in trained("fuzz", lambda: WEIGHTS).items()}
 
 
 def make_png(folder: Path) -> Path:

@@ -11,6 +11,7 @@ from nas.errors import UserError
 from nas.evaluators import TableEvaluator, TrainingEvaluator
 from nas.objective import Objective
 from nas.spaces import NB101, NB201, Custom
+from nas.spaces.constrained import Constrained
 from nas.strategies import RandomSearch, RegularizedEvolution
 
 
@@ -97,6 +98,21 @@ def test_a_space_without_enough_neighbours_is_still_searched_whole(digits: Table
     assert len(strategy.ask(50, np.random.default_rng(0))) == size - 1
 
 
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_a_parent_without_neighbours_mutates_into_any_other_there_is(size: int, small_space: NB101) -> None:
+    archs = small_space.enumerate()[[0, 1200, 2531][:size]]
+    keys = small_space.keys(archs)
+    part = Constrained(small_space, lambda some: np.isin(small_space.keys(some), keys), "a chosen key", "")
+    assert not len(part.neighbours(archs)[0])
+    parents = np.repeat(archs, 200, axis=0)
+    children = part.keys(part.mutate(parents, np.random.default_rng(0)))
+    assert np.unique(children).tolist() == keys.tolist()
+    assert (children == part.keys(parents)).mean() == (size == 1)
+    strategy = RegularizedEvolution(part, population=2, tournament=1)
+    strategy.tell(archs, np.arange(size, dtype=np.float64))
+    assert len(strategy.ask(3, np.random.default_rng(0))) == 0
+
+
 def test_parameters_are_counted_before_anything_is_trained(small_space: NB101) -> None:
     evaluator = TrainingEvaluator(small_space)
     counts = evaluator.skeleton.parameters(small_space.graphs(small_space.enumerate()[::20]))
@@ -124,13 +140,10 @@ def test_other_columns_of_a_table_are_limits_too(own_table: Path) -> None:
 
 
 @pytest.mark.parametrize(("dataset", "device"), [("cifar10", "hw_c10"), ("cifar100", "hw_c100")])
-def test_the_latency_on_a_device_is_a_limit(dataset: str, device: str, real_table: Path) -> None:
-    path = real_table.with_name("nasbench201.npz")
-    if not path.is_file():
-        pytest.skip("needs nasbench201.npz in the folder that NAS_DATA_DIR names")
-    evaluator = TableEvaluator(NB201(), dataset, str(path), None, None)
+def test_the_latency_on_a_device_is_a_limit(dataset: str, device: str, real_nb201: Path) -> None:
+    evaluator = TableEvaluator(NB201(), dataset, str(real_nb201), None, None)
     part = Objective({"edgegpu_latency": "<5.5", "params": "<1e6"}).restrict(evaluator)
-    arrays = np.load(path)
+    arrays = np.load(real_nb201)
     column = arrays["hw_columns"].tolist().index("edgegpu_latency")
     keys, latency = evaluator.space.keys(arrays["ops"]), arrays[device][:, column]
     there = part.space.keys(part.space.enumerate())

@@ -150,6 +150,20 @@ def test_another_configuration_in_the_same_folder_is_refused_with_the_differing_
     assert (finished / "history.jsonl").read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("evaluator=training", "another configuration: batch (recorded 5, now 1); "),  # its cells have more genes
+        ("hydra.run.dir=elsewhere", "but hydra.run.dir names"),
+    ],
+)
+def test_a_run_is_continued_as_it_was_or_not_at_all(option: str, message: str, finished: Path, tmp_path, data) -> None:
+    done = run_search(f"resume={finished}", option, cwd=tmp_path, **data)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
 @pytest.mark.parametrize("kills", [12])
 def test_a_run_killed_at_random_moments_ends_in_the_history_of_an_uninterrupted_one(
     kills: int, tmp_path: Path, data

@@ -12,7 +12,7 @@ from typing import Any
 
 from nas.data.published import TABLES, Published, found
 from nas.errors import UserError
-from nas.paths import cache_folder
+from nas.paths import cache_folder, table_folders
 
 _log = logging.getLogger("nas.data")
 
@@ -23,7 +23,8 @@ def _bar(what: str, *, of_bytes: bool) -> Iterator[Any]:
     from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     count = DownloadColumn() if of_bytes else MofNCompleteColumn()
-    with Progress(TextColumn(what), BarColumn(), count, TimeRemainingColumn(), transient=True) as bar:
+    columns = (TextColumn(what), BarColumn(), count, TimeRemainingColumn())
+    with Progress(*columns, transient=True, disable=not sys.stdout.isatty()) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
@@ -73,6 +74,9 @@ def _write(path: Path, out: Path | None, *, replace: bool) -> None:
     print(f"{written}: {rows:,} architectures, {written.stat().st_size:,} bytes")
     if expected not in (None, rows):
         _log.warning("the published table has %d architectures: is %s whole?", expected, path)
+    first = found(written.name)
+    if written.parent in table_folders() and first is not None and not first.samefile(written):
+        _log.warning("a search takes %s, which is found before it: remove that, or set evaluator.path", first)
 
 
 def _verify(options: argparse.Namespace) -> None:

@@ -10,15 +10,14 @@ from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import Any
+
+from numpy.typing import NDArray
 
 from nas.paths import cache_folder
 from nas.threads import one_thread
 
-if TYPE_CHECKING:
-    import torch
-
-Weights = dict[str, "torch.Tensor"]
+Weights = dict[str, NDArray[Any]]
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +40,7 @@ def trained(name: str, train: Callable[[], Weights]) -> Weights:
     """
     from filelock import FileLock
     from safetensors import SafetensorError
-    from safetensors.torch import save_file
+    from safetensors.numpy import save_file
 
     folder = cache_folder() / "encoders"
     folder.mkdir(parents=True, exist_ok=True)
@@ -65,7 +64,7 @@ def trained(name: str, train: Callable[[], Weights]) -> Weights:
 def _load(path: Path) -> Weights:
     from safetensors import safe_open
 
-    with safe_open(path, framework="pt") as file:
+    with safe_open(path, framework="np") as file:
         weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it has no iterator)
         stated = (file.metadata() or {}).get("sha256")
     if stated != _digest(weights):
@@ -75,7 +74,7 @@ def _load(path: Path) -> Weights:
 
 def _digest(weights: Weights) -> str:
     digest = sha256()
-    for name, tensor in sorted(weights.items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.numpy().tobytes())
+    for name, array in sorted(weights.items()):
+        digest.update(f"{name} {array.dtype} {array.shape}".encode())
+        digest.update(array.tobytes())
     return digest.hexdigest()

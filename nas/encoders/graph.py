@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,31 +77,25 @@ class GraphEncoder:
         self.learning_rate, self.seed, self.device = learning_rate, seed, device
         self._features = FeatureEncoder(space, features=list(weights))
         self._weights: Weights | None = None
-        self._encoder: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
 
     def load(self) -> None:
         """Train for the space, or read the weights from the cache; does nothing the second time.
 
         Raises:
-            UserError: the device does not exist.
+            UserError: it must be trained, and the device does not exist.
         """
         if self._weights is None:
-            import torch
-
-            device = torch_device(self.device)
             settings = (self.weights, self.width, self.cells, self.hidden, self.epochs, self.batch)
             name = fingerprint(
                 settings,
-                (self.learning_rate, self.seed, torch.__version__, device.type, repr(self.space)),
+                (self.learning_rate, self.seed, version("torch"), self.device, repr(self.space)),
                 code=[type(self), type(self.space), Graphs, FeatureEncoder],
                 modules=[graph_features, graph_walks],
             )
-            self._weights = trained(name, lambda: self._train(device))
-            self._encoder = self._weights["mean"].numpy(), self._weights["projection"].numpy()
+            self._weights = trained(name, self._train)
 
-    def _train(self, device: torch.device) -> Weights:
-        import torch
-
+    def _train(self) -> Weights:
+        device = torch_device(self.device)
         rng = np.random.default_rng(self.seed)
         archs = self.space.sample(self.cells, rng)
         blocks = self._features.blocks(archs)
@@ -110,8 +105,7 @@ class GraphEncoder:
         embedded = (raw - mean) @ projection
         scale = np.maximum(embedded.std(axis=0), 1e-6)
         decoder = self._train_decoder(embedded / scale, self.space.canonical(archs), rng, device)
-        encoder = {"mean": mean, "projection": projection, "scale": scale}
-        return {**{key: torch.from_numpy(value) for key, value in encoder.items()}, **decoder}
+        return {"mean": mean, "projection": projection, "scale": scale, **decoder}
 
     def _train_decoder(
         self, inputs: NDArray[np.float32], genes: Architectures, rng: np.random.Generator, device: torch.device
@@ -139,7 +133,7 @@ class GraphEncoder:
                 schedule.step()
         state = {"hidden": hidden, "output": output}
         return {
-            f"{name}.{key}": value.detach().cpu().contiguous()
+            f"{name}.{key}": value.detach().cpu().numpy()
             for name, layer in state.items()
             for key, value in layer.state_dict().items()
         }
@@ -147,9 +141,9 @@ class GraphEncoder:
     def embed(self, archs: Architectures) -> NDArray[np.float32]:
         """`(n, width)`: embeddings, of mean 0 and mean squared length 1; the same network has the same."""
         self.load()
-        assert self._encoder is not None
-        mean, projection = self._encoder
-        embedded: NDArray[np.float32] = np.matmul(self._features.raw(archs) - mean, projection)
+        assert self._weights is not None
+        raw = self._features.raw(archs)
+        embedded: NDArray[np.float32] = np.matmul(raw - self._weights["mean"], self._weights["projection"])
         return embedded
 
     def decode(self, embeddings: NDArray[np.float32]) -> Architectures:
@@ -158,16 +152,14 @@ class GraphEncoder:
         At the embedding of an architecture they are its canonical form, nearly always; elsewhere they need not be an
         architecture of the space: ask `space.valid`.
         """
-        import torch
-
         self.load()
-        weights: Any = self._weights
-        with torch.inference_mode():
-            inputs = torch.from_numpy(np.asarray(embeddings, dtype=np.float32)) / weights["scale"]
-            hidden = torch.relu(inputs @ weights["hidden.weight"].T + weights["hidden.bias"])
-            scores = hidden @ weights["output.weight"].T + weights["output.bias"]
-            genes = scores.view(len(scores), len(self.space.cardinalities), -1).argmax(dim=2)
-        decoded: Architectures = genes.numpy().astype(np.uint8)
+        assert self._weights is not None
+        weights = self._weights
+        inputs = np.asarray(embeddings, dtype=np.float32) / weights["scale"]
+        hidden = np.maximum(inputs @ weights["hidden.weight"].T + weights["hidden.bias"], 0)
+        scores = hidden @ weights["output.weight"].T + weights["output.bias"]
+        genes = scores.reshape(len(scores), len(self.space.cardinalities), -1).argmax(axis=2)
+        decoded: Architectures = genes.astype(np.uint8)
         return decoded
 
 

@@ -104,7 +104,7 @@ class SequenceEncoder:
             rng = np.random.default_rng(self.seed)
             network, _ = self._networks(device)
             weights = trained(name, lambda: self._weights(self.space.sample(self.cells, rng), rng, device))
-            network.load_state_dict(weights)
+            network.load_state_dict({key: torch.from_numpy(value) for key, value in weights.items()})
             self._network = network.eval().requires_grad_(False)
 
     def learn(self, archs: Architectures, targets: Values | None = None, share: float = 0.0) -> None:
@@ -147,7 +147,7 @@ class SequenceEncoder:
 
     def _weights(self, archs: Architectures, rng: np.random.Generator, device: torch.device) -> Weights:
         network, _ = self._trained(archs, rng, device)
-        return {key: value.cpu() for key, value in network.state_dict().items()}
+        return {key: value.cpu().numpy() for key, value in network.state_dict().items()}
 
     def _trained(
         self,

@@ -77,6 +77,7 @@ class EmProx(NetworkEstimator):
         self._known: tuple[Keys, Values, RankNormal, float, Kriging] | None = None
         self._anywhere: NDArray[np.float64] | None = None
         self._queried: tuple[Keys, NDArray[np.float32]] | None = None
+        self._asked = False  # since the last fit
 
     def prepare(self) -> None:
         """Train the encoder for this space, or read it from the user's cache; embed a sample of the space."""
@@ -100,6 +101,7 @@ class EmProx(NetworkEstimator):
             kriging = NearestKnown(prior, embedded, target.scores, self.k)
             self._batch = max(1, _SHARED // self.k**2)
         self._known = keys, values, target, prior.noise, kriging
+        self._asked = False
 
     def _predict(self, archs: Architectures, keys: Keys) -> Prediction:
         assert self._known is not None
@@ -125,13 +127,19 @@ class EmProx(NetworkEstimator):
         return Prediction(mean, std)
 
     def _embedded(self, archs: Architectures, keys: Keys) -> NDArray[np.float32]:
-        """`(n, width)`: embeddings; of those asked for last time, or of some of them, no effort."""
-        if self._queried is not None:  # a search that ranks the whole space asks every round for all that is left
+        """`(n, width)`: embeddings; those asked for since the last fit, or all of them before, are not made again."""
+        if self._queried is not None:
             last, embedded = self._queried
             if np.array_equal(last, keys):
                 return embedded
             rows = np.minimum(np.searchsorted(last, keys), len(last) - 1)
-            if np.array_equal(last[rows], keys):
+            known = last[rows] == keys
+            if known.all():  # a search that ranks the whole space asks every round for all that is left
                 return embedded[rows]
-        self._queried = keys, self.encoder.embed(archs)
+            if self._asked:  # a pool that is made of estimates asks part by part, and then for all
+                new = self.encoder.embed(archs[~known])
+                order = np.argsort(merged := np.concatenate([last, keys[~known]]))
+                self._queried = merged[order], np.concatenate([embedded, new])[order]
+                return self._queried[1][np.searchsorted(self._queried[0], keys)]
+        self._asked, self._queried = True, (keys, self.encoder.embed(archs))
         return self._queried[1]

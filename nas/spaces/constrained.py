@@ -96,7 +96,8 @@ class Constrained(GeneSpace):
     def mutate(self, archs: Architectures, rng: Generator) -> Architectures:
         """Mutate in the whole space, anew where a child does not satisfy the constraints.
 
-        Where no child of many does, one is drawn from all that do.
+        Where no child of many does, one is drawn from all others that do. The parent itself comes back only where none
+        of many that were drawn is another: a strategy drops it, and finds that the space is used up.
         """
         children: Architectures = self._whole.mutate(archs, rng)
         wrong = np.flatnonzero(~self._satisfied(children))
@@ -105,5 +106,7 @@ class Constrained(GeneSpace):
                 return children
             children[wrong] = self._whole.mutate(archs[wrong], rng)
             wrong = wrong[~self._satisfied(children[wrong])]
-        children[wrong] = self.sample(len(wrong), rng)
+        drawn = self.sample(_DRAWN, rng)
+        others = self.keys(drawn) != self.keys(archs[wrong])[:, None]
+        children[wrong] = drawn[np.where(others, rng.random(others.shape), -1.0).argmax(axis=1)]
         return children

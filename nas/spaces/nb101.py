@@ -22,6 +22,7 @@ from nas.types import Architectures
 OPERATIONS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
 _NO_VERTEX = len(OPERATIONS)  # the operation code of a vertex that is not on any path from input to output
 _REFUSED = np.uint32(1 << 31)  # above every code: the relabelling breaks the topological order
+_RELABELLED = 1 << 8  # cells at once, so that their codes under all relabellings stay in the cache
 
 Bits = NDArray[np.uint32]
 
@@ -100,7 +101,7 @@ class NB101(GeneSpace):
 
     @cached_property
     def _relabellings(self) -> tuple[Bits, Bits, Bits]:
-        """For every permutation of the inner vertices (rows), what each of three parts of a cell's code becomes.
+        """For every permutation of the inner vertices (columns), what each of three parts of a cell's code becomes.
 
         The parts are the edges among inner vertices, the edges from the input and to the output, and the operations.
         """
@@ -131,7 +132,7 @@ class NB101(GeneSpace):
             moved_operations[(gone[:, :-1] & ~gone[:, 1:]).any(axis=1)] |= _REFUSED
             tables.append((moved_inner, moved_ends << np.uint32(2 * m), moved_operations))
         first, second, third = zip(*tables, strict=True)
-        return np.stack(first), np.stack(second), np.stack(third)
+        return np.stack(first, axis=1), np.stack(second, axis=1), np.stack(third, axis=1)
 
     def _code(self, archs: Architectures) -> tuple[Bits, NDArray[np.bool_]]:
         """The smallest code over all relabellings, and whether the input feeds the output directly."""
@@ -152,10 +153,14 @@ class NB101(GeneSpace):
         into_output = bits >> np.uint32(last * (last - 1) // 2)
         ends |= (into_output >> np.uint32(1)) << np.uint32(m)
         inner_codes, ends_codes, operations_codes = self._relabellings
-        codes = inner_codes.take(inner, axis=1)
-        codes |= ends_codes.take(ends, axis=1)
-        codes |= operations_codes.take(operations, axis=1)
-        return codes.min(axis=0), (into_output & np.uint32(1)).astype(np.bool_)
+        smallest = np.empty_like(bits)
+        for start in range(0, len(bits), _RELABELLED):
+            rows = slice(start, start + _RELABELLED)
+            codes = inner_codes.take(inner[rows], axis=0)
+            codes |= ends_codes.take(ends[rows], axis=0)
+            codes |= operations_codes.take(operations[rows], axis=0)
+            smallest[rows] = codes.min(axis=1)
+        return smallest, (into_output & np.uint32(1)).astype(np.bool_)
 
     def canonical(self, archs: Architectures) -> Architectures:
         """Map valid cells to their canonical form: `(n, genes)` uint8."""

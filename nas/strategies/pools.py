@@ -12,7 +12,7 @@ from nas.encoders.base import Decoder
 from nas.errors import UserError
 from nas.strategies.base import ArchiveStrategy, is_new
 from nas.strategies.latent_space import LatentSpace
-from nas.types import Architectures, Estimator, Keys, Proposal, Space, Values, top
+from nas.types import Architectures, Estimator, Keys, Proposal, Space, top
 
 _Move = Callable[[Architectures, int, Generator], Architectures]
 _OVERDRAW = 3  # for candidates that are no architectures, known, or equal to one another
@@ -111,6 +111,9 @@ class SmartPool(ArchiveStrategy):
         """Make `n` new and distinct candidates, generation by generation."""
         if not len(self._archs):
             return self.random(n, rng)
+        climbs = self.generations > 1 and len(self._archs) >= self.estimator.min_trials
+        if climbs:
+            self.estimator.fit(self._archs, self._values)
         made = Proposal(self._archs[:0], np.empty(0, dtype=np.str_))
         estimates = np.empty(0)
         for size in np.diff(np.linspace(0, n, self.generations + 1).astype(int)):
@@ -118,8 +121,8 @@ class SmartPool(ArchiveStrategy):
             parents = np.concatenate([self.best(self.parents), made.archs[climbing]])
             new = self._generation(parents, size, np.concatenate([self._keys, self.space.keys(made.archs)]), rng)
             made = Proposal(np.concatenate([made.archs, new.archs]), np.concatenate([made.origin, new.origin]))
-            if self.generations > 1:
-                estimates = np.concatenate([estimates, self._estimates(new.archs)])
+            if climbs:
+                estimates = np.concatenate([estimates, self.estimator.predict(new.archs).mean])
         return made
 
     def _generation(self, parents: Architectures, n: int, taken: Keys, rng: Generator) -> Proposal:
@@ -138,13 +141,6 @@ class SmartPool(ArchiveStrategy):
         ]
         rows = np.concatenate(kept)[:n]
         return Proposal(archs[rows], origins[rows])
-
-    def _estimates(self, archs: Architectures) -> Values:
-        """`(n,)`: NaN where nothing can be estimated yet."""
-        if len(self._archs) < self.estimator.min_trials:
-            return np.full(len(archs), np.nan)
-        self.estimator.fit(self._archs, self._values)
-        return self.estimator.predict(archs).mean
 
     def _mutants(self, parents: Architectures, n: int, rng: Generator, changes: int) -> Architectures:
         children = parents[rng.integers(len(parents), size=n)]

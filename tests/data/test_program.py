@@ -12,9 +12,11 @@ import pytest
 from helpers import run_search, table_arrays
 from records import write_official
 
+from nas.data.__main__ import main
 from nas.data.nasbench101 import read_official
 from nas.data.verify import verify
 from nas.errors import UserError
+from nas.paths import find_table
 from nas.spaces import NB101
 
 SPACE = NB101(max_vertices=4)
@@ -61,6 +63,20 @@ def test_a_converted_file_is_found_by_a_search(official: Path, tmp_path: Path) -
     assert again.returncode == 1
     assert "is there already: replace it with --force" in again.stderr
     assert run("convert", official, "--force", cache=cache).returncode == 0
+
+
+def test_a_table_that_another_hides_is_told_of(official: Path, tmp_path: Path, monkeypatch, caplog) -> None:
+    for name in ("NAS_DATA_DIR", "NAS_CACHE_DIR"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    convert = ["convert", str(official), "--force"]
+    assert main(convert) == 0
+    assert "found before" not in caplog.text
+    older = tmp_path / "NAS_DATA_DIR/nasbench101.npz"
+    assert main([*convert, "--out", str(older)]) == 0
+    assert "found before" not in caplog.text
+    assert main(convert) == 0
+    assert f"a search takes {older}, which is found before it" in caplog.messages[-1]
+    assert find_table(None, "cifar10", SPACE.tables)[1] == older
 
 
 def test_the_list_says_what_is_there_and_what_to_do_for_the_rest(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -159,10 +158,11 @@ def test_a_known_network_gets_its_value_whatever_its_form(space, cells) -> None:
 def test_a_fit_depends_on_nothing_before_it_to_the_last_bit(space, cells) -> None:
     known, values, queries = cells
     growing, whole = (EmProx(space, Scaled(space), **OPTIONS) for _ in range(2))
-    for n in (20, 45, 60):
+    for n in (20, 45):
         growing.fit(known[:n], values[:n])
         growing.predict(queries[:n])
-    whole.fit(known, values)
+    for estimator in (growing, whole):
+        estimator.fit(known, values)
     ours, theirs = growing.predict(queries), whole.predict(queries)
     assert (ours.mean == theirs.mean).all()
     assert (ours.std == theirs.std).all()
@@ -182,6 +182,19 @@ def test_a_query_within_the_last_is_not_embedded_again(space, cells) -> None:
     estimator.predict(np.concatenate([queries[1:], known[:3]]))
     assert encoder.embedded == [len(queries) + 2]
     assert estimator.predict(queries[5:20]).mean == pytest.approx(part.mean, abs=1e-6)
+
+
+def test_queries_in_parts_and_then_all_are_embedded_once(space, cells) -> None:
+    known, values, queries = cells
+    encoder = Scaled(space)
+    parts, whole = EmProx(space, encoder, **OPTIONS), EmProx(space, Scaled(space), **OPTIONS)
+    for estimator in (parts, whole):
+        estimator.fit(known, values)
+    encoder.embedded.clear()
+    for rows in (slice(20), slice(10, 30), slice(25, None)):
+        parts.predict(queries[rows])
+    assert parts.predict(queries).mean == pytest.approx(whole.predict(queries).mean, abs=1e-6)
+    assert sum(encoder.embedded) == len(np.unique(space.keys(queries)))
 
 
 def test_equal_values_are_estimated_as_that_value(space, cells) -> None:
@@ -238,19 +251,16 @@ def test_a_hundred_labels_rank_the_real_table(real_table) -> None:
 
 
 @pytest.mark.parametrize("table", ["cifar10", "cifar100"])
-def test_a_hundred_and_twenty_one_labels_rank_nas_bench_201(table: str) -> None:
+def test_a_hundred_and_twenty_one_labels_rank_nas_bench_201(table: str, real_nb201: Path) -> None:
     """Kendall tau with mean test accuracy over all other networks: about .81 over 20 splits."""
     from experiments.estimators import Labels
     from nas.tables import read_table
 
-    path = Path(os.environ.get("NAS_DATA_DIR", "/nonexistent")) / "nasbench201.npz"
-    if not path.is_file():
-        pytest.skip("needs nasbench201.npz in the folder that NAS_DATA_DIR names")
     space = NB201()
     node = composed(["estimator=emprox"])["estimator"]
     node["encoder"].update(cells=5000, epochs=1)  # a decoder is not needed
     estimator = build(node, "estimator", space=space)
-    labels = Labels(path, read_table(path, space, name=table))
+    labels = Labels(real_nb201, read_table(real_nb201, space, name=table))
     taus = []
     for seed in range(1000, 1005):
         split = labels.split(121, seed, 20_000)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -25,12 +24,9 @@ def generators(*seeds: int) -> list[torch.Generator]:
     return [torch.Generator().manual_seed(seed) for seed in seeds]
 
 
-def test_parameters_are_the_published_ones_for_every_network() -> None:
+def test_parameters_are_the_published_ones_for_every_network(real_nb201: Path) -> None:
     """A row counts operations that carry nothing too; the cell without any has the fewest of a network's rows."""
-    path = Path(os.environ.get("NAS_DATA_DIR", "")) / "nasbench201.npz"
-    if not path.is_file():
-        pytest.skip("NAS_DATA_DIR names no folder with nasbench201.npz")
-    with np.load(path) as table:
+    with np.load(real_nb201) as table:
         ops, published = table["ops"], np.rint(1e6 * table["params_m"]).astype(np.int64)
     bare = (SPACE.canonical(ops) == ops).all(axis=1)
     assert bare.sum() == 5_044

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -169,19 +168,18 @@ def test_what_does_not_fit_is_refused(arrays, changes, table, message, tmp_path:
         read_table(path, SPACE, name=table)
 
 
-def test_the_real_table_has_the_published_best(real_nb201, tmp_path: Path) -> None:
-    path = Path(os.environ["NAS_DATA_DIR"]) / "nasbench201.npz"
+def test_the_real_table_has_the_published_best(real_nb201: Path) -> None:
     for name, test, validation in (("cifar10", 94.37, 91.61), ("cifar100", 73.51, 73.49)):
-        columns = read_table(path, SPACE, name=name).columns
+        columns = read_table(real_nb201, SPACE, name=name).columns
         assert 100 * columns.test.max() == pytest.approx(test, abs=0.006)
         assert 100 * columns.validation.max() == pytest.approx(validation, abs=0.006)
     with pytest.raises(UserError, match="no data set 'imagenet16-120', set dataset to one of: cifar10, cifar100"):
-        read_table(path, SPACE, name="imagenet16-120")
+        read_table(real_nb201, SPACE, name="imagenet16-120")
 
 
-def test_the_real_table_shows_12_epochs_and_no_runs(real_nb201) -> None:
-    path = str(Path(os.environ["NAS_DATA_DIR"]) / "nasbench201.npz")
-    alone = np.flatnonzero(np.bincount(SPACE.keys(real_nb201["ops"]).astype(np.intp), minlength=15_625) == 1)
+def test_the_real_table_shows_12_epochs_and_no_runs(real_nb201: Path) -> None:
+    path, real = str(real_nb201), np.load(real_nb201)
+    alone = np.flatnonzero(np.bincount(SPACE.keys(real["ops"]).astype(np.intp), minlength=15_625) == 1)
     archs = SPACE.enumerate()
     archs = archs[np.isin(SPACE.keys(archs), alone)]
     assert len(archs) > 1000
@@ -189,8 +187,8 @@ def test_the_real_table_shows_12_epochs_and_no_runs(real_nb201) -> None:
     for place, name in enumerate(("cifar10", "cifar100")):
         short = TableEvaluator(SPACE, name, path, None, None, epochs=12)
         assert short.identity()["signal"] == "validation"
-        assert short.evaluate(archs).value == pytest.approx(real_nb201["val_acc_12"][rows, place] / 100)
-        assert short.test(archs) == pytest.approx(real_nb201["test_acc_200"][rows, place] / 100)
+        assert short.evaluate(archs).value == pytest.approx(real["val_acc_12"][rows, place] / 100)
+        assert short.test(archs) == pytest.approx(real["test_acc_200"][rows, place] / 100)
         with pytest.raises(UserError, match="only validation, test_mean"):
             TableEvaluator(SPACE, name, path, "validation_run", None, epochs=12)
 

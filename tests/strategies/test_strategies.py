@@ -34,6 +34,7 @@ def trajectory(space: NB101, strategy, rounds: int = 12, batch: int = 5) -> list
             "smart",
             {
                 "_target_": "nas.strategies.SmartPool",
+                "generations": 1,
                 "parents": 5,
                 "mutations": [0.3, 0.2],
                 "crossover": 0.2,
