@@ -1,8 +1,8 @@
 """Time and memory of converting a file like `nasbench_only108.tfrecord`: `python -m experiments.convert_speed`.
 
 The published file is made again in its wire format from the real table's cells (`NAS_DATA_DIR`), with made-up
-accuracies: 1,270,872 records, three runs of each of 423,624 cells. It is then converted as a user would, in a process
-of its own.
+accuracies: 1,270,872 records, three runs of each of 423,624 cells; with `--epochs 4 12 36 108` one like
+`nasbench_full.tfrecord`, 5,083,488 records. It is then converted as a user would, in a process of its own.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import struct
 import subprocess
 import sys
 from base64 import b64encode
+from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
@@ -26,12 +28,11 @@ from nas.data.published import found
 from nas.data.records import masked_crc
 
 RUNS = 3
-EPOCHS = 108
 _POINT = struct.Struct("<" + "Bd" * 5)
 
 
-def write_records(path: Path, arrays: Arrays, cells: int | None, seed: int = 0) -> int:
-    """Write the file; return its number of records."""
+def write_records(path: Path, arrays: Arrays, cells: int | None, epochs: Sequence[int], seed: int = 0) -> int:
+    """Write the file, the runs of each cell by epochs; return its number of records."""
     rng = np.random.default_rng(seed)
     names = [str(name) for name in arrays["op_names"]]
     vertices, bits, ops = (arrays[name][:cells].tolist() for name in ("num_vertices", "adj_bits", "ops"))
@@ -44,22 +45,23 @@ def write_records(path: Path, arrays: Arrays, cells: int | None, seed: int = 0) 
                     if bits[row] >> (x + y * (y - 1) // 2) & 1:
                         matrix[x * size + y] = "1"
             cell = ["".join(matrix), ",".join(names[code] for code in ops[row][:size])]
-            accuracies = (rng.integers(1000, 9985, size=(RUNS, 3, 3)) / 9984).astype(np.float32).tolist()
-            seconds = rng.uniform(500, 3000, size=RUNS).astype(np.float32).tolist()
-            for run in range(RUNS):
-                message = b""
+            shape = len(epochs), RUNS
+            accuracies = (rng.integers(1000, 9985, size=(*shape, 3, 3)) / 9984).astype(np.float32).tolist()
+            seconds = rng.uniform(500, 3000, size=shape).astype(np.float32).tolist()
+            for budget, run in product(range(len(epochs)), range(RUNS)):
+                message, end = b"", seconds[budget][run]
                 for point in range(3):
-                    numbers = (EPOCHS * point / 2, seconds[run] * point / 2, *accuracies[run][point])
+                    numbers = (epochs[budget] * point / 2, end * point / 2, *accuracies[budget][run][point])
                     message += b"\x0a\x2d" + _POINT.pack(
                         *(e for i, n in enumerate(numbers, 1) for e in (i << 3 | 1, n))
                     )
-                message += b"\x10" + _varint(parameters[row]) + b"\x19" + struct.pack("<d", 3 * seconds[run])
-                entries = [digests[row].tobytes().hex(), EPOCHS, *cell, b64encode(message).decode()]
+                message += b"\x10" + _varint(parameters[row]) + b"\x19" + struct.pack("<d", 3 * end)
+                entries = [digests[row].tobytes().hex(), epochs[budget], *cell, b64encode(message).decode()]
                 content = json.dumps(entries).encode()
                 length = struct.pack("<Q", len(content))
                 file.write(length + struct.pack("<I", masked_crc(length)))
                 file.write(content + struct.pack("<I", masked_crc(content)))
-    return len(vertices) * RUNS
+    return len(vertices) * len(epochs) * RUNS
 
 
 def _varint(number: int) -> bytes:
@@ -74,6 +76,7 @@ def main() -> None:
     """Write the file, convert it, and keep what that took."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cells", type=int, help="only so many, and keep no result")
+    parser.add_argument("--epochs", type=int, nargs="+", default=[108], help="of which each cell has its runs")
     parser.add_argument("--folder", type=Path, help="where to write the files; else a temporary folder")
     parser.add_argument("--out", type=Path, default=Path("experiments/results/convert_speed.json"))
     options = parser.parse_args()
@@ -81,13 +84,14 @@ def main() -> None:
     if table is None:
         raise SystemExit("needs nasbench101.npz in the folder that NAS_DATA_DIR names")
     with TemporaryDirectory(dir=options.folder) as folder:
-        file, out = Path(folder) / "nasbench_only108.tfrecord", Path(folder) / "nasbench101.npz"
-        records = write_records(file, Arrays(table, table.read_bytes()), options.cells)
+        file, out = Path(folder) / "nasbench.tfrecord", Path(folder) / "nasbench101.npz"
+        records = write_records(file, Arrays(table, table.read_bytes()), options.cells, options.epochs)
         start = perf_counter()
         subprocess.run([sys.executable, "-m", "nas.data", "convert", file, "--out", out], check=True)
         wall = perf_counter() - start
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
         result = {
+            "epochs": options.epochs,
             "records": records,
             "official_bytes": file.stat().st_size,
             "table_bytes": out.stat().st_size,

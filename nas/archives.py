@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from nas.errors import UserError
 
 _KINDS = {"integers": "iu", "floats": "f"}
-_LARGEST = 1 << 32  # bytes that an archive may unpack to
+LARGEST = 1 << 32
+"""Bytes that a file may unpack to."""
 _DAMAGE = (
     *(OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, MemoryError, OverflowError),
     *(BadZipFile, zlib.error, lzma.LZMAError, SyntaxError, TokenError),
@@ -41,8 +42,8 @@ class Arrays(Mapping[str, NDArray[Any]]):
         try:
             with ZipFile(BytesIO(content)) as archive:
                 entries = archive.infolist()
-                if sum(entry.file_size for entry in entries) > _LARGEST:
-                    raise ValueError(f"it would unpack to more than {_LARGEST:,} bytes")
+                if sum(entry.file_size for entry in entries) > LARGEST:
+                    raise ValueError(f"it would unpack to more than {LARGEST:,} bytes")
                 if len({entry.filename.removesuffix(".npy") for entry in entries}) < len(entries):
                     raise ValueError("two arrays have the same name")
                 self._arrays = {entry.filename.removesuffix(".npy"): _array(archive, entry) for entry in entries}

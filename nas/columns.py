@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,17 +12,32 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Runs:
-    """Every training of `n` architectures for one number of epochs.
+    """Every training of `n` architectures for one number of epochs, told apart; NaN: there is no such run.
 
     Attributes:
         validation: `(n, runs)` validation accuracy, 0..1.
-        test: `(n, runs)` test accuracy, 0..1.
-        cost: `(n, runs)` training seconds.
+        cost: `(n, runs)` training seconds, NaN also where unknown.
     """
 
     validation: NDArray[np.float64]
-    test: NDArray[np.float64]
     cost: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Training:
+    """What is known of `n` architectures after one number of epochs.
+
+    Attributes:
+        test: `(n,)` mean test accuracy, 0..1.
+        validation: `(n,)` mean validation accuracy, 0..1, or None where the table lacks it for some architecture.
+        cost: `(n,)` training seconds behind `validation`, NaN where unknown.
+        runs: the runs behind `validation`, or some of them; None where the table does not tell them apart.
+    """
+
+    test: NDArray[np.float64]
+    validation: NDArray[np.float64] | None
+    cost: NDArray[np.float64]
+    runs: Runs | None = None
 
 
 @dataclass(frozen=True)
@@ -35,7 +51,7 @@ class TableColumns:
         cost: `(n,)` training seconds behind `validation`, NaN where the table lacks them.
         parameters: `(n,)` trainable parameters; 0: unknown.
         digests: what the file says each row's published hash is, `(n, bytes)` uint8, or None.
-        runs: every run by the epochs it was trained for, where the table tells the runs apart.
+        trainings: what is known by epochs of training, where the table says how many they are.
         objectives: `(n,)` each: further numbers by name, such as the latency on a device; NaN: unknown.
         bounds: the least and the greatest that `test` and `validation` may be.
     """
@@ -46,19 +62,20 @@ class TableColumns:
     cost: NDArray[np.float64]
     parameters: NDArray[np.int64]
     digests: NDArray[np.uint8] | None = None
-    runs: Mapping[int, Runs] = field(default_factory=dict)
+    trainings: Mapping[int, Training] = field(default_factory=dict)
     objectives: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     bounds: tuple[float, float] = (0.0, 1.0)
 
     @classmethod
-    def of_runs(
+    def of_trainings(
         cls,
         archs: NDArray[np.uint8],
-        runs: Mapping[int, Runs],
+        trainings: Mapping[int, Training],
         parameters: NDArray[np.int64],
-        digests: NDArray[np.uint8] | None,
+        digests: NDArray[np.uint8] | None = None,
+        objectives: Mapping[str, NDArray[np.float64]] = MappingProxyType({}),
     ) -> TableColumns:
-        """Make the columns of a table that tells the runs apart: means over those trained longest, their total cost."""
-        longest = runs[max(runs)]
-        means = longest.test.mean(axis=1), longest.validation.mean(axis=1)
-        return cls(archs, *means, longest.cost.sum(axis=1), parameters, digests, runs)
+        """Make the columns of a table that has trainings by epochs: accuracies and cost are those of the longest."""
+        longest = trainings[max(trainings)]
+        means = longest.test, longest.validation, longest.cost
+        return cls(archs, *means, parameters, digests, trainings, objectives)

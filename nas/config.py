@@ -7,16 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, make_dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from hydra.core.config_store import ConfigStore
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from nas.errors import UserError
 
 _PLAIN = (int, float, str, bool)
+_MANY = {int: "whole numbers", float: "numbers", str: "texts"}
 
 
 @dataclass
@@ -138,6 +139,13 @@ def build(node: Any, name: str, **given: Any) -> Any:
 
 
 def _typed(value: Any, hint: Any, name: str) -> Any:
+    lists = [option for option in (hint, *get_args(hint)) if get_origin(option) is list]
+    if lists and not (value is None and type(None) in get_args(hint)):
+        (item,) = get_args(lists[0])
+        if not isinstance(value, list | ListConfig):
+            example = f": {name}=[{value}]" if isinstance(value, _PLAIN) else ""
+            raise UserError(f"{name} is {value!r}, must be a list of {_MANY.get(item, 'values')}{example}")
+        return [_typed(entry, item, f"{name}[{place}]") for place, entry in enumerate(value)]
     if hint not in _PLAIN and not (set(get_args(hint)) & set(_PLAIN)):
         if hint is not Any and isinstance(value, _PLAIN):
             raise UserError(f"{name} is {value!r}, must be described by options below it, with a _target_")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.archives import Arrays
+from nas.archives import LARGEST, Arrays
 from nas.errors import UserError
 
 _NUMBER = re.compile(r"[+-]?(0|[1-9]\d*)?(\.\d*)?(e[+-]?\d+)?|[+-]?(inf|infinity)|nan", re.IGNORECASE | re.ASCII)
@@ -58,13 +58,22 @@ def _read_parquet(path: Path, content: bytes) -> dict[str, list[Any]]:
     except ImportError as error:
         raise UserError(f"{path} needs the package pyarrow: install it with pip install 'nas[parquet]'") from error
     try:
-        table = ParquetFile(BytesIO(content), page_checksum_verification=True).read()
+        file = ParquetFile(BytesIO(content), page_checksum_verification=True)
+        _check_size(file.metadata)
+        table = file.read()
         names = table.column_names
         if len(set(names)) != len(names):
             raise ValueError("two columns have the same name")
         return {name: table.column(place).to_pylist() for place, name in enumerate(names)}
     except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
         raise UserError(f"{path} is damaged or no Parquet file: {' '.join(str(error).split())}") from error
+
+
+def _check_size(metadata: Any) -> None:
+    """Raise ValueError for a file that would unpack to very much: to what its pages hold, or to so many numbers."""
+    pages = sum(metadata.row_group(place).total_byte_size for place in range(metadata.num_row_groups))
+    if max(pages, 8 * metadata.num_rows * metadata.num_columns) > LARGEST:
+        raise ValueError(f"it would unpack to more than {LARGEST:,} bytes")
 
 
 def _typed(values: list[Any]) -> NDArray[Any]:

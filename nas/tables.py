@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.columns import TableColumns
+from nas.columns import Runs, TableColumns, Training
 from nas.errors import UserError
 from nas.flat_files import read_arrays
 from nas.types import Evaluation, Keys, Space
@@ -51,25 +51,27 @@ class Table:
             UserError: the table has no training of so many epochs.
         """
         columns = self.columns
-        if epochs is not None and epochs not in columns.runs:
-            there = (
-                ", ".join(f"{number}" for number in columns.runs) or "no runs by epochs to choose from: leave it null"
-            )
+        if epochs is not None and epochs not in columns.trainings:
+            there = ", ".join(map(str, columns.trainings)) or "no trainings by epochs to choose from: leave it null"
             raise UserError(f"evaluator.epochs is {epochs}, but {self.path} has {there}")
-        if not columns.runs:
-            shown = {"validation": columns.validation, "test_mean": columns.test}
-            return {name: Evaluation(values, columns.cost) for name, values in shown.items() if values is not None}
-        runs = columns.runs[max(columns.runs) if epochs is None else epochs]
-        total = runs.cost.sum(axis=1)
-        drawn = np.empty(len(self), dtype=np.intp)
+        if columns.trainings:
+            training = columns.trainings[max(columns.trainings) if epochs is None else epochs]
+        else:
+            training = Training(columns.test, columns.validation, columns.cost)
+        shown = {"validation": training.validation, "test_mean": training.test}
+        means = {name: Evaluation(values, training.cost) for name, values in shown.items() if values is not None}
+        if training.runs is None or np.isnan(training.runs.validation).all(axis=1).any():
+            return means
+        return {"validation_run": self._one_of(training.runs, seed), **means}
+
+    def _one_of(self, runs: Runs, seed: int) -> Evaluation:
+        """One run of every row, each of those that there are as likely."""
+        luck = np.empty(runs.validation.shape)
         # in the order of keys, so that it does not depend on the order of the rows
-        drawn[self._rows] = np.random.default_rng([seed, *b"run"]).integers(runs.cost.shape[1], size=len(self))
+        luck[self._rows] = np.random.default_rng([seed, *b"run"]).random(luck.shape)
+        drawn = np.where(np.isnan(runs.validation), -1, luck).argmax(axis=1)
         one = np.arange(len(self)), drawn
-        return {
-            "validation_run": Evaluation(runs.validation[one], runs.cost[one]),
-            "validation": Evaluation(runs.validation.mean(axis=1), total),
-            "test_mean": Evaluation(runs.test.mean(axis=1), total),
-        }
+        return Evaluation(runs.validation[one], runs.cost[one])
 
     def rows(self, keys: Keys) -> NDArray[np.intp]:
         """Rows of the networks with these keys: `(n,)`.
@@ -125,23 +127,35 @@ def _check_values(columns: TableColumns) -> None:
     n = len(columns.archs)
     if n == 0:
         raise UserError("it has no rows")
-    least, most = columns.bounds
-    allowed = "an accuracy in 0..1" if (least, most) == (0, 1) else "finite"
-    _check_column("test", columns.test, (n,), least, most, allowed)
-    if columns.validation is not None:
-        _check_column("validation", columns.validation, (n,), least, most, allowed)
-    known = np.where(np.isnan(columns.cost), 0, columns.cost)
-    _check_column("cost", known, (n,), 0, _MOST, "0 or more seconds")
+    _check_training(Training(columns.test, columns.validation, columns.cost), n, columns.bounds)
     _check_column("parameters", columns.parameters, (n,), 0, _MOST, "0 or more")
     for name, values in columns.objectives.items():
-        _check_column(name, np.where(np.isnan(values), 0, values), (n,), -_MOST, _MOST, "finite")
-    for epochs, runs in columns.runs.items():
-        shape = n, runs.cost.shape[-1]
-        if epochs < 1 or shape[1] < 1:
-            raise UserError(f"it has {shape[1]} runs of {epochs} epochs, at least 1 run of 1 epoch is needed")
-        for name, values in vars(runs).items():
-            limits = (0, _MOST, "0 or more seconds") if name == "cost" else (0, 1, "an accuracy in 0..1")
-            _check_column(f"{name} after {epochs} epochs", values, shape, *limits)
+        _check_column(name, _known(values), (n,), -_MOST, _MOST, "finite")
+    for epochs, training in columns.trainings.items():
+        if epochs < 1:
+            raise UserError(f"it has trainings of {epochs} epochs, must be 1 or more")
+        _check_training(training, n, columns.bounds, f" after {epochs} epochs")
+
+
+def _check_training(training: Training, n: int, bounds: tuple[float, float], when: str = "") -> None:
+    accuracy = *bounds, "an accuracy in 0..1" if bounds == (0, 1) else "finite"
+    seconds = 0, _MOST, "0 or more seconds"
+    _check_column(f"test{when}", training.test, (n,), *accuracy)
+    if training.validation is not None:
+        _check_column(f"validation{when}", training.validation, (n,), *accuracy)
+    _check_column(f"cost{when}", _known(training.cost), (n,), *seconds)
+    if training.runs is None:
+        return
+    shape = n, training.runs.validation.shape[-1]
+    if shape[1] < 1:
+        raise UserError(f"it has no run{when}, at least 1 is needed")
+    _check_column(f"validation of a run{when}", _known(training.runs.validation), shape, *accuracy)
+    _check_column(f"cost of a run{when}", _known(training.runs.cost), shape, *seconds)
+
+
+def _known(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The values, with a number that is never refused where they are unknown."""
+    return np.where(np.isnan(values), 0, values)
 
 
 def _check_column(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from omegaconf import OmegaConf
 
 from nas.config import build, checked, differences
 from nas.errors import UserError
@@ -11,7 +12,13 @@ class Part:
         self.space, self.size, self.rate, self.name, self.part = space, size, rate, name, part
 
 
+class Listed:
+    def __init__(self, rates: list[float], names: list[str] | None = None):
+        self.rates, self.names = rates, names
+
+
 TARGET = {"_target_": f"{__name__}.Part"}
+LISTED = {"_target_": f"{__name__}.Listed"}
 
 
 @pytest.fixture(autouse=True)
@@ -29,6 +36,15 @@ def test_a_part_gets_its_options_its_parts_and_what_it_asks_for() -> None:
     assert (part.part.size, part.part.space, part.part.name) == (4, "s", "inner")
 
 
+def test_a_list_is_one_of_the_items_that_the_constructor_asks_for() -> None:
+    for node in ({**LISTED, "rates": [1, 0.5]}, OmegaConf.create({**LISTED, "rates": [1, 0.5], "names": None})):
+        part = build(node, "p")
+        assert (part.rates, part.names) == ([1.0, 0.5], None)
+        assert all(type(rate) is float for rate in part.rates)
+        assert type(part.rates) is list
+    assert build({**LISTED, "rates": [], "names": ["a"]}, "p").names == ["a"]
+
+
 @pytest.mark.parametrize(
     ("node", "message"),
     [
@@ -41,6 +57,15 @@ def test_a_part_gets_its_options_its_parts_and_what_it_asks_for() -> None:
         ({"_target_": "no.such.module"}, "p._target_ cannot be imported: No module named 'no'"),
         ({"_target_": "nothing"}, "p._target_ cannot be imported"),
         ({**TARGET, "size": 1, "part": 5}, "p.part is 5, must be described by options below it"),
+        ({**LISTED, "rates": 0.3}, r"^p.rates is 0.3, must be a list of numbers: p.rates=\[0.3\]$"),
+        ({**LISTED, "rates": None}, "^p.rates is None, must be a list of numbers$"),
+        ({**LISTED, "rates": {"a": 1}}, "^p.rates is {'a': 1}, must be a list of numbers$"),
+        (
+            {**LISTED, "rates": [1, "x"]},
+            r"p.rates\[1\] is 'x': Value 'x' of type 'str' could not be converted to Float",
+        ),
+        ({**LISTED, "rates": [[1]]}, r"p.rates\[0\] is \[1\]: Value"),
+        ({**LISTED, "rates": [1], "names": "x"}, r"^p.names is 'x', must be a list of texts: p.names=\[x\]$"),
         (None, "p is None, must name a class with _target_"),
     ],
 )

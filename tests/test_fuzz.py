@@ -21,17 +21,21 @@ import pytest
 from helpers import table_arrays
 from records import write_official
 
+from nas.compat.nasbench import api
 from nas.data.nasbench101 import read_official
 from nas.data.nats import read_official as read_nats
 from nas.datasets import Cifar, ImageFolder, NpzFile
 from nas.encoders.cache import trained
 from nas.errors import UserError
 from nas.evaluators import TableEvaluator
+from nas.flat_files import read_arrays
 from nas.history import History, Trial
-from nas.spaces import NB101, Custom
+from nas.spaces import NB101, NB201, Custom
 from nas.tables import read_table
+from nas.types import Space
 
 SPACE = NB101(max_vertices=4)
+NB201_SPACE = NB201()
 CELLS = SPACE.enumerate()[::10]
 WEIGHTS = {"w": np.arange(30.0).reshape(5, 6), "b": np.ones(4)}
 
@@ -39,12 +43,20 @@ Plain = dict[str, Any]
 Make = Callable[[Path], Path]
 
 
-def table(path: Path) -> Plain:
-    columns = read_table(path, SPACE).columns
+def table(path: Path, space: Space = SPACE, name: str | None = None) -> Plain:
+    columns = read_table(path, space, None, name).columns
     found = {name: getattr(columns, name) for name in ("archs", "test", "validation", "cost", "parameters", "digests")}
-    for epochs, runs in columns.runs.items():
-        found |= {f"{epochs} {name}": values for name, values in vars(runs).items()}
+    found |= columns.objectives
+    for epochs, training in columns.trainings.items():
+        figures = {**vars(training), **vars(training.runs)}
+        found |= {f"{epochs} {name}": values for name, values in figures.items() if name != "runs"}
     return found
+
+
+def published(path: Path) -> Plain:
+    """All that code for the published library of NAS-Bench-101 can see."""
+    nasbench = api.NASBench(path, seed=0)
+    return {digest: np.array(repr(nasbench.get_metrics_from_hash(digest))) for digest in nasbench.hash_iterator()}
 
 
 def records(path: Path) -> Plain:
@@ -75,6 +87,18 @@ def history(path: Path) -> Plain:
 def make_full(folder: Path) -> Path:
     np.savez(folder / "nasbench101.npz", **read_official(make_records(folder)))
     return folder / "nasbench101.npz"
+
+
+def make_nb201(folder: Path) -> Path:
+    """Of one data set and two runs: all 15,625 cells must be there."""
+    rng = np.random.default_rng(0)
+    arrays = {"ops": NB201_SPACE.from_indices(np.arange(15_625)), "datasets": np.array(["cifar10"])}
+    arrays |= {name: rng.random((15_625, 1), dtype=np.float32) for name in ("params_m", "test_acc_200", "val_acc_200")}
+    arrays["val_acc_200_runs"] = rng.random((15_625, 1, 2), dtype=np.float32)
+    arrays |= {f"c10v_train_time_200{end}": rng.random(shape) for end, shape in (("", 15_625), ("_runs", (15_625, 2)))}
+    arrays |= {"hw_columns": np.array(["energy"]), "hw_c10": rng.random((15_625, 1))}
+    np.savez(folder / "nasbench201.npz", **arrays)
+    return folder / "nasbench201.npz"
 
 
 def make_reduced(folder: Path) -> Path:
@@ -193,6 +217,8 @@ def pictures(path: Path) -> Plain:
 # name: how to make a file, how to read it, whether a checksum covers all that is read
 FORMATS: dict[str, tuple[Make, Callable[[Path], Plain], bool]] = {
     "full table": (make_full, table, True),
+    "full table as the published library has it": (make_full, published, True),
+    "NAS-Bench-201 table": (make_nb201, lambda path: table(path, NB201_SPACE, "cifar10"), True),
     "reduced table": (make_reduced, table, True),
     "TFRecords": (make_records, records, True),
     "CSV": (make_csv, own, False),
@@ -254,10 +280,31 @@ def test_files_damaged_in_2000_ways_are_read_right_or_refused(name: str, tmp_pat
 
 
 def test_an_archive_that_would_unpack_to_very_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nas.archives._LARGEST", 1000)
+    monkeypatch.setattr("nas.archives.LARGEST", 1000)
     with pytest.raises(UserError, match="it would unpack to more than 1,000 bytes"):
         table(make_reduced(tmp_path))
     monkeypatch.setattr("nas.datasets.cifar._LARGEST", 1000)
     (tmp_path / "b.tar.gz").write_bytes(gzip.compress(bytes(1001)))
     with pytest.raises(UserError, match="more than 1,000 bytes"):
         Cifar(10, str(tmp_path / "b.tar.gz")).load()
+
+
+@pytest.mark.parametrize(
+    ("values", "dictionary"), [(np.zeros(100_000), True), (["x" * 1000] * 2000, False)], ids=["many rows", "long texts"]
+)
+def test_a_parquet_file_that_would_unpack_to_very_much_is_refused(
+    values: Any, dictionary: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where rows are alike, very many of them are a small file."""
+    pyarrow = pytest.importorskip("pyarrow", reason="needs the package pyarrow")
+    from pyarrow import parquet
+
+    path = tmp_path / "a.parquet"
+    content = pyarrow.table({"a": values, "valid": np.zeros(len(values))})
+    parquet.write_table(content, path, use_dictionary=dictionary, compression="zstd")
+    assert path.stat().st_size < 5000
+    assert len(read_arrays(path, path.read_bytes())["a"]) == len(values)
+    monkeypatch.setattr("nas.flat_files.LARGEST", 1_000_000)
+    monkeypatch.setattr("pyarrow.parquet.ParquetFile.read", None)  # is not come to
+    with pytest.raises(UserError, match="a.parquet is damaged or .*: it would unpack to more than 1,000,000 bytes"):
+        Custom(str(path), "valid")

@@ -7,6 +7,7 @@ from base64 import b64decode
 from collections.abc import Callable
 from json import loads
 from pathlib import Path
+from sys import intern
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from nas.spaces.nb101_table import METRICS, POINTS, arrays_of_cells
 
 _EVALUATIONS = 3  # of a run: before its first step, halfway, at its end
 _MEASURED = len(POINTS) * len(METRICS)
+_BLOCK = 1 << 16  # records whose numbers are made an array at once
 _NOT_SET = (0.0,) * len(METRICS)
 _SIZES = {size * size: size for size in range(2, 8)}
 _NAMES = frozenset(OPERATIONS)
@@ -40,7 +42,7 @@ def recognised(path: Path) -> bool:
 def read_official(path: Path, report: Report = lambda _: None) -> dict[str, NDArray[Any]]:
     """Read an official file into the arrays of the compact format; see `docs/data.md`.
 
-    Records are read one at a time: the memory needed is that of the numbers, about 90 bytes a record.
+    Records are read one at a time: the memory needed is little more than that of the arrays.
 
     Args:
         path: `nasbench_only108.tfrecord`, `nasbench_full.tfrecord`, or one in their format.
@@ -78,7 +80,8 @@ class _Reader:
     def __init__(self) -> None:
         self._cells: dict[str, tuple[int, str, str, int]] = {}  # hash: row, adjacency, operations, parameters
         self._rows, self._epochs = array("i"), array("i")
-        self._measured = array("d")
+        self._measured = array("d")  # of the last records
+        self._blocks: list[NDArray[np.floating[Any]]] = []  # of those before
 
     def add(self, record: bytes) -> None:
         """Take in one record: one run of one cell for some epochs."""
@@ -92,12 +95,19 @@ class _Reader:
         known = self._cells.get(digest)
         if known is None:
             _check_cell(digest, adjacency, operations)
-            known = self._cells[digest] = len(self._cells), adjacency, operations, parameters
+            # there are few different texts, and none is kept twice
+            known = self._cells[digest] = len(self._cells), intern(adjacency), intern(operations), parameters
         elif known[1:] != (adjacency, operations, parameters):
             raise ValueError(f"it describes {digest} in another way than an earlier one")
         self._rows.append(known[0])
         self._epochs.append(epochs)
         self._measured.extend(measured)
+        if len(self._measured) >= _BLOCK * _MEASURED:
+            self._finish_block()
+
+    def _finish_block(self) -> None:
+        self._blocks.append(_short(np.array(self._measured).reshape(-1, _MEASURED)))
+        del self._measured[:]
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the arrays of all that was taken in."""
@@ -117,17 +127,23 @@ class _Reader:
                 f"every cell must have as many"
             )
         order = np.argsort(group, kind="stable")
-        measured = np.frombuffer(self._measured, dtype=np.float64).reshape(-1, _MEASURED)
+        self._finish_block()
+        operations = {names: names.split(",") for names in {cell[2] for cell in cells}}
         result = arrays_of_cells(
-            [cell[1] for cell in cells], [cell[2].split(",") for cell in cells], [cell[3] for cell in cells], digests
+            [cell[1] for cell in cells], [operations[cell[2]] for cell in cells], [cell[3] for cell in cells], digests
         )
         result["epochs"] = budgets.astype(np.int32)
         names = [f"{point}_{metric}" for point in POINTS for metric in METRICS]
-        for name, column in zip(names, measured.T, strict=True):
-            values = column[order].reshape(len(cells), len(budgets), int(counts[0]))
-            short = values.astype(np.float32)
-            result[name] = short if np.array_equal(short, values) else values
+        for column, name in enumerate(names):
+            values = np.concatenate([block[:, column] for block in self._blocks])[order]
+            result[name] = _short(values.reshape(len(cells), len(budgets), int(counts[0])))
         return result
+
+
+def _short(values: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+    """The values as float32 if that holds all of them exactly."""
+    short = values.astype(np.float32)
+    return short if np.array_equal(short, values) else values
 
 
 def _check_cell(digest: Any, adjacency: Any, operations: Any) -> None:

@@ -141,36 +141,38 @@ def _unpickled(content: bytes) -> Any:
 def _figures(results: dict[str, Any]) -> dict[str, NDArray[np.float64]]:
     """What the table has of one architecture: `(datasets,)`, and `(datasets, runs)` for those of every run."""
     figures: dict[str, NDArray[np.float64]] = {}
+    # CIFAR-10 was trained twice: on half of the images to be validated on the others, and on all to be tested
+    half = "cifar10-valid"
+    validated = [half if name == "cifar10" else name for name in _DATASETS.values()]
+    tested = [(name, "ori-test" if name == "cifar10" else "x-test") for name in _DATASETS.values()]
     for epochs, result in results.items():
         if any(run.epochs not in range(1, _MOST_EPOCHS) for run in result.all_results.values()):
             raise UserError(f"a training has not 1..{_MOST_EPOCHS - 1} epochs: is it another file?")
-        runs = {part: np.full((len(_DATASETS), _RUNS), np.nan) for part in ("val_acc", "test_acc", "train_time")}
-        for row, name in enumerate(_DATASETS.values()):
-            # CIFAR-10 was trained twice: on half of the images to be validated on the others, and on all to be tested
-            validated = "cifar10-valid" if name == "cifar10" else name
-            tested = "ori-test" if name == "cifar10" else "x-test"
-            for part, dataset, split, figure in (
-                ("val_acc", validated, "x-valid", "accuracy"),
-                ("test_acc", name, tested, "accuracy"),
-                ("train_time", name, "train", "all_time"),
-            ):
-                seeds = sorted(result.get_dataset_seeds(dataset))[:_RUNS]
-                found = [result.get_metrics(dataset, split, is_random=int(seed))[figure] for seed in seeds]
-                runs[part][row, : len(found)] = [np.nan if value is None else value for value in found]
-        for part, values in runs.items():
+        for part, runs in (
+            ("val_acc", [_runs(result, name, "x-valid", "accuracy") for name in validated]),
+            ("test_acc", [_runs(result, name, split, "accuracy") for name, split in tested]),
+            ("train_time", [_runs(result, name, "train", "all_time") for name in _DATASETS.values()]),
+            ("c10v_train_time", _runs(result, half, "train", "all_time")),
+        ):
+            values = np.array(runs)
             figures[f"{part}_{epochs}"] = _mean(values)
             figures[f"{part}_{epochs}_runs"] = values
-        seconds = [result.get_metrics("cifar10-valid", "train")["all_time"]]
-        figures[f"c10v_train_time_{epochs}"] = np.array(seconds, dtype=np.float64)[0]  # of what was validated
     costs = [results[_EPOCHS[-1]].get_compute_costs(name) for name in _DATASETS.values()]
     figures["params_m"] = np.array([cost["params"] for cost in costs], dtype=np.float64)
     return figures
 
 
+def _runs(result: Any, dataset: str, split: str, figure: str) -> list[float]:
+    """The figure of every run in ascending order of its seed; NaN: there is no such run."""
+    seeds = sorted(result.get_dataset_seeds(dataset))[:_RUNS]
+    found = [result.get_metrics(dataset, split, is_random=int(seed))[figure] for seed in seeds]
+    return [np.nan if value is None else float(value) for value in found] + [np.nan] * (_RUNS - len(found))
+
+
 def _mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
     known = np.isfinite(values)
-    total, count = np.where(known, values, 0).sum(axis=1), known.sum(axis=1)
-    mean: NDArray[np.float64] = np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0)
+    total, count = np.where(known, values, 0).sum(axis=-1), known.sum(axis=-1)
+    mean: NDArray[np.float64] = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
     return mean
 
 

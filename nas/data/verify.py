@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from nas.columns import Training
 from nas.data.published import TABLES
 from nas.errors import UserError
 from nas.flat_files import read_arrays
@@ -83,8 +84,8 @@ def _verify(table: Table, report: Report) -> Iterator[str]:
     if columns.digests is not None:
         _check_digests(table, report)
         yield f"{len(table):,} published hashes recomputed: all right"
-    for epochs, runs in columns.runs.items():
-        yield f"{runs.cost.shape[1]} runs of {epochs} epochs"
+    for epochs, training in columns.trainings.items():
+        yield f"{_number_of_runs(training)} of {epochs} epochs"
     yield f"a search may see {', '.join(table.signals(None, 0))}"
     best = int(columns.test.argmax())
     digest = table.space.digests(columns.archs[best : best + 1])[0]
@@ -96,6 +97,14 @@ def _verify(table: Table, report: Report) -> Iterator[str]:
             if known.best is not None and round(float(columns.test[best]), 6) != known.best:
                 raise UserError(f"{path} has the best {columns.test[best]:.6f}, the published table {known.best:.6f}")
             yield "networks as published" if known.best is None else "networks and best as published"
+
+
+def _number_of_runs(training: Training) -> str:
+    if training.runs is None:
+        return "means over the runs"
+    numbers = np.isfinite(training.runs.validation).sum(axis=1)
+    fewest, most = int(numbers.min()), int(numbers.max())
+    return f"{most} runs" if fewest == most else f"{fewest} to {most} runs"
 
 
 def _coverage(table: Table) -> str:

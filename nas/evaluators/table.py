@@ -66,7 +66,7 @@ class TableEvaluator:
                 f"only {', '.join(signals)}"
             )
         self._shown = signals[self._signal]
-        self._epochs = max(self._table.columns.runs, default=None) if epochs is None else epochs
+        self._epochs = max(self._table.columns.trainings, default=None) if epochs is None else epochs
         _log.info("table %s (%s, %d architectures), signal %s", self._name, file, len(self._table), self._signal)
 
     def identity(self) -> dict[str, str]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.archives import column
-from nas.columns import Runs, TableColumns
+from nas.columns import Runs, TableColumns, Training
 from nas.errors import UserError
 from nas.types import Architectures
 
@@ -68,8 +68,7 @@ def read_columns(arrays: Mapping[str, NDArray[Any]], archs: Architectures) -> Ta
     parameters = column(arrays, "params", "integers", None).astype(np.int64)
     digests = column(arrays, "md5", "integers", None, 16).astype(np.uint8)
     if "epochs" in arrays:
-        runs = _all_runs(arrays)
-        return TableColumns.of_runs(archs, runs, parameters, digests)
+        return TableColumns.of_trainings(archs, _trainings(arrays), parameters, digests)
     if "valid_correct" in arrays:
         _, valid_images, test_images = column(arrays, "images", "integers", 3)
         test = column(arrays, "test_correct", "integers", None, None, None)[:, :, -1].mean(axis=1) / test_images
@@ -88,20 +87,23 @@ def read_columns(arrays: Mapping[str, NDArray[Any]], archs: Architectures) -> Ta
     return TableColumns(archs, test, complete, cost, parameters, digests)
 
 
-def _all_runs(arrays: Mapping[str, NDArray[Any]]) -> dict[int, Runs]:
+def _trainings(arrays: Mapping[str, NDArray[Any]]) -> dict[int, Training]:
+    """Every run by epochs; the means over them cost the seconds of all."""
     budgets = column(arrays, "epochs", "integers", None)
     if not len(budgets) or budgets[0] < 1 or (np.diff(budgets.astype(np.int64)) <= 0).any():
         raise UserError(f"epochs are {budgets.tolist()}, must be 1 or more in ascending order")
-    names = ("validation_accuracy", "test_accuracy", "training_time")
+    names = ("test_accuracy", "validation_accuracy", "training_time")
     final = [column(arrays, f"final_{name}", "floats", None, len(budgets), None) for name in names]
     for point in POINTS:
         for metric in METRICS:
             if (name := f"{point}_{metric}") in arrays:
                 _check_runs(name, column(arrays, name, "floats", *final[0].shape), metric)
-    return {
-        epochs: Runs(*(values[:, place].astype(np.float64) for values in final))
-        for place, epochs in enumerate(budgets.tolist())
-    }
+    trainings = {}
+    for place, epochs in enumerate(budgets.tolist()):
+        test, validation, cost = (values[:, place].astype(np.float64) for values in final)
+        means = test.mean(axis=1), validation.mean(axis=1), cost.sum(axis=1)
+        trainings[epochs] = Training(*means, Runs(validation, cost))
+    return trainings
 
 
 def _check_runs(name: str, values: NDArray[Any], metric: str) -> None:

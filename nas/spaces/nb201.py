@@ -18,7 +18,8 @@ from nas.graphs import ABSENT, FIRST_OPERATION, INPUT, OUTPUT, Graphs
 from nas.networks import ResidualSkeleton
 from nas.spaces.base import Gene, GeneSpace
 from nas.spaces.nb201_forms import EDGES, NONE, normal_forms
-from nas.types import Architectures, Values
+from nas.spaces.nb201_table import read_columns
+from nas.types import Architectures
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 _ORDER_SEED = 88  # of Python's generator, with which the authors shuffled all cells into the official order
@@ -130,56 +131,16 @@ class NB201(GeneSpace):
     def table_columns(self, arrays: Mapping[str, NDArray[Any]], table: str | None = None) -> TableColumns:
         """Read the table of all 15,625 cells in the official order, `ops` and the columns of one of its `datasets`.
 
-        Accuracies (percent) and seconds are of 200 epochs; of cifar10 the seconds are those of the training on half of
-        the images, which the validation accuracy is of, where the table has them.
-
-        A network that several cells describe was trained several times: its accuracies and seconds are the means over
-        those cells, its parameters the fewest of them (the others have operations that carry nothing).
+        It may have trainings of 12 and of 200 epochs, as means over the runs and, to choose one, as runs; of cifar10
+        the seconds are those of the training on half of the images, which the validation accuracy is of, where the
+        table has them. For a network that several cells describe see `nas.spaces.nb201_table.read_columns`.
 
         Raises:
             UserError: an array is missing or does not fit this space, or the table lacks the data set.
         """
-        names = [str(name).lower() for name in arrays["datasets"]]
-        if table not in names:
-            raise UserError(f"it has no data set {table!r}, set dataset to one of: {', '.join(names)}")
         ops = column(arrays, "ops", "integers", None, len(EDGES))
         if not np.array_equal(ops, self.from_indices(np.arange(self._size))):
             raise UserError("ops are not those of the 15,625 cells in the official order: obtain the file again")
-        place, shape = names.index(table), (self._size, len(names))
-        columns = {name: column(arrays, name, "floats", *shape)[:, place].astype(np.float64) for name in _COLUMNS}
-        if table == "cifar10" and _VALIDATED in arrays:
-            columns["train_time_200"] = column(arrays, _VALIDATED, "floats", self._size).astype(np.float64)
-        keys, rows, counts = np.unique(self.keys(ops.astype(np.uint8)), return_inverse=True, return_counts=True)
-        validation, test, cost, params = columns.values()
-        for row in np.flatnonzero(~((params >= 0) & np.isfinite(params)))[:1]:
-            raise UserError(f"params_m of row {row} is {params[row]}, must be 0 or more")
-        validation, test, cost = (np.bincount(rows, values) / counts for values in (validation, test, cost))
-        parameters = np.full(len(keys), np.inf)
-        np.minimum.at(parameters, rows, 1e6 * params)
-        return TableColumns(
-            self._vectors[keys],
-            test / 100,
-            validation / 100,
-            cost,
-            np.rint(parameters).astype(np.int64),
-            objectives=_on_devices(arrays, table, rows),
-        )
-
-
-def _on_devices(arrays: Mapping[str, NDArray[Any]], table: str, rows: NDArray[np.intp]) -> dict[str, Values]:
-    """Latency and energy on devices by network, the means over its cells; NaN where a device cannot run it."""
-    if _DEVICES.get(table, "") not in arrays:
-        return {}
-    names = arrays["hw_columns"].tolist()
-    columns = column(arrays, _DEVICES[table], "floats", len(rows), len(names)).astype(np.float64).T
-    found = {}
-    for name, values in zip(names, columns, strict=True):
-        known = values >= 0
-        total, count = np.bincount(rows, np.where(known, values, 0)), np.bincount(rows, known)
-        found[str(name)] = np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
-    return found
-
-
-_DEVICES = {"cifar10": "hw_c10", "cifar100": "hw_c100"}  # HW-NAS-Bench (Li et al. 2021)
-_VALIDATED = "c10v_train_time_200"  # of the training behind the validation accuracy of CIFAR-10
-_COLUMNS = ("val_acc_200", "test_acc_200", "train_time_200", "params_m")
+        keys, rows = np.unique(self.keys(ops.astype(np.uint8)), return_inverse=True)
+        networks = self._vectors[keys]
+        return read_columns(arrays, table, networks, rows, self.indices(networks))

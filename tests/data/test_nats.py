@@ -17,6 +17,7 @@ import pytest
 from nas.data.convert import convert
 from nas.data.nats import OPERATIONS, read_official
 from nas.errors import UserError
+from nas.evaluators import TableEvaluator
 from nas.spaces import NB201
 from nas.tables import read_table
 
@@ -99,7 +100,10 @@ def test_the_figures_of_every_data_set_and_run_arrive(official: Path) -> None:
                     assert arrays[f"{part}_acc_{epochs}"][cell, place] == pytest.approx(np.mean(wanted), rel=1e-6)
             seconds = [epochs * (2 + len(name)) for name in trained["test"]]
             assert arrays[f"train_time_{epochs}"][cell].tolist() == seconds
-            assert arrays[f"c10v_train_time_{epochs}"][cell] == epochs * (2 + len("cifar10-valid"))
+            halves = epochs * (2 + len("cifar10-valid"))
+            assert arrays[f"c10v_train_time_{epochs}"][cell] == halves
+            assert arrays[f"c10v_train_time_{epochs}_runs"][cell][: len(seeds)].tolist() == [halves] * len(seeds)
+            assert np.isnan(arrays[f"c10v_train_time_{epochs}_runs"][cell][len(seeds) :]).all()
     assert arrays["params_m"][1].tolist() == [1.5 + len(name) for name in trained["test"]]
 
 
@@ -180,13 +184,19 @@ def test_the_whole_benchmark_becomes_a_table_that_a_search_can_see(tmp_path: Pat
     content: dict[str, object] = {"meta": {"meta_archs": space.strings(cells)}}
     results = pickle.loads(pickle.dumps(state(0, 1)))
     for row in range(len(cells)):
-        results["all_results"]["cifar100", 777]["eval_acc1es"]["x-valid@0"] = row % 90 + 0.5
+        for seed in SEEDS[0]:
+            results["all_results"]["cifar100", seed]["eval_acc1es"]["x-valid@0"] = row % 90 + 0.5
         content[f"{row:06d}"] = pickle.dumps({"12": results, "200": results})
     out = convert(archive(tmp_path / "simple.tar", content), tmp_path / "nasbench201.npz")
     table = read_table(out, space, None, "cifar100")
     assert len(table) == 5_044
     arrays = np.load(out)
     assert (arrays["ops"] == cells).all()
+    for epochs in (12, None):
+        run = TableEvaluator(space, "cifar100", str(out), None, None, epochs=epochs)
+        assert run.identity()["signal"] == "validation_run"
+        rows = space.indices(table.columns.archs)
+        assert run.evaluate(table.columns.archs).value == pytest.approx((rows % 90 + 0.5) / 100)
     assert arrays["val_acc_200_runs"][:, 1, 0].tolist() == [row % 90 + 0.5 for row in range(len(cells))]
 
 

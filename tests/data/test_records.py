@@ -76,12 +76,21 @@ def test_the_cells_of_the_records_are_the_cells_of_the_table(full: Path) -> None
     assert SPACE.digests(table.columns.archs) == [row.tobytes().hex() for row in np.load(full)["md5"]]
 
 
-def test_numbers_of_double_precision_are_kept(tmp_path: Path) -> None:
+def test_numbers_of_double_precision_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     points = [evaluation(0, 0, 0, 0, 0), evaluation(1, 1, 0.1, 0.1, 0.1), evaluation(2, 2, 1 / 3, 0.3, 0.2)]
     (tmp_path / "a").write_bytes(framed(one(message=metrics(points, 7))))
     arrays = read_official(tmp_path / "a")
     assert arrays["final_train_accuracy"].item() == 1 / 3
     assert arrays["final_training_time"].dtype == np.float32
+    others = write_official(tmp_path / "others", SPACE, CELLS[1:6], (108,), 1).read_bytes()
+    (tmp_path / "b").write_bytes(others + (tmp_path / "a").read_bytes())
+    whole = read_official(tmp_path / "b")
+    assert len(whole["md5"]) == 6
+    assert (whole["final_train_accuracy"] == 1 / 3).sum() == 1
+    monkeypatch.setattr("nas.data.nasbench101._BLOCK", 2)  # records that are kept together
+    for name, values in read_official(tmp_path / "b").items():
+        assert values.dtype == whole[name].dtype
+        assert (values == whole[name]).all()
 
 
 def test_fields_that_nobody_knows_are_passed_over(tmp_path: Path) -> None:

@@ -1,21 +1,16 @@
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from itertools import combinations, permutations, product
 from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import nb201_arrays, run_search
 from numpy.typing import NDArray
 
-from nas.datasets import Cifar, Digits, NpzFile
 from nas.errors import UserError
-from nas.evaluators import TableEvaluator
 from nas.graphs import FIRST_OPERATION, INPUT, OUTPUT
 from nas.spaces import NB201
-from nas.tables import read_table
 
 SPACE = NB201()
 EDGES = [(0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3)]
@@ -202,80 +197,3 @@ def test_mutation_reaches_every_network() -> None:
         population = SPACE.mutate(np.tile(population, (20, 1))[-6000:], rng)
         reached = np.union1d(reached, SPACE.keys(population))
     assert len(reached) == 5_044
-
-
-class TestTable:
-    @pytest.fixture(scope="class")
-    def arrays(self) -> dict[str, np.ndarray]:
-        return nb201_arrays(SPACE)
-
-    def write(self, folder: Path, arrays: dict[str, np.ndarray]) -> Path:
-        path = folder / "nasbench201.npz"
-        np.savez(path, **arrays)
-        return path
-
-    def test_a_network_has_the_means_of_its_cells(self, arrays, tmp_path: Path) -> None:
-        path = self.write(tmp_path, arrays)
-        dead = SPACE.from_strings(["|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"])
-        rows = (SPACE.keys(arrays["ops"]) == SPACE.keys(dead)).nonzero()[0]
-        assert len(rows) > 100
-        for place, name in enumerate(("cifar10", "cifar100", "imagenet16-120")):
-            evaluator = TableEvaluator(SPACE, name, str(path), None, None)
-            assert evaluator.identity()["table"] == name
-            assert evaluator.identity()["signal"] == "validation"
-            found = evaluator.evaluate(dead)
-            assert found.value == pytest.approx(arrays["val_acc_200"][rows, place].mean() / 100)
-            assert found.cost == pytest.approx(arrays["train_time_200"][rows, place].mean())
-            assert evaluator.test(dead) == pytest.approx(arrays["test_acc_200"][rows, place].mean() / 100)
-            assert len(evaluator.reference().test) == 5_044
-
-    def test_the_cost_of_cifar10_is_of_the_training_that_was_validated(self, arrays, tmp_path: Path) -> None:
-        path = self.write(tmp_path, {**arrays, "c10v_train_time_200": np.full(15_625, 7.0, dtype=np.float32)})
-        assert (read_table(path, SPACE, name="cifar10").columns.cost == 7).all()
-        assert (read_table(path, SPACE, name="cifar100").columns.cost > 100).all()
-
-    @pytest.mark.parametrize(
-        ("changes", "table", "message"),
-        [
-            ({}, None, "it has no data set None, set dataset to one of: cifar10, cifar100, imagenet16-120"),
-            ({"datasets": np.array(["CIFAR10", "b", "c"])}, "cifar100", "no data set 'cifar100'.*: cifar10, b, c"),
-            ({"ops": np.zeros((15_625, 6), dtype=np.uint8)}, "cifar10", "15,625 cells in the official order"),
-            ({"val_acc_200": np.full((15_625, 3), np.nan)}, "cifar10", "validation of row 0 is nan"),
-            ({"test_acc_200": np.full((15_625, 3), 101.0)}, "cifar10", "test of row 0 is 1.01"),
-            ({"params_m": np.ones((7, 3))}, "cifar10", r"params_m is float64 of shape \(7, 3\), must be floats"),
-            ({"test_acc_200": np.full((15_625, 3), "x")}, "cifar10", "test_acc_200 is <U1 of shape"),
-            ({"params_m": np.full((15_625, 3), np.nan)}, "cifar10", "params_m of row 0 is nan, must be 0 or more"),
-            ({"c10v_train_time_200": np.ones(7)}, "cifar10", "c10v_train_time_200 is float64 of shape"),
-            ({"val_acc_200": np.ones((15_625, 1))}, "cifar100", "val_acc_200 is float64 of shape"),
-        ],
-    )
-    def test_what_does_not_fit_is_refused(self, arrays, changes, table, message, tmp_path: Path) -> None:
-        path = self.write(tmp_path, {**arrays, **changes})
-        with pytest.raises(UserError, match=message):
-            read_table(path, SPACE, name=table)
-
-    def test_the_real_table_has_the_published_best(self, real_nb201: Path) -> None:
-        for name, test, validation in (("cifar10", 94.37, 91.61), ("cifar100", 73.51, 73.49)):
-            columns = read_table(real_nb201, SPACE, name=name).columns
-            assert 100 * columns.test.max() == pytest.approx(test, abs=0.006)
-            assert 100 * columns.validation.max() == pytest.approx(validation, abs=0.006)
-        with pytest.raises(UserError, match="no data set 'imagenet16-120', set dataset to one of: cifar10, cifar100"):
-            read_table(real_nb201, SPACE, name="imagenet16-120")
-
-    def test_the_data_set_names_the_table(self, arrays, tmp_path: Path) -> None:
-        path = str(self.write(tmp_path, arrays))
-        for dataset in (Cifar(10), Cifar(100), NpzFile("imagenet16-120.npz")):
-            assert TableEvaluator(SPACE, "auto", path, None, None, dataset).identity()["table"] == dataset.name
-        with pytest.raises(UserError, match=r"no table 'digits', set table \(or dataset\) to auto or one of: cifar10,"):
-            TableEvaluator(SPACE, "auto", path, None, None, Digits())
-        with pytest.raises(UserError, match="table is 'cifar100', but dataset is 'cifar10': choose one"):
-            TableEvaluator(SPACE, "cifar100", path, None, None, Cifar(10))
-
-    def test_a_search_on_a_data_set_as_a_user_runs_it(self, arrays, tmp_path: Path) -> None:
-        self.write(tmp_path, arrays)
-        options = ["space=nb201", "evaluator=table", "dataset=cifar100", "estimator=none", "budget=10"]
-        done = run_search(*options, "hydra.run.dir=run", cwd=tmp_path, NAS_DATA_DIR=".")
-        assert done.returncode == 0, done.stderr
-        result = json.loads((tmp_path / "run" / "result.json").read_text())
-        assert result["measured_on"]["table"] == "cifar100"
-        assert result["best"]["digest"].startswith("|")
