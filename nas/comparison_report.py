@@ -91,7 +91,8 @@ def tables(comparison: dict[str, Any]) -> list[Table]:
         rows = [_seconds(one, phases) for one in methods]
         note = (
             "Mean of the runs that were not resumed. Setup: the table is read and all parts are made; prepare: the "
-            "encoder is trained or read; ask: the strategy makes candidates; fit, predict: the estimator."
+            "encoder is trained or read; ask: the strategy makes candidates, by estimates where it wants them; fit, "
+            "predict: the estimator."
         )
         told.append(Table("Wall seconds of a run, by phase", note, ["method", *phases, "total"], rows))
     for measure in comparison["measures"] if len(methods) > 1 else []:

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, make_dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from hydra.core.config_store import ConfigStore
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
@@ -139,10 +140,11 @@ def build(node: Any, name: str, **given: Any) -> Any:
 
 
 def _typed(value: Any, hint: Any, name: str) -> Any:
-    lists = [option for option in (hint, *get_args(hint)) if get_origin(option) is list]
-    if lists and not (value is None and type(None) in get_args(hint)):
+    options = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    lists = [option for option in options if get_origin(option) is list]
+    if lists and not (value is None and type(None) in options):
         (item,) = get_args(lists[0])
-        if not isinstance(value, list | ListConfig):
+        if not isinstance(value, list | tuple | ListConfig):
             example = f": {name}=[{value}]" if isinstance(value, _PLAIN) else ""
             raise UserError(f"{name} is {value!r}, must be a list of {_MANY.get(item, 'values')}{example}")
         return [_typed(entry, item, f"{name}[{place}]") for place, entry in enumerate(value)]

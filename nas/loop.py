@@ -115,6 +115,9 @@ def _choose(
         return []
     wanted = budget.batch if ready else max(budget.initial - begun, 1)
     wanted = min(wanted, budget.total - begun)
+    if ready:
+        with phase("fit"):  # before it is asked: a strategy may want estimates
+            estimator.fit(history.archs[known], history.values[known])
     with phase("ask"):
         exclude = np.array([one.arch for one in flying]) if flying else None
         proposal = strategy.ask(budget.pool if ready else wanted, rng, exclude)
@@ -122,8 +125,6 @@ def _choose(
         prediction = Prediction(np.full(len(proposal), np.nan))
         scores = prediction.mean
     else:
-        with phase("fit"):
-            estimator.fit(history.archs[known], history.values[known])
         with phase("predict"):
             prediction = estimator.predict(proposal.archs)
             scores = acquisition(prediction, float(history.values[known].max(initial=-np.inf)), rng)

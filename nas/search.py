@@ -173,10 +173,10 @@ def _search(composed: DictConfig) -> float:
     if options["resume"] is not None:
         if job.mode is RunMode.MULTIRUN:
             raise UserError("resume continues one run: to continue a sweep, start it again with hydra.sweep.dir=FOLDER")
+        if not folder.samefile(options["resume"]):
+            raise UserError(f"resume is {options['resume']!r}, but hydra.run.dir names {folder}: leave that out")
         if all(override.startswith("resume=") for override in job.overrides.task):
-            if (recorded := _recorded(folder)) is None:
-                raise UserError(f"resume is {options['resume']!r}, but hydra.run.dir names {folder}: leave that out")
-            options = {**recorded, "resume": options["resume"]}
+            options = {**(_recorded(folder) or {}), "resume": options["resume"]}
             options.pop("measured_on", None)
             choices = options.pop("choices", {})
     _log.info("results go to %s", folder)

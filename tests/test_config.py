@@ -13,8 +13,8 @@ class Part:
 
 
 class Listed:
-    def __init__(self, rates: list[float], names: list[str] | None = None):
-        self.rates, self.names = rates, names
+    def __init__(self, rates: list[float], names: list[str] | None = None, tables: dict[str, list[int]] | None = None):
+        self.rates, self.names, self.tables = rates, names, tables
 
 
 TARGET = {"_target_": f"{__name__}.Part"}
@@ -42,7 +42,8 @@ def test_a_list_is_one_of_the_items_that_the_constructor_asks_for() -> None:
         assert (part.rates, part.names) == ([1.0, 0.5], None)
         assert all(type(rate) is float for rate in part.rates)
         assert type(part.rates) is list
-    assert build({**LISTED, "rates": [], "names": ["a"]}, "p").names == ["a"]
+    assert build({**LISTED, "rates": (), "names": ["a"]}, "p").names == ["a"]
+    assert build({**LISTED, "rates": [], "tables": {"a": [1]}}, "p").tables == {"a": [1]}
 
 
 @pytest.mark.parametrize(

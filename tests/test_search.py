@@ -155,10 +155,11 @@ def test_another_configuration_in_the_same_folder_is_refused_with_the_differing_
     [
         ("evaluator=training", "another configuration: batch (recorded 5, now 1); "),  # its cells have more genes
         ("hydra.run.dir=elsewhere", "but hydra.run.dir names"),
+        ("budget=80 hydra.run.dir=elsewhere", "but hydra.run.dir names"),
     ],
 )
 def test_a_run_is_continued_as_it_was_or_not_at_all(option: str, message: str, finished: Path, tmp_path, data) -> None:
-    done = run_search(f"resume={finished}", option, cwd=tmp_path, **data)
+    done = run_search(f"resume={finished}", *option.split(), cwd=tmp_path, **data)
     assert done.returncode == 1
     assert message in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1

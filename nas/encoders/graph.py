@@ -158,7 +158,8 @@ class GraphEncoder:
         inputs = np.asarray(embeddings, dtype=np.float32) / weights["scale"]
         hidden = np.maximum(inputs @ weights["hidden.weight"].T + weights["hidden.bias"], 0)
         scores = hidden @ weights["output.weight"].T + weights["output.bias"]
-        genes = scores.reshape(len(scores), len(self.space.cardinalities), -1).argmax(axis=2)
+        choices = int(self.space.cardinalities.max())
+        genes = scores.reshape(len(scores), len(self.space.cardinalities), choices).argmax(axis=2)
         decoded: Architectures = genes.astype(np.uint8)
         return decoded
 

@@ -17,6 +17,7 @@ from nas.types import Architectures, Keys, Prediction, Space, Values
 
 _SHARED = 1 << 18  # proximities at once, so that they stay in the processor's cache
 _FEW = 4  # batches that are done before threads would be ready
+_KEPT = 1 << 16  # embeddings, at most about so many, of queries after one fit
 _SAMPLE = 256  # architectures drawn anywhere in the space
 
 
@@ -127,7 +128,10 @@ class EmProx(NetworkEstimator):
         return Prediction(mean, std)
 
     def _embedded(self, archs: Architectures, keys: Keys) -> NDArray[np.float32]:
-        """`(n, width)`: embeddings; those asked for since the last fit, or all of them before, are not made again."""
+        """`(n, width)`: embeddings; those asked for since the last fit, or all of them before, are not made again.
+
+        How many are made at once may change their last bit; a search asks the same again when it is continued.
+        """
         if self._queried is not None:
             last, embedded = self._queried
             if np.array_equal(last, keys):
@@ -136,7 +140,7 @@ class EmProx(NetworkEstimator):
             known = last[rows] == keys
             if known.all():  # a search that ranks the whole space asks every round for all that is left
                 return embedded[rows]
-            if self._asked:  # a pool that is made of estimates asks part by part, and then for all
+            if self._asked and len(last) < _KEPT:  # a pool made of estimates asks part by part, and then for all
                 new = self.encoder.embed(archs[~known])
                 order = np.argsort(merged := np.concatenate([last, keys[~known]]))
                 self._queried = merged[order], np.concatenate([embedded, new])[order]

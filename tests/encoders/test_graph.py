@@ -48,6 +48,7 @@ def test_unseen_cells_are_decoded_to_their_canonical_form(cache, small_space: NB
     assert len(unseen) > 1000
     exact = (encoder.decode(encoder.embed(unseen)) == unseen).all(axis=1)
     assert exact.mean() >= 0.97
+    assert encoder.decode(encoder.embed(unseen[:0])).shape == (0, unseen.shape[1])
 
 
 def test_training_is_a_function_of_its_settings_and_done_once(cache, small_space, caplog) -> None:
