@@ -33,6 +33,7 @@ METHODS = {
     "ridge, smart pool": ["experiment=nb101/emprox", "estimator=ridge"],
     "EmProx": ["experiment=nb101/emprox"],
     "EmProx, batches of 10": ["experiment=nb101/emprox", "batch=10"],
+    "EmProx, batches of 10, 8 generations": ["experiment=nb101/emprox", "batch=10", "strategy.pool.generations=8"],
     "EmProx, batches of 10, random pool": ["experiment=nb101/emprox", "batch=10", "strategy/pool=random"],
     "EmProx, batches of 10, full pool": ["experiment=nb101/emprox", "batch=10", "strategy/pool=full"],
 }
