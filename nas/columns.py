@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from nas.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -79,3 +82,18 @@ class TableColumns:
         longest = trainings[max(trainings)]
         means = longest.test, longest.validation, longest.cost
         return cls(archs, *means, parameters, digests, trainings, objectives)
+
+
+def check_range(name: str, values: NDArray[np.floating[Any]], least: float, most: float, allowed: str) -> None:
+    """Refuse a column with a number out of its range, NaN included.
+
+    Raises:
+        UserError: names the column, the row, the number and what is allowed.
+    """
+    for place in np.argwhere(~((values >= least) & (values <= most)))[:1]:
+        raise UserError(f"{name} of row {place[0]} is {values[tuple(place)]}, must be {allowed}")
+
+
+def zero_if_unknown(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The values, with 0, which is in every range here, where they are unknown (NaN)."""
+    return np.where(np.isnan(values), 0, values)

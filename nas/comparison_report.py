@@ -124,8 +124,8 @@ def _gains(told: dict[str, Any]) -> list[str]:
 def _gain(gain: float | None, interval: list[float] | None) -> str:
     if gain is None:
         return "-"
-    gain_, *ends = (f"{number:.1f}" if number < 100 else f"{number:,.0f}" for number in (gain, *(interval or [])))
-    return gain_ + (f" ({' to '.join(ends)})" if ends else "")
+    told, *ends = (f"{number:.1f}" if number < 100 else f"{number:,.0f}" for number in (gain, *(interval or [])))
+    return told + (f" ({' to '.join(ends)})" if ends else "")
 
 
 def _seconds(one: dict[str, Any], phases: list[str]) -> list[str]:

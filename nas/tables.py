@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.columns import Runs, TableColumns, Training
+from nas.columns import Runs, TableColumns, Training, check_range, zero_if_unknown
 from nas.errors import UserError
 from nas.flat_files import read_arrays
 from nas.types import Evaluation, Keys, Space
@@ -130,7 +130,7 @@ def _check_values(columns: TableColumns) -> None:
     _check_training(Training(columns.test, columns.validation, columns.cost), n, columns.bounds)
     _check_column("parameters", columns.parameters, (n,), 0, _MOST, "0 or more")
     for name, values in columns.objectives.items():
-        _check_column(name, _known(values), (n,), -_MOST, _MOST, "finite")
+        _check_column(name, zero_if_unknown(values), (n,), -_MOST, _MOST, "finite")
     for epochs, training in columns.trainings.items():
         if epochs < 1:
             raise UserError(f"it has trainings of {epochs} epochs, must be 1 or more")
@@ -143,19 +143,14 @@ def _check_training(training: Training, n: int, bounds: tuple[float, float], whe
     _check_column(f"test{when}", training.test, (n,), *accuracy)
     if training.validation is not None:
         _check_column(f"validation{when}", training.validation, (n,), *accuracy)
-    _check_column(f"cost{when}", _known(training.cost), (n,), *seconds)
+    _check_column(f"cost{when}", zero_if_unknown(training.cost), (n,), *seconds)
     if training.runs is None:
         return
     shape = n, training.runs.validation.shape[-1]
     if shape[1] < 1:
         raise UserError(f"it has no run{when}, at least 1 is needed")
-    _check_column(f"validation of a run{when}", _known(training.runs.validation), shape, *accuracy)
-    _check_column(f"cost of a run{when}", _known(training.runs.cost), shape, *seconds)
-
-
-def _known(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The values, with a number that is never refused where they are unknown."""
-    return np.where(np.isnan(values), 0, values)
+    _check_column(f"validation of a run{when}", zero_if_unknown(training.runs.validation), shape, *accuracy)
+    _check_column(f"cost of a run{when}", zero_if_unknown(training.runs.cost), shape, *seconds)
 
 
 def _check_column(
@@ -163,8 +158,7 @@ def _check_column(
 ) -> None:
     if values.shape != shape:
         raise UserError(f"{name} has shape {values.shape}, expected {shape}")
-    for place in np.argwhere(~((values >= least) & (values <= most)))[:1]:
-        raise UserError(f"{name} of row {place[0]} is {values[tuple(place)]}, must be {allowed}")
+    check_range(name, values, least, most, allowed)
 
 
 def _check_rows(space: Space, columns: TableColumns, keys: Keys) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from nas.columns import TableColumns
+from nas.columns import TableColumns, zero_if_unknown
 from nas.errors import UserError
 from nas.graphs import FIRST_OPERATION, INPUT, OUTPUT, Graphs
 from nas.networks import Skeleton
@@ -171,7 +171,7 @@ class Custom(GeneSpace):
         if self._roles["test"] == self._roles["value"]:
             name = self._roles["value"]
             _log.warning("no column is space.test: what the report calls test accuracy is %r, which was searched", name)
-        parameters = np.where(np.isnan(roles["parameters"]), 0, roles["parameters"])
+        parameters = zero_if_unknown(roles["parameters"])
         for row in np.flatnonzero(~np.isfinite(parameters) | (parameters != np.rint(parameters)))[:1]:
             raise UserError(
                 f"column {self._roles['parameters']!r} of row {row} is {parameters[row]}, must be a whole number of "

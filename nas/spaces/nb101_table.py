@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.archives import column
-from nas.columns import Runs, TableColumns, Training
+from nas.columns import Runs, TableColumns, Training, check_range
 from nas.errors import UserError
 from nas.types import Architectures
 
@@ -96,18 +96,12 @@ def _trainings(arrays: Mapping[str, NDArray[Any]]) -> dict[int, Training]:
     final = [column(arrays, f"final_{name}", "floats", None, len(budgets), None) for name in names]
     for point in POINTS:
         for metric in METRICS:
+            limits = (_LONGEST, "0 or more seconds") if metric == "training_time" else (1, "an accuracy in 0..1")
             if (name := f"{point}_{metric}") in arrays:
-                _check_runs(name, column(arrays, name, "floats", *final[0].shape), metric)
+                check_range(name, column(arrays, name, "floats", *final[0].shape), 0, *limits)
     trainings = {}
     for place, epochs in enumerate(budgets.tolist()):
         test, validation, cost = (values[:, place].astype(np.float64) for values in final)
         means = test.mean(axis=1), validation.mean(axis=1), cost.sum(axis=1)
         trainings[epochs] = Training(*means, Runs(validation, cost))
     return trainings
-
-
-def _check_runs(name: str, values: NDArray[Any], metric: str) -> None:
-    most = _LONGEST if metric == "training_time" else 1
-    for place in np.argwhere(~((values >= 0) & (values <= most)))[:1]:
-        allowed = "0 or more seconds" if metric == "training_time" else "an accuracy in 0..1"
-        raise UserError(f"{name} of row {place[0]} is {values[tuple(place)]}, must be {allowed}")

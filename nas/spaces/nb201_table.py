@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.archives import column
-from nas.columns import Runs, TableColumns, Training
+from nas.columns import Runs, TableColumns, Training, check_range, zero_if_unknown
 from nas.errors import UserError
 from nas.types import Architectures, Values
 
@@ -95,9 +95,8 @@ class _DataSet:
         else:
             values = column(self.arrays, name, "floats", len(self.rows), self.width, *runs)[:, self.place]
         values = values.astype(np.float64)
-        for place in np.argwhere((values < 0) | (values > most))[:1]:
-            allowed = "0 or more" if most == _MOST else f"0..{most} percent"
-            raise UserError(f"{name} of row {place[0]} is {values[tuple(place)]}, must be {allowed}")
+        allowed = "0 or more" if most == _MOST else f"0..{most} percent"
+        check_range(name, zero_if_unknown(values), 0, most, allowed)
         return values
 
     def _seconds(self, names: Sequence[str], like: Values) -> Values:

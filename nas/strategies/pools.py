@@ -114,19 +114,20 @@ class SmartPool(ArchiveStrategy):
         climbs = self.generations > 1 and len(self._archs) >= self.estimator.min_trials
         if climbs:
             self.estimator.fit(self._archs, self._values)
-        made = Proposal(self._archs[:0], np.empty(0, dtype=np.str_))
+        made, taken = Proposal(self._archs[:0], np.empty(0, dtype=np.str_)), self._keys
         estimates = np.empty(0)
         for size in np.diff(np.linspace(0, n, self.generations + 1).astype(int)):
             climbing = top(estimates, min(self.parents, np.isfinite(estimates).sum()))
             parents = np.concatenate([self.best(self.parents), made.archs[climbing]])
-            new = self._generation(parents, size, np.concatenate([self._keys, self.space.keys(made.archs)]), rng)
+            new, keys = self._generation(parents, size, taken, rng)
+            taken = np.concatenate([taken, keys])
             made = Proposal(np.concatenate([made.archs, new.archs]), np.concatenate([made.origin, new.origin]))
             if climbs:
                 estimates = np.concatenate([estimates, self.estimator.predict(new.archs).mean])
         return made
 
-    def _generation(self, parents: Architectures, n: int, taken: Keys, rng: Generator) -> Proposal:
-        """Make `n` candidates by the moves, each its share; what is missing is random."""
+    def _generation(self, parents: Architectures, n: int, taken: Keys, rng: Generator) -> tuple[Proposal, Keys]:
+        """Make `n` candidates by the moves, each its share, and tell their keys; what is missing is random."""
         anywhere = self.random(n, rng).archs
         quotas = [round(share * n) for share, _ in self._moves.values()]
         made = [
@@ -134,13 +135,14 @@ class SmartPool(ArchiveStrategy):
         ]
         archs = np.concatenate([*made, anywhere])
         origins = np.repeat([*self._moves, "random"], [*map(len, made), len(anywhere)])
-        new = is_new(self.space.keys(archs), taken)
+        keys = self.space.keys(archs)
+        new = is_new(keys, taken)
         kept = [
             np.flatnonzero(new & (origins == origin))[:quota]
             for origin, quota in zip([*self._moves, "random"], [*quotas, n], strict=True)
         ]
         rows = np.concatenate(kept)[:n]
-        return Proposal(archs[rows], origins[rows])
+        return Proposal(archs[rows], origins[rows]), keys[rows]
 
     def _mutants(self, parents: Architectures, n: int, rng: Generator, changes: int) -> Architectures:
         children = parents[rng.integers(len(parents), size=n)]
