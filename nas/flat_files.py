@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,8 @@ _NUMBER = re.compile(r"[+-]?(0|[1-9]\d*)?(\.\d*)?(e[+-]?\d+)?|[+-]?(inf|infinity
 def read_arrays(path: Path, content: bytes) -> Mapping[str, NDArray[Any]]:
     """Read the arrays of a file: columns of a `.csv` or `.parquet`, else those of an `.npz`.
 
-    Columns are `(rows,)`: int64 where all are whole numbers, else float64 where all are numbers, else text.
+    Columns are `(rows,)`: int64 where all are whole numbers, else float64 where all are numbers or empty, which is NaN,
+    else text.
 
     Raises:
         UserError: the file is damaged, or no such file.
@@ -77,25 +79,31 @@ def _check_size(metadata: Any) -> None:
 
 
 def _typed(values: list[Any]) -> NDArray[Any]:
-    texts = [value for value in values if not isinstance(value, bool | int | float)]
     for kind in (np.int64, np.float64):
-        if all(isinstance(value, str) for value in texts):
-            try:
-                return np.array([_exact(value, kind) for value in values], dtype=kind)
-            except (ValueError, OverflowError):
-                continue
-    return np.array([str(value) for value in values], dtype=np.str_)
+        try:
+            return np.array([_exact(value, kind) for value in values], dtype=kind)
+        except (ValueError, OverflowError):
+            continue
+    return np.array(["" if value is None else str(value) for value in values], dtype=np.str_)
 
 
 def _exact(value: Any, kind: type[Any]) -> Any:
-    """The value as an int or a float; a float is no int, even where it is whole."""
+    """The value as an int or a float; a float is no int, even where it is whole. Raises ValueError for a text."""
     if kind is np.float64:
-        if isinstance(value, str) and not _NUMBER.fullmatch(value.strip()):
-            raise ValueError("a text, such as 01 or 1_1")
-        return float(value)
-    if isinstance(value, float):
-        raise ValueError("a float")
+        return number(value)
+    if not isinstance(value, bool | int | str):
+        raise ValueError("no whole number")
     whole = int(value)
     if isinstance(value, str) and str(whole) != value.strip():
         raise ValueError("a text, such as 01 or 1_1")
     return whole
+
+
+def number(value: Any) -> float:
+    """The number that a field says; NaN where it is empty. Raises ValueError for anything else."""
+    field = value.strip() if isinstance(value, str) else value
+    if field is None or field == "":
+        return float("nan")
+    if _NUMBER.fullmatch(field) if isinstance(field, str) else isinstance(field, bool | int | float | Decimal):
+        return float(field)
+    raise ValueError("no number")

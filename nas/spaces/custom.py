@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from nas.columns import TableColumns, zero_if_unknown
 from nas.errors import UserError
+from nas.flat_files import number, read_arrays
 from nas.graphs import FIRST_OPERATION, INPUT, OUTPUT, Graphs
 from nas.networks import Skeleton
 from nas.spaces.base import Gene, GeneSpace
@@ -69,8 +70,6 @@ class Custom(GeneSpace):
         objectives: list[str] | None = None,
         minimise: bool = False,
     ) -> None:
-        from nas.flat_files import read_arrays
-
         file = Path(path).absolute()
         try:
             arrays = read_arrays(file, file.read_bytes())
@@ -81,6 +80,8 @@ class Custom(GeneSpace):
         self._objectives = list(objectives or [])
         self._sign = -1.0 if minimise else 1.0
         taken = {name for name in (*self._roles.values(), *self._objectives) if name is not None}
+        for name in sorted(taken):
+            arrays[name]  # raises where there is none
         self._names = _genes(arrays, taken, genes)
         if not self._names:
             raise UserError(f"{path} has no column for a gene, only {', '.join(arrays)}")
@@ -92,6 +93,8 @@ class Custom(GeneSpace):
                     f"column {name!r} of {path} has {len(choices)} different values, a gene needs 2..{_MOST_CHOICES}: "
                     f"name the genes with space.genes=[...]"
                 )
+            if choices.dtype.kind == "f" and np.isnan(choices).any():
+                raise UserError(f"column {name!r} of {path} has empty fields: a gene needs a value in every row")
         super().__init__(
             tuple(
                 Gene(name, tuple(str(choice) for choice in choices))
@@ -172,7 +175,7 @@ class Custom(GeneSpace):
             name = self._roles["value"]
             _log.warning("no column is space.test: what the report calls test accuracy is %r, which was searched", name)
         parameters = zero_if_unknown(roles["parameters"])
-        for row in np.flatnonzero(~np.isfinite(parameters) | (parameters != np.rint(parameters)))[:1]:
+        for row in np.flatnonzero(~(np.abs(parameters) < 2**63) | (parameters != np.rint(parameters)))[:1]:
             raise UserError(
                 f"column {self._roles['parameters']!r} of row {row} is {parameters[row]}, must be a whole number of "
                 f"parameters or empty: name a column in another unit with space.objectives"
@@ -196,8 +199,8 @@ def _genes(arrays: Mapping[str, NDArray[Any]], taken: set[str], named: list[str]
             # as a gene it would tell the search what only the report may know
             if arrays[name].dtype.kind == "f":
                 raise UserError(
-                    f"column {name!r} holds fractions: name the genes with space.genes=[...], or give it a role such "
-                    f"as space.test={name}"
+                    f"column {name!r} holds fractions or empty fields: name the genes with space.genes=[...], or give "
+                    f"it a role such as space.test={name}"
                 )
         return names
     for place, name in enumerate(named):
@@ -219,5 +222,10 @@ def _check_lengths(arrays: Mapping[str, NDArray[Any]], names: list[str]) -> None
 def _numbers(arrays: Mapping[str, NDArray[Any]], name: str) -> NDArray[np.float64]:
     column = arrays[name]
     if column.dtype.kind not in "iuf":
-        raise UserError(f"column {name!r} holds {column[:1].tolist()} and others, must hold numbers")
+        for row, field in enumerate(column.tolist()):
+            try:
+                number(field)
+            except ValueError as error:
+                raise UserError(f"column {name!r} of row {row} is {field!r}, must be a number") from error
+        raise UserError(f"column {name!r} is {column.dtype}, must hold numbers")
     return column.astype(np.float64)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -115,14 +116,16 @@ def test_a_search_needs_nothing_but_the_file(estimator: str, own_table: Path, tm
     ("text", "message"),
     [
         ("", "has no array 'valid'|has no column for a gene"),
-        ("a,valid,test\n1,0.5,0.4\n2,0.6,0.5\n", "column 'test' holds fractions: name the genes with space.genes"),
+        ("a,valid,test\n1,0.5,0.4\n2,0.6,0.5\n", "column 'test' holds fractions or empty fields: name the genes with"),
+        ("a,valid,test\n1,0.5,0.4\n2,0.6,\n", "column 'test' holds fractions or empty fields: name the genes with"),
         ("a,valid\n", "column 'a' of .* has 0 different values, a gene needs 2..250"),
         ("a,valid\n1,0.5\n1,0.6\n", "column 'a' of .* has 1 different values"),
         ("a,valid\n1,0.5\n2\n", "line 3 has 1 fields, the header has 2"),
         ("a,a\n1,0.5\n", "every column needs a name of its own"),
         ("a,\n1,0.5\n", "every column needs a name of its own"),
-        ("a,valid\n1,0.5\n2,\n", "column 'valid' holds .* must hold numbers"),
-        ("a,valid\n1,0.5\n2,high\n", "column 'valid' holds .* must hold numbers"),
+        ("a,valid\n1,0.5\n2,\n", "test of row 1 is nan, must be finite"),
+        ("a,valid\n1,0.5\n2,high\n", "column 'valid' of row 1 is 'high', must be a number"),
+        ('a,valid\n1,0.5\n2,"0,5"\n', "column 'valid' of row 1 is '0,5', must be a number"),
         ("a,valid\n1,0.5\n2,nan\n", "test of row 1 is nan, must be finite"),
         ("a,valid\n1,0.5\n2,inf\n", "test of row 1 is inf, must be finite"),
         ("a,valid\n1,0.5\n2,-1e999\n", "test of row 1 is -inf, must be finite"),
@@ -130,6 +133,7 @@ def test_a_search_needs_nothing_but_the_file(estimator: str, own_table: Path, tm
         ('a,valid\n1,"0.5\n2,0.6\n', "is no table of comma-separated values"),
         ("a,valid\n" + "".join(f"{n},0.5\n" for n in range(300)), "has 300 different values"),
         ("a,b\n1,2\n2,3\n", "has no array 'valid', only a, b"),
+        ("a,accuracy\n1,0.5\n2,0.6\n", "has no array 'valid', only a, accuracy"),
     ],
 )
 def test_tables_that_cannot_be_used_are_refused_in_one_line(text: str, message: str, tmp_path: Path) -> None:
@@ -138,6 +142,38 @@ def test_tables_that_cannot_be_used_are_refused_in_one_line(text: str, message: 
     with pytest.raises(UserError, match=message) as caught:
         TableEvaluator(Custom(str(path), "valid"), "auto", None, None, None)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_an_empty_field_is_an_unknown_number(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"mine{suffix}"
+    columns = {"a": [1, 2, 3], "b": ["x", None, "y"], "valid": [0.5, 0.6, 0.7], "cost": [4.5, None, 6.0]}
+    columns |= {"params": [None, 50, 60], "latency": [1, 2, None]}
+    if suffix == ".csv":
+        lines = [
+            ",".join("" if field is None else str(field) for field in row)
+            for row in zip(*columns.values(), strict=True)
+        ]
+        path.write_text("\n".join([",".join(columns), *lines]))
+    else:
+        pyarrow = pytest.importorskip("pyarrow", reason="needs the package pyarrow")
+        from pyarrow import parquet
+
+        parquet.write_table(pyarrow.table(columns), path)
+    space = Custom(str(path), "valid", cost="cost", parameters="params", objectives=["latency"])
+    assert [gene.choices for gene in space.genes] == [("1", "2", "3"), ("", "x", "y")]
+    evaluator = TableEvaluator(space, "auto", None, None, None)
+    archs = np.array([[0, 1], [1, 0], [2, 2]], dtype=np.uint8)
+    np.testing.assert_array_equal(evaluator.evaluate(archs).cost, [4.5, np.nan, 6])
+    np.testing.assert_array_equal(evaluator.objective("params", archs), [np.nan, 50, 60])
+    np.testing.assert_array_equal(evaluator.objective("latency", archs), [1, 2, np.nan])
+
+
+def test_a_gene_of_numbers_has_one_in_every_row(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("a,valid\n1,0.5\n2,0.6\n,0.7\n")
+    with pytest.raises(UserError, match="column 'a' of .* has empty fields: a gene needs a value in every row"):
+        Custom(str(path), "valid", ["a"])
 
 
 def test_bytes_that_are_no_text_and_files_that_are_not_there(tmp_path: Path) -> None:
@@ -214,11 +250,11 @@ def test_an_unknown_number_of_parameters_satisfies_no_constraint(limit: str, tmp
     assert Objective({"params": limit}).restrict(evaluator).space.enumerate()[:, 0].tolist() == wanted
 
 
-@pytest.mark.parametrize("number", ["0.27", "inf"])
+@pytest.mark.parametrize("number", ["0.27", "inf", "1e+30"])
 def test_fractions_of_parameters_are_refused(number: str, tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
     path.write_text(f"a,valid,params\n1,0.5,50\n2,0.6,{number}\n")
-    with pytest.raises(UserError, match=f"column 'params' of row 1 is {number}, must be a whole number"):
+    with pytest.raises(UserError, match=f"column 'params' of row 1 is {re.escape(number)}, must be a whole number"):
         TableEvaluator(Custom(str(path), "valid", parameters="params"), "auto", None, None, None)
 
 
