@@ -15,6 +15,7 @@ from nas.comparison_plots import costs_known, draw_comparison
 from nas.comparison_report import html, print_tables
 from nas.errors import UserError
 from nas.history import write_whole
+from nas.metrics import percent_scale
 from nas.objective import Objective
 from nas.runs import Run, by_method, check_comparable, read_runs
 from nas.types import Values
@@ -86,11 +87,8 @@ def _measures(runs: list[Run]) -> dict[str, Any]:
 
 
 def _scale(runs: list[Run], measure: str) -> int:
-    """100, to show in percent what lies within 0..1, as accuracies do; 1 for anything else."""
     best = [run.best_of_space[measure] for run in runs if run.best_of_space is not None]
-    numbers = np.concatenate([best, *(getattr(run, measure) for run in runs)])
-    numbers = numbers[np.isfinite(numbers)]
-    return 100 if ((numbers >= 0) & (numbers <= 1)).all() else 1
+    return percent_scale(np.concatenate([best, *(getattr(run, measure) for run in runs)]))
 
 
 def whole_space(runs: list[Run]) -> Values:

@@ -17,6 +17,12 @@ def incumbents(values: Values) -> Values:
     return np.fmax.accumulate(values)
 
 
+def percent_scale(numbers: Values) -> int:
+    """100, to show in percent what lies within 0..1, as accuracies do; 1 for anything else. NaN does not count."""
+    numbers = numbers[~np.isnan(numbers)]
+    return 100 if ((numbers >= 0) & (numbers <= 1)).all() else 1
+
+
 def expected_best_of_random(population: Values, budget: int, reported: Values | None = None) -> Values:
     """Expected best of 1..budget draws without replacement from all values of a space, exactly.
 

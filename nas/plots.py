@@ -3,32 +3,41 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nas.graphs import ABSENT, FIRST_OPERATION, INPUT, OUTPUT, Graphs
+from nas.metrics import percent_scale
 from nas.types import Values
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-def draw_progress(path: Path, incumbent: Values, random: Values | None, measured_on: dict[str, str]) -> None:
+
+def draw_progress(incumbent: Values, random: Values | None, measured_on: dict[str, str]) -> Figure:
     """Draw the incumbent against evaluations, and random search's exact expectation where it is known."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6.4, 4), layout="constrained")
     axes = figure.add_subplot()
     evaluations = np.arange(1, len(incumbent) + 1)
-    axes.step(evaluations, 100 * incumbent, where="post", label="this run", color="C0")
+    curves = [curve for curve in (incumbent, random) if curve is not None]
+    scale = percent_scale(np.concatenate(curves))
+    axes.step(evaluations, scale * incumbent, where="post", label="this run", color="C0")
     if random is not None:
-        axes.plot(evaluations, 100 * random, "--", color="0.5", label="random search, expected")
+        axes.plot(evaluations, scale * random, "--", color="0.5", label="random search, expected")
     # The first evaluations say little and would squeeze the rest of the figure.
-    shown = np.concatenate([curve[len(curve) // 50 :] for curve in (incumbent, random) if curve is not None])
-    low, high = 100 * np.nanmin(shown), 100 * np.nanmax(shown)
-    axes.set_ylim(low - 0.05 * (high - low) - 0.01, high + 0.05 * (high - low) + 0.01)
-    axes.set(xlabel="evaluations", ylabel=f"best {measured_on.get('signal', 'value')} so far (%)")
+    shown = np.concatenate([curve[len(curve) // 50 :] for curve in curves])
+    low, high = scale * np.nanmin(shown), scale * np.nanmax(shown)
+    margin = 0.05 * (high - low) + 1e-4 * scale
+    axes.set_ylim(low - margin, high + margin)
+    unit = " (%)" if scale == 100 else ""
+    axes.set(xlabel="evaluations", ylabel=f"best {measured_on.get('signal', 'value')} so far{unit}")
     axes.set_title(measured_on.get("table", ""), fontsize="medium")
     axes.legend(loc="lower right")
     axes.grid(alpha=0.3)
-    figure.savefig(path, dpi=120)
+    return figure
 
 
 def draw_cell(path: Path, graphs: Graphs, title: str) -> None:

@@ -42,7 +42,7 @@ def write_report(
         if reference is not None:
             random = expected_best_of_random(reference.signal, len(values))
             random_test = expected_best_of_random(reference.signal, len(values), reference.test)
-        draw_progress(folder / "progress.png", best_so_far, random, evaluator.identity())
+        draw_progress(best_so_far, random, evaluator.identity()).savefig(folder / "progress.png", dpi=120)
         title = f"{history.trials[best].key}: {values[best]:.4f}"
         draw_cell(folder / "best_cell.png", space.graphs(archs[best : best + 1]), title)
     leaders = [None if np.isnan(value) else int((values == value).argmax()) for value in best_so_far]
