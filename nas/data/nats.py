@@ -29,6 +29,10 @@ _SUFFIX = ".pickle.pbz2"
 _META = "meta"
 _LARGEST = 1 << 28  # bytes that one member may unpack to
 _EPOCHS = ("12", "200")
+_DAMAGE = (
+    *(OSError, EOFError, ValueError, KeyError, TypeError, IndexError, AttributeError, ArithmeticError),
+    tarfile.TarError,
+)
 
 Report = Callable[[int], None]
 """Is told, now and then, how many bytes were read."""
@@ -56,27 +60,26 @@ def read_official(path: Path, report: Report = lambda _: None) -> dict[str, NDAr
         from nats_bench.api_utils import ArchResults
     except ImportError as error:
         raise UserError(f"{path} needs the package nats_bench: install it with pip install 'nas[nats]'") from error
-    names: list[str] | None = None
+    codes: list[list[int]] = []
     cells: dict[int, dict[str, NDArray[np.float64]]] = {}
     try:
         for stem, content in _members(path, report):
             state = _unpickled(content)
             if stem == _META:
-                names = list(state["meta_archs"])
+                codes = [_codes(name) for name in state["meta_archs"]]
             elif stem.isdigit():
                 results = {epochs: ArchResults.create_from_state_dict(state[epochs]) for epochs in _EPOCHS}
                 cells[int(stem)] = _figures(results)
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
-    except (OSError, EOFError, ValueError, KeyError, TypeError, IndexError, AttributeError, tarfile.TarError) as error:
-        raise UserError(f"{path} is damaged, or no NATS-Bench topology ({error}): obtain it again") from error
-    if names is None or sorted(cells) != list(range(len(names))):
-        raise UserError(
-            f"{path} has {len(cells):,} of {len(names or ()):,} architectures: it is incomplete, obtain it again"
-        )
-    rows = [cells[row] for row in range(len(names))]
+    except _DAMAGE as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path} is damaged, or no NATS-Bench topology ({reason}): obtain it again") from error
+    if not codes or sorted(cells) != list(range(len(codes))):
+        raise UserError(f"{path} has {len(cells):,} of {len(codes):,} architectures: it is incomplete, obtain it again")
+    rows = [cells[row] for row in range(len(codes))]
     return {
-        "ops": np.array([_codes(name) for name in names], dtype=np.uint8),
+        "ops": np.array(codes, dtype=np.uint8),
         "op_names": np.array(OPERATIONS),
         "datasets": np.array(list(_DATASETS)),
         **{key: np.array([row[key] for row in rows], dtype=np.float32) for key in rows[0]},

@@ -143,11 +143,15 @@ def test_a_pickle_that_would_execute_something_is_refused(stem: str, tmp_path: P
     [
         ({"000002": None}, "has 2 of 3 architectures"),
         ({"meta": None}, "has 3 of 0 architectures"),
+        ({"meta": {"meta_archs": []}, **dict.fromkeys(("000000", "000001", "000002"))}, "has 0 of 0 architectures"),
+        ({"meta": {"meta_archs": [None, *NAMES[1:]]}}, "is damaged, or no NATS-Bench topology"),
+        ({"meta": {"meta_archs": ["none", *NAMES[1:]]}}, "is damaged, or no NATS-Bench topology"),
         ({"meta": {"meta_archs": ["|none~0|+|none~1|", *NAMES[1:]]}}, "is no architecture of NATS-Bench topology"),
         ({"meta": {"meta_archs": [NAMES[0].replace("avg_pool", "max_pool"), *NAMES[1:]]}}, "has the operation 'max_"),
         ({"000001": {"12": {}}}, "is damaged, or no NATS-Bench topology"),
         ({"000001": b"no pickle"}, "is damaged, or no NATS-Bench topology"),
         ({"000001": b""}, "is damaged, or no NATS-Bench topology"),
+        ({"000001": b"Pname\n."}, "is damaged, or no NATS-Bench topology"),
     ],
 )
 def test_an_archive_that_is_not_whole_is_refused(content: dict, message: str, tmp_path: Path) -> None:
@@ -155,6 +159,15 @@ def test_an_archive_that_is_not_whole_is_refused(content: dict, message: str, tm
     with pytest.raises(UserError, match=message) as caught:
         read_official(archive(tmp_path / "a.tar", kept))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("part", "wrong"), [pytest.param("flop", 10**400, id="flop"), ("latency", [])])
+def test_numbers_that_are_none_are_refused(part: str, wrong: object, tmp_path: Path) -> None:
+    content: dict = members()
+    for run in content["000001"]["200"]["all_results"].values():
+        run[part] = wrong
+    with pytest.raises(UserError, match="is damaged, or no NATS-Bench topology"):
+        read_official(archive(tmp_path / "a.tar", content))
 
 
 def test_nothing_is_unpacked_onto_the_disk(official: Path, tmp_path: Path, monkeypatch) -> None:
