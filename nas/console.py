@@ -35,7 +35,7 @@ def print_summary(result: dict[str, Any], folder: Path) -> None:
     if best["test_accuracy"] is not None:
         regret = "" if result["test_regret"] is None else f", regret {result['test_regret']:.5f}"
         print(f"test accuracy {best['test_accuracy']:.5f}{regret}")
-    print(f"cell {best['key']} (published as {best['digest']})")
+    print(f"cell {best['key']} (known as {best['digest']})")
     print("measured on " + ", ".join(f"{name} {value}" for name, value in result["measured_on"].items()))
     print("seconds: " + ", ".join(f"{name} {seconds:.2f}" for name, seconds in result["wall_seconds"].items()))
     print(f"everything else in {folder}")

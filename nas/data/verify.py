@@ -89,7 +89,7 @@ def _verify(table: Table, report: Report) -> Iterator[str]:
     yield f"a search may see {', '.join(table.signals(None, 0))}"
     best = int(columns.test.argmax())
     digest = table.space.digests(columns.archs[best : best + 1])[0]
-    yield f"best mean test accuracy {columns.test[best]:.6f} (row {best}, hash {digest})"
+    yield f"best mean test accuracy {columns.test[best]:.6f} (row {best}, {digest})"
     for known in TABLES:
         if path.name == known.file:
             if len(table) != known.networks:

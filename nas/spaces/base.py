@@ -227,8 +227,11 @@ class GeneSpace(ABC):
         return np.concatenate(columns, axis=1, dtype=np.float32)
 
     def digests(self, archs: Architectures) -> list[str]:
-        """Return the hash by which the field knows each architecture: the key, where it knows none."""
-        return [f"{key:016x}" for key in self.keys(archs)]
+        """Return the hash by which the field knows each architecture: the names of its choices, where it knows none."""
+        return [
+            ", ".join(f"{gene.name}={gene.choices[value]}" for gene, value in zip(self.genes, values, strict=True))
+            for values in self.canonical(archs).tolist()
+        ]
 
     def covered(self, arrays: Mapping[str, NDArray[Any]]) -> Space:
         """Return the part of this space that the arrays of a benchmark table are about: all of it."""

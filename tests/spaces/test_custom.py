@@ -144,6 +144,12 @@ def test_tables_that_cannot_be_used_are_refused_in_one_line(text: str, message: 
     assert "\n" not in str(caught.value)
 
 
+def test_a_row_is_known_by_what_its_fields_say(space: Custom, own_table: Path) -> None:
+    lines = rows(own_table)
+    names = [", ".join(f"{gene.name}={line[gene.name]}" for gene in space.genes) for line in lines]
+    assert space.digests(archs_of(space, lines)) == names
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_an_empty_field_is_an_unknown_number(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"mine{suffix}"
