@@ -78,7 +78,10 @@ def convert(
             f"{path} has {found:,} architectures, the published table {expected:,}: obtain the file again, take it as "
             f"it is with --force, or write it elsewhere with --out"
         )
-    write_table(out, arrays, table_spaces(kind.FILE))
+    try:
+        write_table(out, arrays, table_spaces(kind.FILE))
+    except UserError as error:
+        raise UserError(f"{path} cannot be converted: {error}") from error
     return out
 
 

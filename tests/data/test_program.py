@@ -120,6 +120,7 @@ def test_a_conversion_that_fails_leaves_nothing(official: Path, tmp_path: Path) 
 
     write_official(wrong_hash, Wrong(max_vertices=4), cells, (108,))
     done = run("convert", wrong_hash, "--out", tmp_path / "out" / "a.npz", cache=tmp_path)
+    assert done.stderr.startswith(f"error: {wrong_hash} cannot be converted: ")
     assert "is said to hash to" in done.stderr
     assert list((tmp_path / "out").iterdir()) == []
 
