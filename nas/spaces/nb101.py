@@ -233,7 +233,7 @@ class NB101(GeneSpace):
 
     def covered(self, arrays: Mapping[str, NDArray[Any]]) -> NB101:
         """Return this space, or its part with at most as many vertices as any cell of the table."""
-        most = int(arrays["num_vertices"].max(initial=3))
+        most = int(column(arrays, "num_vertices", "integers", None).max(initial=3))
         return self if most >= self.max_vertices else NB101(max(most, 3), self.max_edges)
 
     def table_columns(self, arrays: Mapping[str, NDArray[Any]], table: str | None = None) -> TableColumns:

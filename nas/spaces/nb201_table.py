@@ -16,6 +16,7 @@ from nas.types import Architectures, Values
 
 _BUDGETS = (12, 200)  # epochs
 _DEVICES = {"cifar10": "hw_c10", "cifar100": "hw_c100"}  # HW-NAS-Bench (Li et al. 2021)
+_UNKNOWN = -1  # of a device that cannot run the cell
 _ALONE = "c10v_"  # starts the names of arrays of one data set: cifar10, trained on half of the images to be validated
 _CLOCKS = {"cifar10": (f"{_ALONE}train_time", "train_time")}  # the first is that of the validation accuracy
 _MOST = float(np.finfo(np.float64).max)
@@ -116,11 +117,14 @@ def _on_devices(arrays: Mapping[str, NDArray[Any]], table: str, rows: NDArray[np
     """Latency and energy on devices by network, the means over its cells; NaN where a device cannot run it."""
     if _DEVICES.get(table, "") not in arrays:
         return {}
-    names = arrays["hw_columns"].tolist()
+    names = arrays["hw_columns"]
+    if names.ndim != 1 or names.dtype.kind != "U" or len(np.unique(names)) < len(names):
+        raise UserError(f"hw_columns are {names.tolist()}, must be different names")
     columns = column(arrays, _DEVICES[table], "floats", len(rows), len(names)).astype(np.float64).T
     found = {}
-    for name, values in zip(names, columns, strict=True):
-        known = values >= 0
+    for name, values in zip(names.tolist(), columns, strict=True):
+        known = values != _UNKNOWN
+        check_range(name, np.where(known, values, 0), 0, _MOST, f"0 or more, or {_UNKNOWN}: unknown")
         total, count = np.bincount(rows, np.where(known, values, 0)), np.bincount(rows, known)
-        found[str(name)] = np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
+        found[name] = np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
     return found

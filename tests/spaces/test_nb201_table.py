@@ -26,6 +26,10 @@ def seconds(shape: tuple[int, int], value: float = 9.0) -> dict[str, np.ndarray]
     return {"val_acc_200_runs": runs, "train_time_200_runs": np.full((15_625, *shape), value)}
 
 
+def devices(names: tuple[object, ...], value: float = 1.0) -> dict[str, np.ndarray]:
+    return {"hw_columns": np.array(names), "hw_c10": np.full((15_625, len(names)), value)}
+
+
 @pytest.fixture(scope="module")
 def arrays() -> dict[str, np.ndarray]:
     return nb201_arrays(SPACE)
@@ -160,6 +164,11 @@ def test_runs_are_not_offered_where_a_network_has_none(arrays, tmp_path: Path) -
         ({"params_m": np.full((15_625, 3), np.nan)}, "cifar10", "params_m of row 0 is nan, must be 0 or more"),
         ({"c10v_train_time_200": np.ones(7)}, "cifar10", "c10v_train_time_200 is float64 of shape"),
         ({"val_acc_200": np.ones((15_625, 1))}, "cifar100", "val_acc_200 is float64 of shape"),
+        (devices(("a", "a")), "cifar10", r"hw_columns are \['a', 'a'\], must be different names"),
+        (devices((1, 2)), "cifar10", r"hw_columns are \[1, 2\], must be different names"),
+        (devices(("a", "b"), np.nan), "cifar10", "a of row 0 is nan, must be 0 or more, or -1: unknown"),
+        (devices(("a", "b"), -np.inf), "cifar10", "a of row 0 is -inf, must be 0 or more, or -1: unknown"),
+        (devices(("a", "b"), -2.0), "cifar10", "a of row 0 is -2.0, must be 0 or more, or -1: unknown"),
     ],
 )
 def test_what_does_not_fit_is_refused(arrays, changes, table, message, tmp_path: Path) -> None:
