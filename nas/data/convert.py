@@ -86,7 +86,9 @@ def convert(
 
 
 def check_free(out: Path, *, replace: bool) -> None:
-    """Raise UserError for a file that is there and not to be replaced."""
+    """Raise UserError for a file that is there and not to be replaced, or whose name is not that of an archive."""
+    if out.suffix.lower() != ".npz":
+        raise UserError(f"a table is written as a NumPy archive, {out} does not end in .npz: name another with --out")
     if out.exists() and not replace:
         raise UserError(f"{out} is there already: replace it with --force, or name another file with --out")
 

@@ -34,7 +34,7 @@ class TableEvaluator:
 
     Raises:
         UserError: there is no such file, it is not a valid table of this space or only of some of it, or it lacks the
-            signal or the epochs, or `table` and `dataset` contradict each other.
+            signal or the epochs, `table` and `dataset` contradict each other, or `seed` is below 0.
     """
 
     slots = 1
@@ -50,6 +50,8 @@ class TableEvaluator:
         epochs: int | None = None,
         seed: int = 0,
     ) -> None:
+        if seed < 0:
+            raise UserError(f"evaluator.seed is {seed}, must be 0 or more")
         if not space.tables:
             raise UserError(f"{type(space).__name__} has no benchmark table: use another evaluator")
         if dataset is not None and table not in ("auto", dataset.name):

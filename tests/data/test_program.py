@@ -91,6 +91,7 @@ def test_the_list_says_what_is_there_and_what_to_do_for_the_rest(tmp_path: Path)
     ("arguments", "message"),
     [
         (["fetch", "nb301"], "'nb301' cannot be fetched, allowed: nb101"),
+        (["fetch", "nb101", "--out", "table.csv"], "table.csv does not end in .npz"),
         (["convert", "nowhere"], "there is no nowhere"),
         (["convert", __file__], "is of no known format: expected NAS-Bench-101 records"),
         (["verify", "nowhere.npz"], "cannot read the benchmark table nowhere.npz: No such file or directory"),

@@ -121,6 +121,8 @@ def test_a_search_sees_one_run_or_the_mean(full: Path) -> None:
         assert shown.evaluate(archs).value == pytest.approx(tested[:, budget].mean(axis=1))
     with pytest.raises(UserError, match=r"evaluator\.epochs is 50, but .* has 4, 12, 36, 108"):
         TableEvaluator(SPACE, "auto", str(full), None, None, epochs=50)
+    with pytest.raises(UserError, match=r"evaluator\.seed is -1, must be 0 or more"):
+        TableEvaluator(SPACE, "auto", str(full), None, None, seed=-1)
 
 
 def test_the_run_is_a_function_of_seed_and_cell(full: Path, tmp_path: Path) -> None:
