@@ -19,6 +19,9 @@ from nas.errors import UserError
 _NUMBER = re.compile(r"[+-]?(0|[1-9]\d*)?(\.\d*)?(e[+-]?\d+)?|[+-]?(inf|infinity)|nan", re.IGNORECASE | re.ASCII)
 """What is a number and no name: `01` and `1_1` are names, though Python would take them for numbers."""
 
+_ROWS = 1 << 12  # of a Parquet file, unpacked at once
+_CHARACTER = 4  # bytes; in an array every text takes as much as the longest
+
 
 def read_arrays(path: Path, content: bytes) -> Mapping[str, NDArray[Any]]:
     """Read the arrays of a file: columns of a `.csv` or `.parquet`, else those of an `.npz`.
@@ -33,7 +36,10 @@ def read_arrays(path: Path, content: bytes) -> Mapping[str, NDArray[Any]]:
     if read is None:
         return Arrays(path, content)
     columns = read(path, content)
-    return Arrays.of(path, {name: _typed(values) for name, values in columns.items()})
+    try:
+        return Arrays.of(path, {name: _typed(values) for name, values in columns.items()})
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from error
 
 
 def _read_csv(path: Path, content: bytes) -> dict[str, list[Any]]:
@@ -62,11 +68,18 @@ def _read_parquet(path: Path, content: bytes) -> dict[str, list[Any]]:
     try:
         file = ParquetFile(BytesIO(content), page_checksum_verification=True)
         _check_size(file.metadata)
-        table = file.read()
-        names = table.column_names
+        names = file.schema_arrow.names
         if len(set(names)) != len(names):
             raise ValueError("two columns have the same name")
-        return {name: table.column(place).to_pylist() for place, name in enumerate(names)}
+        columns: dict[str, list[Any]] = {name: [] for name in names}
+        size = 0
+        for batch in file.iter_batches(_ROWS):
+            size += batch.nbytes
+            if size > LARGEST:  # a page may name the same long text many times
+                raise ValueError(f"it would unpack to more than {LARGEST:,} bytes")
+            for name, column in zip(names, batch.columns, strict=True):
+                columns[name] += column.to_pylist()
+        return columns
     except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
         raise UserError(f"{path} is damaged or no Parquet file: {' '.join(str(error).split())}") from error
 
@@ -84,7 +97,12 @@ def _typed(values: list[Any]) -> NDArray[Any]:
             return np.array([_exact(value, kind) for value in values], dtype=kind)
         except (ValueError, OverflowError):
             continue
-    return np.array(["" if value is None else str(value) for value in values], dtype=np.str_)
+    texts = ["" if value is None else str(value) for value in values]
+    if _CHARACTER * len(texts) * max(map(len, texts)) > LARGEST:
+        raise ValueError(
+            f"{len(texts):,} texts of which the longest has {max(map(len, texts)):,} characters are too much"
+        )
+    return np.array(texts, dtype=np.str_)
 
 
 def _exact(value: Any, kind: type[Any]) -> Any:

@@ -94,6 +94,28 @@ def test_a_parquet_file_that_would_unpack_to_very_much_is_refused(
     assert path.stat().st_size < 5000
     assert len(read_arrays(path, path.read_bytes())["a"]) == len(values)
     monkeypatch.setattr("nas.flat_files.LARGEST", 1_000_000)
-    monkeypatch.setattr("pyarrow.parquet.ParquetFile.read", None)  # is not come to
+    monkeypatch.setattr("pyarrow.parquet.ParquetFile.iter_batches", None)  # is not come to
     with pytest.raises(UserError, match="a.parquet is damaged or .*: it would unpack to more than 1,000,000 bytes"):
+        Custom(str(path), "valid")
+
+
+def test_a_text_that_a_parquet_file_repeats_counts_as_often_as_it_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pyarrow = pytest.importorskip("pyarrow", reason="needs the package pyarrow")
+    from pyarrow import parquet
+
+    path = tmp_path / "a.parquet"
+    parquet.write_table(pyarrow.table({"a": ["x" * 1000] * 20_000, "valid": np.zeros(20_000)}), path)
+    assert path.stat().st_size < 10_000
+    monkeypatch.setattr("nas.flat_files.LARGEST", 1_000_000)
+    with pytest.raises(UserError, match="a.parquet is damaged or .*: it would unpack to more than 1,000,000 bytes"):
+        Custom(str(path), "valid")
+
+
+def test_one_long_text_among_many_rows_is_refused(tmp_path: Path) -> None:
+    """An array of texts gives each of them as much room as the longest needs."""
+    path = tmp_path / "a.csv"
+    path.write_text("a,valid\n" + "x" * 130_000 + ",0\n" + "y,1\n" * 100_000)
+    with pytest.raises(UserError, match=r"100,001 texts of which the longest has 130,000 characters are too much"):
         Custom(str(path), "valid")

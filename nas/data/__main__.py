@@ -99,7 +99,7 @@ def _space(path: Path) -> Any:
     from nas.config import build
 
     try:
-        node = OmegaConf.load(path)
+        node = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
     except (YAMLError, OmegaConfBaseException) as error:
         raise UserError(f"{path} is no YAML: {str(error).splitlines()[0]}") from error
     return build(node, "space")

@@ -20,6 +20,7 @@ from nas.paths import find_table
 from nas.spaces import NB101
 
 SPACE = NB101(max_vertices=4)
+CUSTOM = str(Path(__file__).parents[2] / "conf/space/custom.yaml")
 
 
 def run(*arguments: object, cache: Path) -> subprocess.CompletedProcess[str]:
@@ -94,6 +95,7 @@ def test_the_list_says_what_is_there_and_what_to_do_for_the_rest(tmp_path: Path)
         (["fetch", "nb101", "--out", "table.csv"], "table.csv does not end in .npz"),
         (["convert", "nowhere"], "there is no nowhere"),
         (["convert", __file__], "is of no known format: expected NAS-Bench-101 records"),
+        (["verify", "--space", CUSTOM], "space.path is missing: give it with space.path=VALUE"),
         (["verify", "nowhere.npz"], "cannot read the benchmark table nowhere.npz: No such file or directory"),
         (["verify", __file__], "no NumPy archive"),
     ],
