@@ -149,7 +149,8 @@ def _typed(value: Any, hint: Any, name: str) -> Any:
             raise UserError(f"{name} is {value!r}, must be a list of {_MANY.get(item, 'values')}{example}")
         return [_typed(entry, item, f"{name}[{place}]") for place, entry in enumerate(value)]
     if hint not in _PLAIN and not (set(get_args(hint)) & set(_PLAIN)):
-        if hint is not Any and isinstance(value, _PLAIN):
+        by_name = any(get_origin(option) is dict for option in options)  # entries that their class knows
+        if hint is not Any and not by_name and isinstance(value, _PLAIN):
             raise UserError(f"{name} is {value!r}, must be described by options below it, with a _target_")
         return OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
     try:

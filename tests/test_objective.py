@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from helpers import run_search
 
+from nas.config import build
 from nas.errors import UserError
 from nas.evaluators import TableEvaluator, TrainingEvaluator
 from nas.objective import Objective
@@ -24,7 +25,7 @@ def digits() -> TableEvaluator:
 @pytest.mark.parametrize("constraints", [["params"], "params<5", 3])
 def test_constraints_that_are_no_limits_by_name_are_refused(constraints) -> None:
     with pytest.raises(UserError, match="objective.constraints is .*, must be limits by name"):
-        Objective(constraints)
+        build({"_target_": "nas.objective.Objective", "constraints": constraints}, "objective")
 
 
 @pytest.mark.parametrize("limit", ["<5000", "<= 4000", ">5000", ">=5e3"])
