@@ -97,13 +97,15 @@ def whole_space(runs: list[Run]) -> Values:
     Raises:
         UserError: nothing is known of the whole space, the runs saw it differently, or the table is not at hand.
     """
-    from nas.config import build
+    from nas.config import build, check_recorded
 
     run = runs[0]
     if run.best_of_space is None:
         raise UserError("nothing is known of the whole space")
     if any(other.best_of_space != run.best_of_space for other in runs):
         raise UserError("the signal was drawn anew for each seed")
+    for name in ("objective", "evaluator", "space"):
+        check_recorded(run.config[name], name)
     # What the run recorded of its table (name, signal, digest) goes before what it was asked for.
     options = {key: run.measured_on.get(key, value) for key, value in run.config["evaluator"].items()}
     objective: Objective = build(run.config["objective"], "objective")

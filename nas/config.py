@@ -111,11 +111,7 @@ def build(node: Any, name: str, **given: Any) -> Any:
     if not isinstance(node, Mapping | DictConfig) or "_target_" not in node:
         raise UserError(f"{name} is {node!r}, must name a class with _target_: choose an option of the group")
     entries = dict(node)
-    try:
-        module, _, attribute = entries.pop("_target_").rpartition(".")
-        target = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UserError(f"{name}._target_ cannot be imported: {error}") from error
+    target = _class(entries.pop("_target_"), name)
     parameters = inspect.signature(target).parameters
     hints = get_type_hints(target.__init__)
     for key in entries:
@@ -137,6 +133,38 @@ def build(node: Any, name: str, **given: Any) -> Any:
         ):
             raise UserError(f"{name}.{key} is missing: {target.__name__} needs it")
     return target(**entries)
+
+
+def check_recorded(node: Any, name: str) -> None:
+    """Refuse what a run recorded if it would make anything but parts of a search.
+
+    A record may have been written elsewhere: it is data, while the configuration of a new run is the user's own.
+
+    Raises:
+        UserError: a `_target_` is no class of this package, and derives from none.
+    """
+    if not isinstance(node, Mapping):
+        return
+    if (path := node.get("_target_")) is not None:
+        bases = {base.__module__.partition(".")[0] for base in _class(path, name).__mro__}
+        if __name__.partition(".")[0] not in bases:
+            raise UserError(
+                f"{name}._target_ is {path}, in a record it must be a class that derives from one of nas "
+                f"(such as nas.types.Evaluator)"
+            )
+    for key, entry in node.items():
+        check_recorded(entry, f"{name}.{key}")
+
+
+def _class(path: str, name: str) -> type[Any]:
+    try:
+        module, _, attribute = path.rpartition(".")
+        target = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UserError(f"{name}._target_ cannot be imported: {error}") from error
+    if not isinstance(target, type):
+        raise UserError(f"{name}._target_ is {path}, which is no class")
+    return target
 
 
 def _typed(value: Any, hint: Any, name: str) -> Any:

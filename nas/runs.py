@@ -207,13 +207,15 @@ def by_method(runs: list[Run]) -> tuple[dict[str, list[Run]], list[str]]:
 
 def _method(run: Run) -> dict[str, Any]:
     """The options without the seeds, and without what `measured_on` tells or what cannot change the outcome."""
-    kept = {key: value for key, value in run.config.items() if key not in ("seed", "table", "dataset", "executor")}
-    evaluator = dict(kept.pop("evaluator", None) or {})
-    told = {"path", "seed", *run.measured_on}
-    beside = {key: value for key, value in evaluator.items() if key not in told}
-    # Some estimators are seeded with the run's seed, which the record has in place of the reference to it.
-    estimator = {key: value for key, value in (kept.pop("estimator", None) or {}).items() if key != "seed"}
-    return {**kept, "evaluator": beside, "estimator": estimator}
+    config = {key: value for key, value in run.config.items() if key not in ("seed", "table", "dataset", "executor")}
+    left_out = {
+        "space": ("path",),
+        "evaluator": ("path", "seed", *run.measured_on),
+        "estimator": ("seed",),  # some are seeded with the run's, which the record has in place of the reference to it
+    }
+    for part, names in left_out.items():
+        config[part] = {key: value for key, value in (config.get(part) or {}).items() if key not in names}
+    return config
 
 
 def _leaves(node: Any, name: str = "") -> Iterator[tuple[str, Any]]:

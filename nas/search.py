@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from nas.config import SearchConfig, build, checked, config_folder, differences, explain, register
+from nas.config import SearchConfig, build, check_recorded, checked, config_folder, differences, explain, register
 from nas.console import print_summary, progress
 from nas.errors import UserError
 from nas.history import History, write_whole
@@ -108,11 +108,19 @@ def _check(folder: Path, current: dict[str, Any]) -> bool:
 
 
 def _essential(record: dict[str, Any]) -> dict[str, Any]:
-    """A record without what may change between two parts of a run: where it trains, where the table lies, and how the
-    options were chosen."""
-    evaluator = {key: value for key, value in (record.get("evaluator") or {}).items() if key != "path"}
-    kept = {key: value for key, value in record.items() if key not in ("executor", "choices")}
-    return {**kept, "evaluator": evaluator}
+    """A record without what may change between two parts of a run: where it trains, where its data lie (`measured_on`
+    has their digests), and how the options were chosen."""
+    return {
+        name: {key: value for key, value in node.items() if key != "path"} if isinstance(node, dict) else node
+        for name, node in record.items()
+        if name not in ("executor", "choices")
+    }
+
+
+def _absolute(options: dict[str, Any]) -> dict[str, Any]:
+    """Options whose files are found from any folder, as a run may be continued or compared from another."""
+    nodes = {name: node for name, node in options.items() if isinstance(node, dict) and node.get("path")}
+    return {**options, **{name: {**node, "path": str(Path(node["path"]).absolute())} for name, node in nodes.items()}}
 
 
 def _options(config: SearchConfig) -> dict[str, Any]:
@@ -167,7 +175,7 @@ def _of_launcher(error: RuntimeError) -> str:
 def _search(composed: DictConfig) -> float:
     job = HydraConfig.get()
     folder = Path(job.runtime.output_dir)
-    options: dict[str, Any] = OmegaConf.to_container(composed, resolve=True)  # type: ignore[assignment]
+    options = _absolute(OmegaConf.to_container(composed, resolve=True))  # type: ignore[arg-type]
     groups: dict[str, str | None] = OmegaConf.to_container(job.runtime.choices)  # type: ignore[assignment]
     choices = {group: name for group, name in groups.items() if name is not None and not group.startswith("hydra/")}
     if options["resume"] is not None:
@@ -177,6 +185,8 @@ def _search(composed: DictConfig) -> float:
             raise UserError(f"resume is {options['resume']!r}, but hydra.run.dir names {folder}: leave that out")
         if all(override.startswith("resume=") for override in job.overrides.task):
             options = {**(_recorded(folder) or {}), "resume": options["resume"]}
+            for name, node in options.items():
+                check_recorded(node, name)
             options.pop("measured_on", None)
             choices = options.pop("choices", {})
     _log.info("results go to %s", folder)

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from helpers import SWEEP_BUDGET, result, run_search, write_run
+from helpers import SWEEP_BUDGET, changed, result, run_search, write_run
 
 from nas.compare import main, run
 from nas.comparison_plots import draw_comparison
@@ -167,6 +167,16 @@ def test_the_gain_is_left_out_with_the_reason_where_the_table_is_not_at_hand(
     assert "no sample efficiency gain: no benchmark table nasbench101.npz in" in found["omitted"][0]
     (tmp_path / "nasbench101.npz").write_bytes(b"another")
     assert "expected " + result(sweep / "0")["measured_on"]["sha256"] in compared(capsys, sweep)["omitted"][0]
+
+
+@pytest.mark.parametrize("part", ["space", "evaluator", "objective"])
+def test_a_record_is_no_program(part: str, sweep: Path, tmp_path: Path, capsys) -> None:
+    """`result.json` may be somebody else's."""
+    harm = {"_target_": "subprocess.Popen", "args": ["touch", str(tmp_path / "made")]}
+    write_run(tmp_path / "run", changed(result(sweep / "0"), **{part: harm}))
+    found = compared(capsys, tmp_path / "run")
+    assert f"no sample efficiency gain: {part}._target_ is subprocess.Popen, in a record" in found["omitted"][0]
+    assert not (tmp_path / "made").exists()
 
 
 def test_the_gain_under_constraints_is_over_random_search_under_them(tmp_path: Path, capsys) -> None:

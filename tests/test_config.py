@@ -3,13 +3,18 @@ from __future__ import annotations
 import pytest
 from omegaconf import OmegaConf
 
-from nas.config import build, checked, differences
+from nas.config import build, check_recorded, checked, differences
 from nas.errors import UserError
+from nas.types import Evaluator
 
 
 class Part:
     def __init__(self, space: str, size: int, rate: float = 0.5, name: str | None = None, part: Part | None = None):
         self.space, self.size, self.rate, self.name, self.part = space, size, rate, name, part
+
+
+class OwnEvaluator(Evaluator):
+    """A part of the user's."""
 
 
 class Listed:
@@ -57,6 +62,8 @@ def test_a_list_is_one_of_the_items_that_the_constructor_asks_for() -> None:
         ({**TARGET, "size": 1, "part": {**TARGET, "size": "y"}}, "p.part.size is 'y'"),
         ({"_target_": "no.such.module"}, "p._target_ cannot be imported: No module named 'no'"),
         ({"_target_": "nothing"}, "p._target_ cannot be imported"),
+        ({"_target_": 5}, "p._target_ cannot be imported"),
+        ({"_target_": "os.system", "command": "true"}, "^p._target_ is os.system, which is no class$"),
         ({**TARGET, "size": 1, "part": 5}, "p.part is 5, must be described by options below it"),
         ({**LISTED, "rates": 0.3}, r"^p.rates is 0.3, must be a list of numbers: p.rates=\[0.3\]$"),
         ({**LISTED, "rates": None}, "^p.rates is None, must be a list of numbers$"),
@@ -73,6 +80,21 @@ def test_a_list_is_one_of_the_items_that_the_constructor_asks_for() -> None:
 def test_what_does_not_fit_the_constructor_is_refused(node, message) -> None:
     with pytest.raises(UserError, match=message):
         build(node, "p", space="s")
+
+
+def test_a_record_names_parts_of_a_search_only() -> None:
+    own = {
+        "_target_": "nas.types.Prediction",
+        "some": [1],
+        "none": None,
+        "inner": {"_target_": f"{__name__}.OwnEvaluator"},
+    }
+    check_recorded(own, "p")
+    for wrong in ("subprocess.Popen", TARGET["_target_"]):
+        with pytest.raises(UserError, match=rf"p.inner._target_ is {wrong}, in a record it must be"):
+            check_recorded({**own, "inner": {"_target_": wrong, "args": ["true"]}}, "p")
+    with pytest.raises(UserError, match="q._target_ is os.system, which is no class"):
+        check_recorded({"_target_": "os.system"}, "q")
 
 
 def test_unknown_and_missing_options_are_named() -> None:

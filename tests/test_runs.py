@@ -116,3 +116,27 @@ def test_a_run_records_how_it_was_chosen(tmp_path: Path, small_table: Path) -> N
     assert done.returncode == 0, done.stderr
     assert result(tmp_path / "run")["choices"]["experiment"] == "mine"
     assert methods(tmp_path) == {"mine": [0]}
+
+
+def test_a_run_on_a_table_of_ones_own_goes_on_from_any_folder(own_table: Path, tmp_path: Path) -> None:
+    options = ["space=custom", "space.path=mine.csv", "space.value=valid", "space.test=test", "space.cost=seconds"]
+    for seed, name in enumerate(("here", "there")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "mine.csv").write_bytes(own_table.read_bytes())
+        plain = [*options, "estimator=none", "budget=21", f"seed={seed}", "hydra.run.dir=run"]
+        done = run_search(*plain, cwd=tmp_path / name)
+        assert done.returncode == 0, done.stderr
+    assert methods(tmp_path) == {"bayesian + none": [0, 1]}
+    (tmp_path / "here/run/result.json").unlink()
+    done = run_search("resume=here/run", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert methods(tmp_path) == {"bayesian + none": [0, 1]}
+
+
+def test_what_is_continued_is_a_search(sweep: Path, tmp_path: Path) -> None:
+    harm = {"_target_": "subprocess.Popen", "args": ["touch", str(tmp_path / "made")]}
+    (tmp_path / "config.yaml").write_text(json.dumps({**result(sweep / "0")["config"], "acquisition": harm}))
+    done = run_search(f"resume={tmp_path}", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: acquisition._target_ is subprocess.Popen, in a record it must be a class")
+    assert not (tmp_path / "made").exists()

@@ -253,7 +253,7 @@ def test_what_cannot_change_a_result_may_change_between_two_parts_of_a_run(
         (["strategy=evolution", "strategy.tournament=21"], "strategy.tournament is 21, must be 1..20"),
         (
             ["evaluator.path=nowhere.npz"],
-            "no benchmark table at nowhere.npz: name an .npz file with evaluator.path=FILE",
+            "nowhere.npz: name an .npz file with evaluator.path=FILE",
         ),
         (["evaluator.path=damaged.npz"], "is truncated, damaged or no NumPy archive"),
         (["evaluator.sha256=00"], "expected 00: obtain the file again"),
