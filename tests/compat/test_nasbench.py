@@ -96,6 +96,14 @@ def test_a_query_draws_a_run_as_the_published_library_does_and_counts_it(file: P
     assert nasbench.get_budget_counters() == (0.0, 0)
 
 
+def test_without_a_seed_the_runs_are_those_of_the_callers_own_seed(file: Path) -> None:
+    nasbench, dice = api.NASBench(str(file)), random.Random(7)
+    random.seed(7)
+    for _ in range(12):
+        data = nasbench.query(spec_of(SPACE.graphs(CELLS), 3), epochs=4)
+        assert [data[name] for name in METRICS] == made_up(3, 4, dice.randint(0, 2))["final"]
+
+
 def test_nothing_else_is_seeded(file: Path) -> None:
     random.seed(1)
     wanted = random.random()

@@ -58,7 +58,8 @@ class NASBench:
         dataset_file: a compact table (`nasbench101.npz`), or an official file (`nasbench_full.tfrecord`), which takes
             minutes to read: convert it once with `python -m nas.data convert FILE`.
         seed: of the draws among runs. They are Python's, as in the published library, so that the same seed gives the
-            same results; but from a generator of this object, so that nothing else is seeded.
+            same results; but from a generator of this object, so that nothing else is seeded. None: from `random`
+            itself, which the caller may have seeded.
 
     Attributes:
         config: the limits of the space.
@@ -76,7 +77,7 @@ class NASBench:
         path = Path(dataset_file)
         self._path = path
         arrays = nasbench101.read_official(path) if nasbench101.recognised(path) else _compact(path)
-        self._random = random.Random(seed)
+        self._draw = random.randint if seed is None else random.Random(seed).randint
         names = [f"{point}_{metric}" for point in POINTS for metric in METRICS]
         self._metrics = {name: arrays[name] for name in names if name in arrays}
         self._epochs = [int(epochs) for epochs in arrays["epochs"]] if self._metrics else []
@@ -115,7 +116,7 @@ class NASBench:
         if epochs not in self.valid_epochs:
             raise OutOfDomainError(f"invalid number of epochs, must be one of {self.valid_epochs}")
         fixed, computed = self.get_metrics_from_spec(model_spec)
-        run = computed[epochs][self._random.randint(0, self.config["num_repeats"] - 1)]
+        run = computed[epochs][self._draw(0, self.config["num_repeats"] - 1)]
         point = POINTS[0] if stop_halfway else POINTS[1]
         data = {**fixed, **{metric: run[f"{point}_{metric}"] for metric in METRICS}}
         self.training_time_spent += data["training_time"]
