@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from nas.types import Architectures
 
 _log = logging.getLogger(__name__)
 
+_INDEX = re.compile(r"__index_level_\d+__")  # what pandas calls the numbers of rows that it writes to Parquet
 _MOST_CHOICES = 250
 _MOST = float(np.finfo(np.float64).max)
 _BATCH = 64  # parents compared with all rows at once
@@ -194,7 +196,7 @@ class Custom(GeneSpace):
 
 def _genes(arrays: Mapping[str, NDArray[Any]], taken: set[str], named: list[str] | None) -> list[str]:
     if named is None:
-        names = [name for name in arrays if name not in taken]
+        names = [name for name in arrays if name not in taken and not _INDEX.fullmatch(name)]
         for name in names:
             # as a gene it would tell the search what only the report may know
             if arrays[name].dtype.kind == "f":

@@ -182,6 +182,12 @@ def test_a_gene_of_numbers_has_one_in_every_row(tmp_path: Path) -> None:
         Custom(str(path), "valid", ["a"])
 
 
+def test_the_numbers_of_rows_that_pandas_writes_are_no_gene(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("a,valid,__index_level_0__\n1,0.5,3\n2,0.6,5\n")
+    assert [gene.name for gene in Custom(str(path), "valid").genes] == ["a"]
+
+
 def test_bytes_that_are_no_text_and_files_that_are_not_there(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(b"a,valid\n\xff\xfe,1\n")
     with pytest.raises(UserError, match="is no table of comma-separated values"):
