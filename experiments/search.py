@@ -133,7 +133,7 @@ def draw(path: Path, methods: dict[str, Any], random: list[float], title: str) -
     """Draw the mean incumbent of each method with a band of one standard error."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7, 4.4), layout="constrained")
+    figure = Figure(figsize=(9, 4.4), layout="constrained")
     axes = figure.add_subplot()
     evaluations = np.arange(1, len(random) + 1)
     for name, method in methods.items():
@@ -145,7 +145,7 @@ def draw(path: Path, methods: dict[str, Any], random: list[float], title: str) -
     limits = (low, best + 0.05 * (best - low))
     axes.set(xlabel="evaluations", ylabel="mean test accuracy of the incumbent (%)", ylim=limits)
     axes.set_title(title, fontsize="medium")
-    axes.legend(loc="lower right")
+    figure.legend(loc="outside right center")
     axes.grid(alpha=0.3)
     figure.savefig(path, dpi=120)
 
