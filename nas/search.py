@@ -15,7 +15,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
@@ -117,10 +117,11 @@ def _essential(record: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _absolute(options: dict[str, Any]) -> dict[str, Any]:
-    """Options whose files are found from any folder, as a run may be continued or compared from another."""
-    nodes = {name: node for name, node in options.items() if isinstance(node, dict) and node.get("path")}
-    return {**options, **{name: {**node, "path": str(Path(node["path"]).absolute())} for name, node in nodes.items()}}
+def _make_absolute(options: dict[str, Any]) -> None:
+    """Let options name files as they are found from any folder: a run may be continued or compared from another."""
+    for node in options.values():
+        if isinstance(node, dict) and isinstance(path := node.get("path"), str) and path != MISSING:
+            node["path"] = str(Path(path).absolute())
 
 
 def _options(config: SearchConfig) -> dict[str, Any]:
@@ -175,7 +176,8 @@ def _of_launcher(error: RuntimeError) -> str:
 def _search(composed: DictConfig) -> float:
     job = HydraConfig.get()
     folder = Path(job.runtime.output_dir)
-    options = _absolute(OmegaConf.to_container(composed, resolve=True))  # type: ignore[arg-type]
+    options: dict[str, Any] = OmegaConf.to_container(composed, resolve=True)  # type: ignore[assignment]
+    _make_absolute(options)
     groups: dict[str, str | None] = OmegaConf.to_container(job.runtime.choices)  # type: ignore[assignment]
     choices = {group: name for group, name in groups.items() if name is not None and not group.startswith("hydra/")}
     if options["resume"] is not None:

@@ -79,7 +79,7 @@ def test_candidates_that_fail_do_not_stop_the_search(tmp_path: Path) -> None:
     ("options", "message"),
     [
         (["dataset=npz"], "dataset.path is missing"),
-        (["dataset=npz", "dataset.path=nowhere.npz"], "no data set at nowhere.npz"),
+        (["dataset=npz", "dataset.path=nowhere.npz"], "nowhere.npz: name the file with dataset.path=FILE"),
         (["dataset=npz", "dataset.path=nan.npz"], "x_train[3] holds NaN or infinity"),
         (["dataset=svhn"], "dataset=svhn is unknown, allowed: cifar10, cifar100, digits, folder, imagenet16-120, npz"),
         (["evaluator.workers=0"], "evaluator.workers is 0, must be at least 1"),
