@@ -1,6 +1,7 @@
 # Two commands do all the set-up on a fresh machine with Python 3.10 or later: `make search` and `make test`.
 PYTHON ?= python3
 BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest -q --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .PHONY: search test slow
 
@@ -11,10 +12,10 @@ test: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(PYTEST) -m "not slow"
 
 slow: .venv/installed
-	$(BIN)/python -m pytest -q -m slow
+	$(PYTEST) -m slow
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
