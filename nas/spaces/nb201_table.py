@@ -45,7 +45,7 @@ def read_columns(
     Raises:
         UserError: an array is missing, does not fit or says something impossible, or the table lacks the data set.
     """
-    names = [str(name).lower() for name in arrays["datasets"]]
+    names = [name.lower() for name in _names(arrays, "datasets")]
     if table not in names:
         raise UserError(f"it has no data set {table!r}, set dataset to one of: {', '.join(names)}")
     one = _DataSet(arrays, table, names.index(table), len(names), rows, standing)
@@ -117,14 +117,20 @@ def _on_devices(arrays: Mapping[str, NDArray[Any]], table: str, rows: NDArray[np
     """Latency and energy on devices by network, the means over its cells; NaN where a device cannot run it."""
     if _DEVICES.get(table, "") not in arrays:
         return {}
-    names = arrays["hw_columns"]
-    if names.ndim != 1 or names.dtype.kind != "U" or len(np.unique(names)) < len(names):
-        raise UserError(f"hw_columns are {names.tolist()}, must be different names")
+    names = _names(arrays, "hw_columns")
     columns = column(arrays, _DEVICES[table], "floats", len(rows), len(names)).astype(np.float64).T
     found = {}
-    for name, values in zip(names.tolist(), columns, strict=True):
+    for name, values in zip(names, columns, strict=True):
         known = values != _UNKNOWN
         check_range(name, np.where(known, values, 0), 0, _MOST, f"0 or more, or {_UNKNOWN}: unknown")
         total, count = np.bincount(rows, np.where(known, values, 0)), np.bincount(rows, known)
         found[name] = np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
+    return found
+
+
+def _names(arrays: Mapping[str, NDArray[Any]], key: str) -> list[str]:
+    names = arrays[key]
+    if names.ndim != 1 or names.dtype.kind != "U" or len(np.unique(names)) < len(names):
+        raise UserError(f"{key} are {names.tolist()}, must be different names")
+    found: list[str] = names.tolist()
     return found

@@ -164,6 +164,7 @@ def test_runs_are_not_offered_where_a_network_has_none(arrays, tmp_path: Path) -
         ({"params_m": np.full((15_625, 3), np.nan)}, "cifar10", "params_m of row 0 is nan, must be 0 or more"),
         ({"c10v_train_time_200": np.ones(7)}, "cifar10", "c10v_train_time_200 is float64 of shape"),
         ({"val_acc_200": np.ones((15_625, 1))}, "cifar100", "val_acc_200 is float64 of shape"),
+        ({"datasets": np.array(["cifar10", "cifar10", "a"])}, "cifar10", "datasets are .*, must be different names"),
         (devices(("a", "a")), "cifar10", r"hw_columns are \['a', 'a'\], must be different names"),
         (devices((1, 2)), "cifar10", r"hw_columns are \[1, 2\], must be different names"),
         (devices(("a", "b"), np.nan), "cifar10", "a of row 0 is nan, must be 0 or more, or -1: unknown"),
