@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from helpers import SWEEP_BUDGET, changed, result, run_search, write_run
+from helpers import SWEEP_BUDGET, changed, result, run_search, table_arrays, write_run
 
 from nas.compare import main, run
 from nas.comparison_plots import draw_comparison
@@ -212,6 +212,31 @@ def test_regret_is_to_the_best_that_each_run_could_see(sweep: Path, tmp_path: Pa
     assert axes.lines[0].get_ydata() == pytest.approx(regret)
     random = 100 * (np.array(good["random_search_expected_value"]) - 0.05)  # the mean of both seeds
     assert figure.axes[0].lines[1].get_ydata() == pytest.approx(random)
+
+
+def test_the_gain_is_left_out_where_signals_have_no_more_in_common_than_their_best(
+    small_space, tmp_path: Path, capsys, monkeypatch
+) -> None:
+    """As where one cell is ahead in each of its runs."""
+    arrays = table_arrays(small_space, small_space.enumerate())
+    test = arrays.pop("test_acc_108")[:, None, None].astype(np.float64)
+    arrays = {name: column for name, column in arrays.items() if not name.startswith(("val_", "train_time"))}
+    noise = np.random.default_rng(0).normal(scale=1e-3, size=(len(test), 1, 3))
+    noise[test.argmax()] = 0.05
+    for name in ("validation_accuracy", "test_accuracy", "train_accuracy"):
+        arrays[f"final_{name}"] = test + (noise if name == "validation_accuracy" else np.zeros((1, 1, 3)))
+    arrays["final_training_time"] = np.full_like(noise, 100.0)
+    arrays |= {name.replace("final", "halfway"): column for name, column in arrays.items() if "final" in name}
+    np.savez(tmp_path / "nasbench101.npz", epochs=np.array([108], dtype=np.int32), **arrays)
+    monkeypatch.setenv("NAS_DATA_DIR", str(tmp_path))
+    options = ["space.max_vertices=5", "strategy=random", "estimator=none", "budget=5", "table=cifar10"]
+    swept = ["-m", "seed=0,1", "evaluator.signal=validation_run", "hydra.sweep.dir=sweep"]
+    done = run_search(*swept, *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert len({json.dumps(result(tmp_path / f"sweep/{job}")["best_of_space"]) for job in (0, 1)}) == 1
+    found = compared(capsys, tmp_path / "sweep")
+    assert found["omitted"] == ["no sample efficiency gain: the signal was drawn anew for each seed"]
+    assert compared(capsys, tmp_path / "sweep/0")["methods"][0]["gain"]["5"]["gain"] > 0
 
 
 def test_values_that_are_no_accuracies_are_shown_as_they_are(sweep: Path, tmp_path: Path, capsys) -> None:
