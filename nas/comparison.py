@@ -47,7 +47,7 @@ def summarise(
 ) -> dict[str, Any]:
     """Describe one method; the arguments are those of `compare`."""
     value = np.array([run.value for run in runs])
-    summary: dict[str, Any] = {"method": name, "runs": len(runs)}
+    summary: dict[str, Any] = {"method": name, "runs": len(runs), "seeds": [run.seed for run in runs]}
     for measure in MEASURES:
         column = np.array([getattr(run, measure) for run in runs])
         summary[measure] = {str(n): mean_and_error(column[:, n - 1]) for n in at}

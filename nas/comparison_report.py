@@ -163,7 +163,10 @@ def remarks(comparison: dict[str, Any]) -> list[str]:
     left_out = [f"left out: {line}" for line in comparison["left_out"][:_LEFT_OUT]]
     if (more := len(comparison["left_out"]) - _LEFT_OUT) > 0:
         left_out.append(f"left out: {more} more, which --json names")
-    return [f"measured on {measured_on}; budget {comparison['budget']}", *comparison["omitted"], *left_out]
+    told = [f"measured on {measured_on}; budget {comparison['budget']}", *comparison["omitted"], *left_out]
+    if len({tuple(one["seeds"]) for one in comparison["methods"]}) > 1:
+        told.append("the methods differ in their seeds: means are over all that each has, tests over those in common")
+    return told
 
 
 def print_tables(comparison: dict[str, Any]) -> None:

@@ -111,8 +111,8 @@ def _run(folder: Path, result: dict[str, Any]) -> Run:
     names = ("incumbent_value", "incumbent_test_accuracy", "cumulative_cost_seconds",
              "random_search_expected_value", "random_search_expected_test_accuracy")  # fmt: skip
     value, test, cost, random_value, random_test = (_column(name, result[name], budget) for name in names)
-    if np.isnan(value[-1]):
-        raise ValueError("incumbent_value has no last value")
+    if not np.isfinite(value[-1]):
+        raise ValueError("incumbent_value has no finite last value")
     best = result["best_of_space"]
     seconds = {str(phase): float(spent) for phase, spent in result["wall_seconds"].items()}
     return Run(

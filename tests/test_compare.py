@@ -106,6 +106,13 @@ def test_the_page_holds_all_and_asks_for_nothing(sweep: Path, tmp_path: Path) ->
     assert json.loads((tmp_path / "report/comparison.json").read_text())["budget"] == SWEEP_BUDGET
 
 
+def test_other_seeds_for_other_methods_are_told(sweep: Path, capsys) -> None:
+    """Seeds share their first cells: means over different seeds differ by luck, too."""
+    for jobs, differ in (("0134", False), ("0145", True), ("012345", False), ("01234", True)):
+        assert main([str(sweep / job) for job in jobs]) == 0
+        assert ("the methods differ in their seeds" in capsys.readouterr().out) == differ
+
+
 def test_what_must_not_be_mixed_is_refused_by_name(sweep: Path, tmp_path: Path, capsys) -> None:
     good = result(sweep / "0")
     short = {**good, "budget": 20, "incumbent_value": good["incumbent_value"][:20], "seed": 7}

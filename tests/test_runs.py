@@ -23,12 +23,14 @@ def test_unfinished_and_damaged_runs_are_told_and_left_out(sweep: Path, tmp_path
     write_run(tmp_path / "f", {key: value for key, value in good.items() if key != "config"})
     write_run(tmp_path / "g", {**good, "incumbent_value": [None] * SWEEP_BUDGET})
     write_run(tmp_path / "h", {**good, "incumbent_value": [0.5] * (SWEEP_BUDGET + 1)})
+    write_run(tmp_path / "i", {**good, "incumbent_value": [float("inf")] * SWEEP_BUDGET})
     runs, left_out = read_runs([tmp_path])
     assert [run.folder for run in runs] == [tmp_path / "b/nested"]
     reasons = ["a is unfinished: continue it with resume=", "c/result.json is damaged: Expecting property name",
                "d/result.json is damaged", "e/result.json is damaged: incumbent_value has shape (1, 1)",
-               "f/result.json has no 'config'", "g/result.json is damaged: incumbent_value has no last value",
-               "h/result.json is damaged: incumbent_value has shape (31,)"]  # fmt: skip
+               "f/result.json has no 'config'", "g/result.json is damaged: incumbent_value has no finite last value",
+               "h/result.json is damaged: incumbent_value has shape (31,)",
+               "i/result.json is damaged: incumbent_value has no finite last value"]  # fmt: skip
     assert len(left_out) == len(reasons)
     for line, reason in zip(left_out, reasons, strict=True):
         assert f"{tmp_path}/{reason}" in line
