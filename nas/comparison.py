@@ -131,6 +131,7 @@ def paired_tests(methods: dict[str, list[Run]], measure: str) -> list[dict[str, 
     names, tests = list(methods), []
     for one, other in combinations(range(len(names)), 2):
         difference = last[one] - last[other]
+        difference[np.abs(difference) <= _ROUNDING * np.maximum(1, np.abs(last[one]))] = 0  # equal but for rounding
         difference = difference[np.isfinite(difference)]
         p = _signed_rank(difference)
         tests.append({

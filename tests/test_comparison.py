@@ -77,6 +77,19 @@ def test_pairs_are_made_by_seed() -> None:
     assert (apart["seeds"], apart["p"], apart["p_holm"], apart["mean_difference"]) == (0, None, None, None)
 
 
+@pytest.mark.parametrize("scale", [1, 100])
+def test_values_that_differ_by_32_bits_rounding_are_equal(scale: float) -> None:
+    """NAS-Bench-101's means of three runs, as its table holds them: neighbours in 32 bits, else 0.0000333 apart."""
+    value = np.float32(0.94 * scale)
+    above = np.nextafter(value, np.float32(np.inf))
+    first = [run(seed, float(above)) for seed in range(8)]
+    [test] = paired_tests({"first": first, "second": [run(seed, float(value)) for seed in range(8)]}, "value")
+    assert (test["seeds"], test["better"], test["worse"], test["p"]) == (8, 0, 0, 1)
+    apart = [run(seed, float(value) - 3.33e-5 * scale) for seed in range(8)]
+    [test] = paired_tests({"first": first, "apart": apart}, "value")
+    assert (test["better"], test["worse"], test["p"]) == (8, 0, pytest.approx(2 / 2**8))
+
+
 def test_what_a_run_had_after_so_many_seconds() -> None:
     cost = np.array([[1.0, 2.0, 10.0], [3.0, 5.0, 9.0]])
     value = np.array([[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]])
