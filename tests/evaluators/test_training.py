@@ -104,6 +104,12 @@ def test_a_mistake_of_the_user_is_none_of_the_candidate(small_space: NB101, arch
         train_candidate(job[0], NpzFile("nowhere.npz"), *job[2:])
 
 
+def test_a_worker_that_finds_another_data_set_is_refused(small_space: NB101, archs) -> None:
+    job = make(small_space).job(archs[:1])
+    with pytest.raises(UserError, match=r"Digits\(train=64, valid=51\) was loaded by a worker with SHA-256 .*, by the"):
+        train_candidate(job[0], Digits(64, 51), *job[2:])
+
+
 @pytest.mark.slow
 def test_another_process_finds_the_same(small_space: NB101, archs) -> None:
     evaluator = make(small_space)
