@@ -48,10 +48,11 @@ def train_candidate(
         after the last epoch (for reports only), and lists of what was seen in each of the `epochs`.
 
     Raises:
-        UserError: the data set (which may have changed, or be another one on this machine), the skeleton or the recipe
-            is at fault, not the candidate.
+        UserError: the data set (which may have changed, or be another one on this machine), the device, the skeleton or
+            the recipe is at fault, not the candidate.
     """
     try:
+        _device(device)  # which the search had, but this machine may lack
         images = load(dataset)
         if images.digest != digest:
             raise UserError(
@@ -212,6 +213,9 @@ def _settle(training: Future[Outcome], outcome: Future[Outcome]) -> None:
         outcome.set_exception(UserError("the executor was stopped: continue with resume=FOLDER"))
     elif isinstance(error := training.exception(), UserError):
         outcome.set_exception(error)
+    elif isinstance(error, ImportError):  # of the worker: it would fail every candidate, and faster than others train
+        reason = f"a worker cannot train ({_reason(error)}): mend it, and continue with resume=FOLDER"
+        outcome.set_exception(UserError(reason))
     elif error is not None:
         outcome.set_result(Outcome(None, error=_reason(error)))
     else:
