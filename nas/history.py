@@ -127,8 +127,9 @@ class History:
         keys = {trial.key for trial in self.trials}
         try:
             noted = json.loads(self._in_flight.read_text(encoding="utf-8"))
-            candidates = [Candidate(**{**entry, "arch": np.array(entry["arch"], dtype=np.uint8)}) for entry in noted]
-        except (ValueError, TypeError, KeyError) as error:
+            archs = [self._space.check(np.array([entry["arch"]], dtype=np.uint8))[0] for entry in noted]
+            candidates = [Candidate(**{**entry, "arch": arch}) for entry, arch in zip(noted, archs, strict=True)]
+        except (ValueError, TypeError, KeyError, OverflowError) as error:
             raise UserError(
                 f"{self._in_flight} is damaged ({error}): remove it, and lose what was in flight"
             ) from error
@@ -197,6 +198,8 @@ def _check(trial: Trial, space: Space) -> None:
     key = space.keys(space.check(np.array([trial.genes], dtype=np.uint8)))[0]
     if f"{key:016x}" != trial.key:
         raise ValueError(f"its genes have the key {key:016x}")
+    if not isinstance(trial.details, dict | None):
+        raise TypeError(f"its details are {trial.details!r}")
     for number in (trial.value, trial.cost_seconds, trial.predicted_mean, trial.predicted_std):
         if number is not None and not math.isfinite(number):
             raise ValueError(f"it has the number {number}")

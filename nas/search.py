@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -27,6 +28,7 @@ from nas.loop import Budget, Phases, search
 from nas.objective import Objective
 from nas.types import Evaluator
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # of a disk; such an error names no file
 _TOLD = 5  # differences between two configurations, at most
 _log = logging.getLogger("nas.search")  # __name__ is __main__ when this is the program
 
@@ -160,6 +162,8 @@ def _one_line(error: Exception) -> str | None:
     if isinstance(error, HydraException | OmegaConfBaseException):  # some of which are OSErrors
         return f"error: {explain(error)}"
     if isinstance(error, OSError):
+        if error.errno in _FULL:
+            return f"error: {error.strerror}: make room, and continue with resume=FOLDER: what was recorded is kept"
         return f"error: {error.filename}: {error.strerror}" if error.filename else None
     if isinstance(error, RuntimeError):
         return _of_launcher(error) if "submitit" in sys.modules else None

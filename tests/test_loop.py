@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,6 +14,7 @@ from helpers import accuracy
 from numpy.typing import NDArray
 
 from nas.acquisition import Mean
+from nas.errors import UserError
 from nas.estimators import NoEstimator, Ridge
 from nas.history import History
 from nas.loop import Budget, Phases, search
@@ -112,6 +114,21 @@ def test_a_stopped_search_loses_nothing_and_evaluates_again_what_was_in_flight(
     assert second.started[: len(lost)] == lost
     assert len(history) == len({trial.key for trial in history.trials}) == BUDGET.total
     assert len(second.started) == BUDGET.total - len(done)
+
+
+@pytest.mark.parametrize("arch", [[300] * 26, [7] * 26, [1, 2], 5])
+def test_what_was_in_flight_is_refused_where_it_is_no_architecture(arch, tmp_path: Path, small_space: NB101) -> None:
+    (tmp_path / "in_flight.json").write_text(json.dumps([{"arch": arch, "origin": "mutation"}]))
+    with pytest.raises(UserError, match=r"in_flight\.json is damaged .*: remove it, and lose what was in flight"):
+        run(tmp_path, Threads(small_space, slots=2))
+
+
+def test_a_history_whose_details_were_changed_is_refused(tmp_path: Path, small_space: NB101) -> None:
+    run(tmp_path, Threads(small_space, slots=1))
+    path = tmp_path / "history.jsonl"
+    path.write_text(path.read_text().replace('"details": null', '"details": 5', 1))
+    with pytest.raises(UserError, match="line 1 of .* is not a trial .its details are 5"):
+        History(path, small_space)
 
 
 @pytest.mark.parametrize("slots", [1, 3])

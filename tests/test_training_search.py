@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 import sys
 import time
@@ -73,6 +74,30 @@ def test_candidates_that_fail_do_not_stop_the_search(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "error: all 3 evaluations failed; the first: TimeoutError: not trained within 0.0001 seconds" in done.stderr
     assert [line["value"] for line in history(tmp_path / "run")] == [None] * 3
+
+
+def test_a_disk_that_is_full_is_one_line_and_what_was_recorded_is_kept(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "nas.search", *OPTIONS, "budget=9", "hydra.run.dir=run"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=300,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000)),
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "error: File too large: make room, and continue with resume=FOLDER" in done.stderr
+    recorded = (tmp_path / "run/history.jsonl").read_bytes()
+    done = run_search("resume=run", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert recorded.count(b"\n") > 0
+    assert (tmp_path / "run/history.jsonl").read_bytes().startswith(recorded[: recorded.rfind(b"\n") + 1])
+    assert len(history(tmp_path / "run")) == 9
+
+
+def test_a_space_that_is_used_up_ends_the_search_and_the_summary_counts_what_was_evaluated(tmp_path: Path) -> None:
+    done = run_search(*OPTIONS, "space.max_vertices=3", "budget=9", "hydra.run.dir=run", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert len(history(tmp_path / "run")) == 7
+    assert "best after 7 evaluations" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from hashlib import sha256
 from typing import Any, Protocol
 
@@ -63,7 +64,7 @@ class Images:
         """Number of classes: the labels are below it."""
         return int(self.y_train.max()) + 1
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256, hexadecimal, of all images and labels."""
         total = sha256()

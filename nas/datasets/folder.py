@@ -19,7 +19,8 @@ class ImageFolder:
     """Folders `train/`, `valid/` and, where there is one, `test/`, each with one folder of image files per class.
 
     The classes are those of `train/` in alphabetical order. Images are read as RGB, or as grey where `channels` is 1,
-    and standardised by the training images' mean and deviation of each channel. Hidden files are passed over.
+    and standardised by the training images' mean and deviation of each channel. Hidden files are passed over. Grey
+    images of more than 8 bits are refused: they fit into an `.npz` file.
 
     Args:
         path: the folder.
@@ -93,6 +94,8 @@ class ImageFolder:
             with Image.open(file) as opened:
                 opened.verify()  # of the checksums, where the format has some; the image must then be opened anew
             with Image.open(file) as opened:
+                if opened.mode[0] in "IF":  # to convert it would turn all above 255 into white
+                    raise ValueError(f"its grey values have more than 8 bits (mode {opened.mode}): see dataset=npz")
                 image = opened.convert("RGB" if self.channels == 3 else "L")
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             raise UserError(f"{file} cannot be read as an image: {error}") from error

@@ -19,8 +19,9 @@ class NpzFile:
     """An `.npz` file with `x_train, y_train, x_valid, y_valid`, and `x_test, y_test` where there is a test part.
 
     Images are integers or floats, `(n, height, width)` or `(n, channels, height, width)`; they are standardised by the
-    training images' mean and deviation of each channel. Labels are integers from 0, `(n,)`. Arrays of Python objects
-    are refused: nothing in the file is ever executed.
+    training images' mean and deviation of each channel. Square images with 1, 3 or 4 channels in the last place are
+    refused. Labels are integers from 0, `(n,)`. Arrays of Python objects are refused: nothing in the file is ever
+    executed.
 
     Args:
         path: the file.
@@ -64,6 +65,11 @@ def _images(name: str, array: NDArray[Any]) -> NDArray[np.float32]:
         raise UserError(
             f"{name} is {array.dtype} {array.shape}, must be integers or floats "
             f"of shape (n, height, width) or (n, channels, height, width)"
+        )
+    if array.ndim == 4 and array.shape[1] == array.shape[2] > 4 and array.shape[3] in (1, 3, 4):
+        raise UserError(
+            f"{name} is of shape {array.shape}, which looks like (n, height, width, channels), must be "
+            f"(n, channels, height, width): {name}.transpose(0, 3, 1, 2)"
         )
     shaped = array[:, None] if array.ndim == 3 else array
     with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite, and is refused as such

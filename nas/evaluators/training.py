@@ -29,6 +29,7 @@ def load(dataset: Dataset) -> Images:
 def train_candidate(
     graph: Graphs,
     dataset: Dataset,
+    digest: str,
     skeleton: Skeleton,
     recipe: Recipe,
     seed: int,
@@ -39,17 +40,26 @@ def train_candidate(
 ) -> Outcome:
     """Train one network for an evaluator; a fault of the candidate, such as too little memory for it, is its outcome.
 
-    Fit to run in another process: all arguments are small and can be pickled. See `nas.training.train` for them.
+    Fit to run in another process: all arguments are small and can be pickled. See `nas.training.train` for them;
+    `digest` is that of the images, which the other process loads anew.
 
     Returns:
         The validation accuracy after the last epoch, the wall seconds, and as details the parameters, the test accuracy
         after the last epoch (for reports only), and lists of what was seen in each of the `epochs`.
 
     Raises:
-        UserError: the data set, the skeleton or the recipe is at fault, not the candidate.
+        UserError: the data set (which may have changed, or be another one on this machine), the device, the skeleton or
+            the recipe is at fault, not the candidate.
     """
     try:
-        curves = train(graph, load(dataset), skeleton, recipe, [seed], device, threads, patience, time_limit)
+        _device(device)  # which the search had, but this machine may lack
+        images = load(dataset)
+        if images.digest != digest:
+            raise UserError(
+                f"{dataset} was loaded by a worker with SHA-256 {images.digest[:16]}..., by the search with "
+                f"{digest[:16]}...: give every worker the same files, and leave them as they are"
+            )
+        curves = train(graph, images, skeleton, recipe, [seed], device, threads, patience, time_limit)
     except (RuntimeError, ArithmeticError, MemoryError, TimeoutError) as error:
         return Outcome(None, error=_reason(error))
     epochs = {
@@ -162,11 +172,11 @@ class TrainingEvaluator:
 
     def job(
         self, arch: Architectures
-    ) -> tuple[Graphs, Dataset, Skeleton, Recipe, int, str, int, int | None, float | None]:
+    ) -> tuple[Graphs, Dataset, str, Skeleton, Recipe, int, str, int, int | None, float | None]:
         """The arguments of `train_candidate` for one architecture `(1, genes)`."""
         return (
-            self.space.graphs(arch), self.dataset, self.skeleton, self.recipe, self.seed, self.device, self.threads,
-            self.patience, self.time_limit,
+            self.space.graphs(arch), self.dataset, self._images["images_sha256"], self.skeleton, self.recipe, self.seed,
+            self.device, self.threads, self.patience, self.time_limit,
         )  # fmt: skip
 
     @cached_property
@@ -203,6 +213,9 @@ def _settle(training: Future[Outcome], outcome: Future[Outcome]) -> None:
         outcome.set_exception(UserError("the executor was stopped: continue with resume=FOLDER"))
     elif isinstance(error := training.exception(), UserError):
         outcome.set_exception(error)
+    elif isinstance(error, ImportError):  # of the worker: it would fail every candidate, and faster than others train
+        reason = f"a worker cannot train ({_reason(error)}): mend it, and continue with resume=FOLDER"
+        outcome.set_exception(UserError(reason))
     elif error is not None:
         outcome.set_result(Outcome(None, error=_reason(error)))
     else:

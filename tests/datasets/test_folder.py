@@ -55,6 +55,13 @@ def test_what_is_no_image_is_named(root: Path) -> None:
         ImageFolder(str(root)).load()
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_grey_images_of_16_bits_are_refused_instead_of_clipped(root: Path, channels: int) -> None:
+    Image.fromarray(np.full((6, 4), 40_000, dtype=np.uint16)).save(root / "train" / "dog" / "1.png")
+    with pytest.raises(UserError, match=r"dog/1\.png cannot be read .*: its grey values have more than 8 bits"):
+        ImageFolder(str(root), channels=channels).load()
+
+
 def test_missing_empty_and_unknown_folders_are_named(root: Path) -> None:
     with pytest.raises(UserError, match="no folder .*absent"):
         ImageFolder(str(root / "absent")).load()

@@ -45,6 +45,7 @@ def test_test_part_and_channels_may_be_left_out(tmp_path: Path, arrays: dict[str
         ({"y_valid": None}, "has no array 'y_valid', only x_train"),
         ({"y_test": None}, "has no array 'y_test'"),
         ({"x_train": np.zeros((8, 5))}, r"x_train is float64 \(8, 5\), must be integers or floats of shape"),
+        ({"x_train": np.zeros((8, 5, 5, 3))}, r"looks like \(n, height, width, channels\), .*x_train\.transpose\("),
         ({"x_train": np.full((8, 3, 5, 5), "a")}, r"x_train is <U1"),
         ({"x_train": np.full((8, 3, 5, 5), np.nan)}, r"x_train\[0\] holds NaN"),
         ({"x_valid": np.full((4, 3, 5, 5), 1e300)}, r"x_valid\[0\] holds NaN or infinity"),

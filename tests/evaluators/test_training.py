@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from nas.datasets import Digits, Images, NpzFile
 from nas.errors import UserError
@@ -102,6 +103,35 @@ def test_a_mistake_of_the_user_is_none_of_the_candidate(small_space: NB101, arch
     job = make(small_space).job(archs[:1])
     with pytest.raises(UserError, match="no data set at"):
         train_candidate(job[0], NpzFile("nowhere.npz"), *job[2:])
+
+
+@dataclass(frozen=True)
+class Incomplete:
+    """What a worker meets that lacks a library."""
+
+    def load(self) -> Images:
+        raise ImportError("no libcudart")
+
+
+def test_a_worker_that_cannot_train_anything_is_no_fault_of_the_candidate(small_space: NB101, archs) -> None:
+    evaluator = make(small_space)
+    evaluator.dataset = Incomplete()  # type: ignore[assignment]
+    with pytest.raises(UserError, match="a worker cannot train .ImportError: no libcudart.: mend it, and continue"):
+        evaluator.submit(archs[0]).result()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_worker_without_the_device_of_the_search_is_refused(small_space: NB101, archs) -> None:
+    evaluator = make(small_space)
+    evaluator.device = "cuda"
+    with pytest.raises(UserError, match="evaluator.device is 'cuda', but PyTorch sees no CUDA device"):
+        evaluator.submit(archs[0]).result()
+
+
+def test_a_worker_that_finds_another_data_set_is_refused(small_space: NB101, archs) -> None:
+    job = make(small_space).job(archs[:1])
+    with pytest.raises(UserError, match=r"Digits\(train=64, valid=51\) was loaded by a worker with SHA-256 .*, by the"):
+        train_candidate(job[0], Digits(64, 51), *job[2:])
 
 
 @pytest.mark.slow
