@@ -37,21 +37,21 @@ def find_table(path: str | None, table: str, tables: Mapping[str, str]) -> tuple
     Raises:
         UserError: there is no such table, no such file (says where it was looked for), or it is known as another table.
     """
-    if table != "auto" and table not in tables:
+    asked = None if table == "auto" else table
+    if asked is not None and asked not in tables:
         raise UserError(f"there is no table {table!r}, set table (or dataset) to auto or one of: {', '.join(tables)}")
     if path is not None:
         if not Path(path).is_file():
             raise UserError(f"no benchmark table at {path}: name an .npz file with evaluator.path=FILE")
         names = [name for name, file in tables.items() if file == Path(path).name]
-        if names and table not in ("auto", *names):
+        if names and asked not in (None, *names):
             raise UserError(
                 f"table (or dataset) is {table!r}, but {path} is the table of {' or '.join(names)}: choose one of "
                 f"them, or another file with evaluator.path=FILE"
             )
-        names = names or [Path(path).name]
-        return names[0] if table == "auto" else table, Path(path)
+        return asked or [*names, Path(path).name][0], Path(path)
     folders = table_folders()
-    wanted = {table: tables[table]} if table != "auto" else tables
+    wanted = tables if asked is None else {asked: tables[asked]}
     for name, file in wanted.items():
         for folder in folders:
             if (folder / file).is_file():

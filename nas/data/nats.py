@@ -29,10 +29,7 @@ _SUFFIX = ".pickle.pbz2"
 _META = "meta"
 _LARGEST = 1 << 28  # bytes that one member may unpack to
 _EPOCHS = ("12", "200")
-_DAMAGE = (
-    *(OSError, EOFError, ValueError, KeyError, TypeError, IndexError, AttributeError, ArithmeticError),
-    tarfile.TarError,
-)
+_DAMAGE = OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, tarfile.TarError
 
 Report = Callable[[int], None]
 """Is told, now and then, how many bytes were read."""
