@@ -28,6 +28,7 @@ from nas.loop import Budget, Phases, search
 from nas.objective import Objective
 from nas.types import Evaluator
 
+_DATA = ("space", "dataset", "evaluator")  # parts whose `path` names a file with data
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # of a disk; such an error names no file
 _TOLD = 5  # differences between two configurations, at most
 _log = logging.getLogger("nas.search")  # __name__ is __main__ when this is the program
@@ -112,16 +113,14 @@ def _check(folder: Path, current: dict[str, Any]) -> bool:
 def _essential(record: dict[str, Any]) -> dict[str, Any]:
     """A record without what may change between two parts of a run: where it trains, where its data lie (`measured_on`
     has their digests), and how the options were chosen."""
-    return {
-        name: {key: value for key, value in node.items() if key != "path"} if isinstance(node, dict) else node
-        for name, node in record.items()
-        if name not in ("executor", "choices")
-    }
+    kept = {name: node for name, node in record.items() if name not in ("executor", "choices")}
+    pathless = {name: {**node, "path": None} for name, node in kept.items() if name in _DATA and isinstance(node, dict)}
+    return {**kept, **pathless}
 
 
 def _make_absolute(options: dict[str, Any]) -> None:
     """Let options name files as they are found from any folder: a run may be continued or compared from another."""
-    for node in options.values():
+    for node in map(options.get, _DATA):
         if isinstance(node, dict) and isinstance(path := node.get("path"), str) and path != MISSING:
             node["path"] = str(Path(path).absolute())
 

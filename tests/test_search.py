@@ -253,7 +253,7 @@ def test_what_cannot_change_a_result_may_change_between_two_parts_of_a_run(
         (["strategy=evolution", "strategy.tournament=21"], "strategy.tournament is 21, must be 1..20"),
         (
             ["evaluator.path=nowhere.npz"],
-            "nowhere.npz: name an .npz file with evaluator.path=FILE",
+            "no benchmark table at {cwd}/nowhere.npz: name an .npz file with evaluator.path=FILE",
         ),
         (["evaluator.path=damaged.npz"], "is truncated, damaged or no NumPy archive"),
         (["evaluator.sha256=00"], "expected 00: obtain the file again"),
@@ -273,7 +273,7 @@ def test_bad_input_is_answered_with_one_line(options: list[str], message: str, t
     lines = done.stderr.strip().splitlines()
     assert len(lines) == 1
     assert lines[0].startswith("error: ")
-    assert message in lines[0]
+    assert message.format(cwd=tmp_path) in lines[0]
 
 
 def test_help_needs_none_of_the_heavy_modules(tmp_path: Path) -> None:

@@ -104,7 +104,10 @@ def test_a_space_that_is_used_up_ends_the_search_and_the_summary_counts_what_was
     ("options", "message"),
     [
         (["dataset=npz"], "dataset.path is missing"),
-        (["dataset=npz", "dataset.path=nowhere.npz"], "nowhere.npz: name the file with dataset.path=FILE"),
+        (
+            ["dataset=npz", "dataset.path=nowhere.npz"],
+            "no data set at {cwd}/nowhere.npz: name the file with dataset.path=FILE",
+        ),
         (["dataset=npz", "dataset.path=nan.npz"], "x_train[3] holds NaN or infinity"),
         (["dataset=svhn"], "dataset=svhn is unknown, allowed: cifar10, cifar100, digits, folder, imagenet16-120, npz"),
         (["evaluator.workers=0"], "evaluator.workers is 0, must be at least 1"),
@@ -120,4 +123,4 @@ def test_bad_input_is_answered_with_one_line(options: list[str], message: str, t
     assert done.returncode == 1
     assert done.stderr.startswith("error: ")
     assert len(done.stderr.strip().splitlines()) == 1
-    assert message in done.stderr
+    assert message.format(cwd=tmp_path) in done.stderr
