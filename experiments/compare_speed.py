@@ -19,8 +19,8 @@ from time import perf_counter
 
 import numpy as np
 
+from nas.compare.metrics import expected_best_of_random
 from nas.evaluators import TableEvaluator
-from nas.metrics import expected_best_of_random
 from nas.spaces import NB101
 from nas.types import Values
 

@@ -23,9 +23,9 @@ from time import perf_counter
 import numpy as np
 
 from experiments.digits import versions
-from nas.archives import Arrays
-from nas.data.published import found
-from nas.data.records import masked_crc
+from nas.benchmarks.archives import Arrays
+from nas.benchmarks.published.published import found
+from nas.benchmarks.published.records import masked_crc
 
 RUNS = 3
 _POINT = struct.Struct("<" + "Bd" * 5)

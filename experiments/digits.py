@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 
 from nas.datasets import Digits
 from nas.networks import Skeleton
-from nas.recipe import Recipe
 from nas.spaces import NB101
-from nas.training import Curves, train
+from nas.training import Curves, Recipe, train
 from nas.types import Architectures
 
 MAX_VERTICES = 5

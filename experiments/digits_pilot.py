@@ -15,8 +15,7 @@ import numpy as np
 
 from experiments.digits import SEEDS, Setting, in_processes, reliability, skeleton, space, train_cell, versions
 from nas.datasets import Digits
-from nas.recipe import Recipe
-from nas.training import Curves
+from nas.training import Curves, Recipe
 
 SETTINGS = {
     "960 images, 8 epochs, shift 1, rate 0.05": Setting(

@@ -18,7 +18,7 @@ from time import perf_counter, process_time
 
 import numpy as np
 
-from nas.config import build, composed
+from nas._config import build, composed
 from nas.spaces import NB101
 from nas.types import Architectures
 

@@ -24,10 +24,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.config import build, composed, config_folder, explain
+from nas._config import build, composed, config_folder, explain
+from nas._paths import find_table
+from nas.benchmarks.table import Table, read_table
 from nas.errors import UserError
-from nas.paths import find_table
-from nas.tables import Table, read_table
 from nas.types import Architectures, Estimator, Prediction, Space, Values
 
 RESULTS = Path(__file__).parent / "results"

@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nas.benchmarks.table import Table
 from nas.graphs import FIRST_OPERATION, Graphs
-from nas.tables import Table
 from nas.types import Values
 
 METHODS = {
@@ -44,8 +44,8 @@ RESULTS = Path(__file__).parent / "results"
 
 def run_one(overrides: list[str], folder: Path) -> dict[str, Any]:
     """Run, or continue, one search; return its result."""
-    from nas.config import checked, composed
-    from nas.search import run
+    from nas._config import checked, composed
+    from nas.search.__main__ import run
 
     folder.mkdir(parents=True, exist_ok=True)
     return run(checked(composed(overrides)), folder)
@@ -58,9 +58,9 @@ def within(budget: int) -> list[int]:
 
 def read(space_name: str, table_name: str) -> Table:
     """The table that the runs look architectures up in."""
-    from nas.config import build, composed
-    from nas.paths import find_table
-    from nas.tables import read_table
+    from nas._config import build, composed
+    from nas._paths import find_table
+    from nas.benchmarks.table import read_table
 
     space = build(composed([f"space={space_name}"])["space"], "space")
     return read_table(find_table(None, table_name, space.tables)[1], space, name=table_name)
@@ -104,7 +104,7 @@ def summarise(runs: list[dict[str, Any]], population: Values | None) -> dict[str
 
     The sample efficiency gain is that of the mean value, where all runs see the same values of the `population`.
     """
-    from nas.metrics import sample_efficiency_gain
+    from nas.compare.metrics import sample_efficiency_gain
 
     curves = 100 * np.array([run["incumbent_test_accuracy"] for run in runs])
     values = np.array([run["incumbent_value"] for run in runs])

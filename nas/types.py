@@ -15,7 +15,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from nas.columns import TableColumns
+from nas.benchmarks.rows import TableColumns
 from nas.graphs import Graphs
 from nas.networks import Skeleton
 

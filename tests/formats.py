@@ -16,16 +16,16 @@ import pytest
 from helpers import table_arrays
 from records import write_official
 
+from nas.benchmarks.published.nasbench101 import read_official
+from nas.benchmarks.published.nats import read_official as read_nats
+from nas.benchmarks.table import read_table
 from nas.compat.nasbench import api
-from nas.data.nasbench101 import read_official
-from nas.data.nats import read_official as read_nats
 from nas.datasets import Cifar, ImageFolder, NpzFile
 from nas.encoders.cache import trained
 from nas.errors import UserError
 from nas.evaluators import TableEvaluator
-from nas.history import History, Trial
+from nas.search.journal import History, Trial
 from nas.spaces import NB101, NB201, Custom
-from nas.tables import read_table
 from nas.types import Space
 
 SPACE = NB101(max_vertices=4)
@@ -180,7 +180,7 @@ def make_history(folder: Path) -> Path:
 
 def make_weights(folder: Path) -> Path:
     trained("fuzz", lambda: WEIGHTS)
-    from nas.paths import cache_folder
+    from nas._paths import cache_folder
 
     return cache_folder() / "encoders" / "fuzz.safetensors"
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.config import composed, config_folder
+from nas._config import composed, config_folder
 from nas.encoders import FeatureEncoder
 from nas.graphs import ABSENT, FIRST_OPERATION, OUTPUT
 from nas.spaces import NB101, NB201

@@ -5,8 +5,8 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import norm
 
+from nas._config import build
 from nas.acquisition import ExpectedImprovement, Mean, ThompsonSampling, UpperConfidenceBound
-from nas.config import build
 from nas.errors import UserError
 from nas.types import Prediction, top
 

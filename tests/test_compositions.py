@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from helpers import node, options
 
+from nas._config import build
 from nas.acquisition import Mean
-from nas.config import build
 from nas.evaluators import TableEvaluator
-from nas.history import History
-from nas.loop import Budget, Phases, search
+from nas.search.journal import History
+from nas.search.loop import Budget, Phases, search
 
 POOLS = [("bayesian", f"strategy/pool={pool}") for pool in options("strategy/pool")]
 OTHERS = [(name,) for name in options("strategy") if name != "bayesian"]

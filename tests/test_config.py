@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from omegaconf import OmegaConf
 
-from nas.config import build, check_recorded, checked, differences
+from nas._config import build, check_recorded, checked, differences
 from nas.errors import UserError
 from nas.types import Evaluator
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from helpers import CONF, accuracy, nb201_arrays, node, options
 
-from nas.config import build
+from nas._config import build
 from nas.errors import UserError
 from nas.estimators import NoEstimator
 from nas.graphs import Graphs

@@ -12,7 +12,7 @@ from experiments.build_digits_table import official_columns, read_journal, recor
 from experiments.digits import SEEDS, TABLE, Setting, reliability, skeleton, space, train_cell, versions
 from experiments.digits_figures import figures
 from nas.datasets import Digits
-from nas.recipe import Recipe
+from nas.training import Recipe
 
 ROOT = Path(__file__).parents[1]
 QUICK = Setting(Digits(64, 100), skeleton(4), Recipe(epochs=2))

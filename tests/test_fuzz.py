@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from formats import FORMATS, make_reduced, table
 
+from nas.benchmarks.flat_files import read_arrays
 from nas.datasets import Cifar
 from nas.errors import UserError
-from nas.flat_files import read_arrays
 from nas.spaces import Custom
 
 
@@ -69,7 +69,7 @@ def test_files_damaged_in_2000_ways_are_read_right_or_refused(name: str, tmp_pat
 
 
 def test_an_archive_that_would_unpack_to_very_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nas.archives.LARGEST", 1000)
+    monkeypatch.setattr("nas.benchmarks.archives.LARGEST", 1000)
     with pytest.raises(UserError, match="it would unpack to more than 1,000 bytes"):
         table(make_reduced(tmp_path))
     monkeypatch.setattr("nas.datasets.cifar._LARGEST", 1000)
@@ -93,7 +93,7 @@ def test_a_parquet_file_that_would_unpack_to_very_much_is_refused(
     parquet.write_table(content, path, use_dictionary=dictionary, compression="zstd")
     assert path.stat().st_size < 5000
     assert len(read_arrays(path, path.read_bytes())["a"]) == len(values)
-    monkeypatch.setattr("nas.flat_files.LARGEST", 1_000_000)
+    monkeypatch.setattr("nas.benchmarks.flat_files.LARGEST", 1_000_000)
     monkeypatch.setattr("pyarrow.parquet.ParquetFile.iter_batches", None)  # is not come to
     with pytest.raises(UserError, match="a.parquet is damaged or .*: it would unpack to more than 1,000,000 bytes"):
         Custom(str(path), "valid")
@@ -108,7 +108,7 @@ def test_a_text_that_a_parquet_file_repeats_counts_as_often_as_it_is_there(
     path = tmp_path / "a.parquet"
     parquet.write_table(pyarrow.table({"a": ["x" * 1000] * 20_000, "valid": np.zeros(20_000)}), path)
     assert path.stat().st_size < 10_000
-    monkeypatch.setattr("nas.flat_files.LARGEST", 1_000_000)
+    monkeypatch.setattr("nas.benchmarks.flat_files.LARGEST", 1_000_000)
     with pytest.raises(UserError, match="a.parquet is damaged or .*: it would unpack to more than 1,000,000 bytes"):
         Custom(str(path), "valid")
 

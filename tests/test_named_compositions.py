@@ -11,8 +11,8 @@ from helpers import run_search, shrink
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from nas.config import checked, config_folder, register
-from nas.search import run
+from nas._config import checked, config_folder, register
+from nas.search.__main__ import run
 
 FOLDER = Path(config_folder()) / "experiment"
 NAMES = sorted(path.relative_to(FOLDER).with_suffix("").as_posix() for path in FOLDER.rglob("*.yaml"))

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from helpers import run_search
 
-from nas.config import build
+from nas._config import build
 from nas.errors import UserError
 from nas.evaluators import TableEvaluator, TrainingEvaluator
-from nas.objective import Objective
+from nas.objectives import Objective
 from nas.spaces import NB101, NB201, Custom
 from nas.spaces.constrained import Constrained
 from nas.strategies import RandomSearch, RegularizedEvolution
@@ -25,7 +25,7 @@ def digits() -> TableEvaluator:
 @pytest.mark.parametrize("constraints", [["params"], "params<5", 3])
 def test_constraints_that_are_no_limits_by_name_are_refused(constraints) -> None:
     with pytest.raises(UserError, match="objective.constraints is .*, must be limits by name"):
-        build({"_target_": "nas.objective.Objective", "constraints": constraints}, "objective")
+        build({"_target_": "nas.objectives.Objective", "constraints": constraints}, "objective")
 
 
 @pytest.mark.parametrize("limit", ["<5000", "<= 4000", ">5000", ">=5e3"])

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from nas.data.published import TABLES, Published, found
+from nas._paths import cache_folder, table_folders
+from nas.benchmarks.published.published import TABLES, Published, found
 from nas.errors import UserError
-from nas.paths import cache_folder, table_folders
 
 _log = logging.getLogger("nas.data")
 
@@ -44,8 +44,8 @@ def _list(options: argparse.Namespace) -> None:
 
 
 def _fetch(options: argparse.Namespace) -> None:
-    from nas.data.convert import check_free
-    from nas.data.download import download
+    from nas.benchmarks.published.convert import check_free
+    from nas.benchmarks.published.download import download
 
     table = _published(options.name)
     source = table.sources["full" if options.full else "108"]
@@ -63,7 +63,7 @@ def _convert(options: argparse.Namespace) -> None:
 
 
 def _write(path: Path, out: Path | None, *, replace: bool) -> None:
-    from nas.data.convert import convert, row_count
+    from nas.benchmarks.published.convert import convert, row_count
 
     size = path.stat().st_size if path.is_file() else None
     with _bar("converting", of_bytes=True) as show:
@@ -80,7 +80,7 @@ def _write(path: Path, out: Path | None, *, replace: bool) -> None:
 
 
 def _verify(options: argparse.Namespace) -> None:
-    from nas.data.verify import verify
+    from nas.benchmarks.published.verify import verify
 
     files = [options.file] if options.file else [file for table in TABLES if (file := found(table.file))]
     space = None if options.space is None else _space(options.space)
@@ -96,7 +96,7 @@ def _space(path: Path) -> Any:
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError
 
-    from nas.config import build
+    from nas._config import build
 
     try:
         node = OmegaConf.to_container(OmegaConf.load(path), resolve=True)

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from nas._paths import cache_folder
 from nas.datasets.base import Images, image_digests, standardised
 from nas.errors import UserError
-from nas.paths import cache_folder
 
 _PIXELS = 3 * 32 * 32
 _LARGEST = 1 << 28  # bytes that an archive may unpack to; those published have 185 million

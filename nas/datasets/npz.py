@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.archives import Arrays
+from nas.benchmarks.archives import Arrays
 from nas.datasets.base import PARTS, Images, check_finite, standardised
 from nas.errors import UserError
 

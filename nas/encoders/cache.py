@@ -14,8 +14,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from nas.paths import cache_folder
-from nas.threads import one_thread
+from nas._paths import cache_folder
+from nas._threads import one_thread
 
 Weights = dict[str, NDArray[Any]]
 

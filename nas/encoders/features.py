@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.errors import UserError
-from nas.graph_features import graph_features
-from nas.graph_walks import signal_features, walk_features
 from nas.graphs import Graphs
+from nas.graphs.features import graph_features
+from nas.graphs.walks import signal_features, walk_features
 from nas.types import Architectures, Space
 
 _SETS: dict[str, Callable[[Space, Architectures, Graphs], NDArray[np.float32]]] = {
@@ -27,7 +27,7 @@ class FeatureEncoder:
 
     Args:
         space: the search space.
-        features: names of the sets: `graph` (`nas.graph_features`), `walk` and `signal` (`nas.graph_walks`), `path`
+        features: names of the sets: `graph` (`nas.graphs.features`), `walk` and `signal` (`nas.graphs.walks`), `path`
             (which sequences of operations lead from input to output), `one_hot` (the canonical genes).
         cells: if not 0, every column gets mean 0 and deviation 1 over as many architectures, drawn uniformly; columns
             that are constant among them are dropped.

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from nas import graph_features, graph_walks
 from nas.encoders.cache import Weights, fingerprint, trained
 from nas.encoders.device import torch_device
 from nas.encoders.features import FeatureEncoder
 from nas.errors import UserError
-from nas.graphs import Graphs
+from nas.graphs import Graphs, features, walks
 from nas.types import Architectures, Space
 
 if TYPE_CHECKING:
@@ -90,7 +89,7 @@ class GraphEncoder:
                 settings,
                 (self.learning_rate, self.seed, version("torch"), self.device, repr(self.space)),
                 code=[type(self), type(self.space), Graphs, FeatureEncoder],
-                modules=[graph_features, graph_walks],
+                modules=[features, walks],
             )
             self._weights = trained(name, self._train)
 

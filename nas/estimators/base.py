@@ -6,8 +6,8 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
+from nas._threads import one_blas_thread
 from nas.errors import UserError
-from nas.threads import one_blas_thread
 from nas.types import Architectures, Keys, Prediction, Space, Values
 
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nas._threads import one_thread
 from nas.errors import UserError
 from nas.estimators.base import NetworkEstimator
 from nas.estimators.target import RankNormal
 from nas.graphs import FIRST_OPERATION
-from nas.threads import one_thread
 from nas.types import Architectures, Keys, Prediction, Space, Values
 
 if TYPE_CHECKING:

@@ -8,17 +8,17 @@ from concurrent.futures import Future
 import numpy as np
 from numpy.typing import NDArray
 
+from nas._paths import find_table
+from nas.benchmarks.table import read_table
 from nas.datasets import Dataset
 from nas.errors import UserError
-from nas.paths import find_table
-from nas.tables import read_table
 from nas.types import Architectures, Evaluation, Outcome, Reference, Space, Values
 
 _log = logging.getLogger(__name__)
 
 
 class TableEvaluator:
-    """Looks architectures up in a benchmark table; see `nas.tables` for the file.
+    """Looks architectures up in a benchmark table; see `nas.benchmarks.table` for the file.
 
     Args:
         space: the search space; it knows its tables. The evaluator's own `space` is the part that the table covers.

@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 
 from nas.datasets import Dataset, Digits, Images
 from nas.errors import UserError
-from nas.executors import LocalExecutor, Opener
+from nas.evaluators.executors import LocalExecutor, Opener
 from nas.graphs import Graphs
 from nas.networks import Skeleton
-from nas.recipe import Recipe
-from nas.training import train
+from nas.training import Recipe, train
 from nas.types import Architectures, Evaluation, Outcome, Reference, Space, Values
 
 
@@ -40,7 +39,7 @@ def train_candidate(
 ) -> Outcome:
     """Train one network for an evaluator; a fault of the candidate, such as too little memory for it, is its outcome.
 
-    Fit to run in another process: all arguments are small and can be pickled. See `nas.training.train` for them;
+    Fit to run in another process: all arguments are small and can be pickled. See `nas.training.loop.train` for them;
     `digest` is that of the images, which the other process loads anew.
 
     Returns:

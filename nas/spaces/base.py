@@ -13,7 +13,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from nas.columns import TableColumns
+from nas.benchmarks.rows import TableColumns
 from nas.errors import UserError
 from nas.graphs import Graphs
 from nas.networks import Skeleton
@@ -238,7 +238,7 @@ class GeneSpace(ABC):
         return self
 
     def table_columns(self, arrays: Mapping[str, NDArray[Any]], table: str | None = None) -> TableColumns:
-        """Read the arrays of this space's benchmark table; see `nas.tables`.
+        """Read the arrays of this space's benchmark table; see `nas.benchmarks.table`.
 
         Args:
             arrays: what is in the file.

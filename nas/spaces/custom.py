@@ -13,9 +13,9 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from nas.columns import TableColumns, zero_if_unknown
+from nas.benchmarks.flat_files import number, read_arrays
+from nas.benchmarks.rows import TableColumns, zero_if_unknown
 from nas.errors import UserError
-from nas.flat_files import number, read_arrays
 from nas.graphs import FIRST_OPERATION, INPUT, OUTPUT, Graphs
 from nas.networks import Skeleton
 from nas.spaces.base import Gene, GeneSpace

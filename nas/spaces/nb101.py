@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.archives import column
-from nas.columns import TableColumns
+from nas.benchmarks.archives import column
+from nas.benchmarks.nb101 import read_columns
+from nas.benchmarks.rows import TableColumns
 from nas.errors import UserError
 from nas.graphs import ABSENT, FIRST_OPERATION, INPUT, OUTPUT, Graphs
 from nas.spaces.base import Gene, GeneSpace, in_batches
-from nas.spaces.nb101_table import read_columns
 from nas.types import Architectures
 
 OPERATIONS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
@@ -227,7 +227,7 @@ class NB101(GeneSpace):
 
     def digests(self, archs: Architectures) -> list[str]:
         """Return the official module hash of each cell, 32 hexadecimal digits."""
-        from nas.spaces.nb101_hash import module_hashes
+        from nas.benchmarks.nb101_hash import module_hashes
 
         return module_hashes(self.graphs(archs))
 

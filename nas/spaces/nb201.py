@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.archives import column
-from nas.columns import TableColumns
+from nas.benchmarks.archives import column
+from nas.benchmarks.nb201 import read_columns
+from nas.benchmarks.rows import TableColumns
 from nas.errors import UserError
 from nas.graphs import ABSENT, FIRST_OPERATION, INPUT, OUTPUT, Graphs
 from nas.networks import ResidualSkeleton
 from nas.spaces.base import Gene, GeneSpace
 from nas.spaces.nb201_forms import EDGES, NONE, normal_forms
-from nas.spaces.nb201_table import read_columns
 from nas.types import Architectures
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
@@ -133,7 +133,7 @@ class NB201(GeneSpace):
 
         It may have trainings of 12 and of 200 epochs, as means over the runs and, to choose one, as runs; of cifar10
         the seconds are those of the training on half of the images, which the validation accuracy is of, where the
-        table has them. For a network that several cells describe see `nas.spaces.nb201_table.read_columns`.
+        table has them. For a network that several cells describe see `nas.benchmarks.nb201.read_columns`.
 
         Raises:
             UserError: an array is missing or does not fit this space, or the table lacks the data set.

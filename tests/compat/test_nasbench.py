@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from records import made_up, write_official
 
+from nas.benchmarks.published.nasbench101 import read_official
 from nas.compat.nasbench import api
-from nas.data.nasbench101 import read_official
 from nas.errors import UserError
 from nas.graphs import Graphs
 from nas.spaces import NB101

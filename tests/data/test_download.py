@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 from records import write_official
 
+from nas.benchmarks.published.download import download
+from nas.benchmarks.published.published import Published, Source
+from nas.benchmarks.table import read_table
 from nas.data.__main__ import main
-from nas.data.download import download
-from nas.data.published import Published, Source
 from nas.errors import UserError
 from nas.spaces import NB101
-from nas.tables import read_table
 
 CONTENT = np.random.default_rng(0).bytes(700_000)
 DIGEST = sha256(CONTENT).hexdigest()

@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nas.data.convert import convert
-from nas.data.nats import OPERATIONS, read_official
+from nas.benchmarks.published.convert import convert
+from nas.benchmarks.published.nats import OPERATIONS, read_official
+from nas.benchmarks.table import read_table
 from nas.errors import UserError
 from nas.evaluators import TableEvaluator
 from nas.spaces import NB201
-from nas.tables import read_table
 
 utils = pytest.importorskip("nats_bench.api_utils", reason="needs the package nats_bench")
 

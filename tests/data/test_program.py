@@ -12,11 +12,11 @@ import pytest
 from helpers import run_search, table_arrays
 from records import write_official
 
+from nas._paths import find_table
+from nas.benchmarks.published.nasbench101 import read_official
+from nas.benchmarks.published.verify import verify
 from nas.data.__main__ import main
-from nas.data.nasbench101 import read_official
-from nas.data.verify import verify
 from nas.errors import UserError
-from nas.paths import find_table
 from nas.spaces import NB101
 
 SPACE = NB101(max_vertices=4)

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from records import described, evaluation, framed, made_up, masked, metrics, record, write_official
 
-from nas.data.nasbench101 import read_official, recognised
-from nas.data.records import fields, masked_crc, read_records
+from nas.benchmarks.published.nasbench101 import read_official, recognised
+from nas.benchmarks.published.records import fields, masked_crc, read_records
+from nas.benchmarks.table import read_table
 from nas.errors import UserError
 from nas.evaluators import TableEvaluator
 from nas.spaces import NB101
-from nas.tables import read_table
 
 SPACE = NB101(max_vertices=4)
 CELLS = SPACE.enumerate()
@@ -87,7 +87,7 @@ def test_numbers_of_double_precision_are_kept(tmp_path: Path, monkeypatch: pytes
     whole = read_official(tmp_path / "b")
     assert len(whole["md5"]) == 6
     assert (whole["final_train_accuracy"] == 1 / 3).sum() == 1
-    monkeypatch.setattr("nas.data.nasbench101._BLOCK", 2)  # records that are kept together
+    monkeypatch.setattr("nas.benchmarks.published.nasbench101._BLOCK", 2)  # records that are kept together
     for name, values in read_official(tmp_path / "b").items():
         assert values.dtype == whole[name].dtype
         assert (values == whole[name]).all()

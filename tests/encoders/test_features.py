@@ -5,7 +5,7 @@ import pytest
 
 from nas.encoders import FeatureEncoder
 from nas.errors import UserError
-from nas.graph_features import graph_features
+from nas.graphs.features import graph_features
 from nas.spaces import NB101
 
 

@@ -54,7 +54,7 @@ def test_a_gaussian_process_is_the_closed_form(space: NB101) -> None:
 @pytest.mark.parametrize("name", ["gaussian process", "boosting"])
 def test_the_baselines_rank_the_real_table(name, real_table) -> None:
     """Kendall tau around .69-.71 with 100 labelled cells on plain graph features."""
-    from nas.tables import read_table
+    from nas.benchmarks.table import read_table
 
     space = NB101()
     columns = read_table(real_table, space).columns

@@ -7,7 +7,7 @@ import pytest
 from helpers import accuracy
 from scipy.stats import kendalltau
 
-from nas.config import build, composed
+from nas._config import build, composed
 from nas.encoders import FeatureEncoder
 from nas.errors import UserError
 from nas.estimators import EmProx
@@ -230,7 +230,7 @@ def test_numbers_out_of_range_are_refused(change, message, space) -> None:
 def test_a_hundred_labels_rank_the_real_table(real_table) -> None:
     """Kendall tau with mean test accuracy, labels of one run: about .76 over 20 splits and 20,000 cells."""
     from experiments.estimators import Labels
-    from nas.tables import read_table
+    from nas.benchmarks.table import read_table
 
     space = NB101()
     node = composed(["estimator=emprox"])["estimator"]
@@ -254,7 +254,7 @@ def test_a_hundred_labels_rank_the_real_table(real_table) -> None:
 def test_a_hundred_and_twenty_one_labels_rank_nas_bench_201(table: str, real_nb201: Path) -> None:
     """Kendall tau with mean test accuracy over all other networks: about .81 over 20 splits."""
     from experiments.estimators import Labels
-    from nas.tables import read_table
+    from nas.benchmarks.table import read_table
 
     space = NB201()
     node = composed(["estimator=emprox"])["estimator"]

@@ -134,7 +134,7 @@ def test_numbers_out_of_range_are_refused(k, power, message, space) -> None:
 def test_the_published_encoder_beats_chance_on_the_real_table(real_table) -> None:
     from scipy.stats import kendalltau
 
-    from nas.tables import read_table
+    from nas.benchmarks.table import read_table
 
     space = NB101()
     columns = read_table(real_table, space).columns

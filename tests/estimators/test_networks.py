@@ -9,13 +9,13 @@ from helpers import accuracy
 from numpy.typing import NDArray
 from scipy.stats import kendalltau, spearmanr
 
+from nas.benchmarks.table import read_table
 from nas.encoders import FeatureEncoder
 from nas.errors import UserError
 from nas.estimators import GraphNetwork, MLPEnsemble
 from nas.estimators.base import NetworkEstimator
 from nas.estimators.networks import EnsembleMLP, GraphIsomorphismNetwork, generator
 from nas.spaces import NB101
-from nas.tables import read_table
 
 SMALL_MLP = {"networks": 3, "layers": 2, "width": 8, "epochs": 5, "batch": 16, "learning_rate": 0.01, "seed": 0}
 SMALL_GIN = {"width": 8, "epochs": 5, "batch": 16, "learning_rate": 0.005, "weight_decay": 1e-4, "seed": 0}

@@ -30,7 +30,7 @@ def test_ridge_reaches_its_known_rank_correlation(real_table) -> None:
     """Kendall tau of about .59 with 100 labelled cells, mean of 5 splits."""
     from scipy.stats import kendalltau
 
-    from nas.tables import read_table
+    from nas.benchmarks.table import read_table
 
     space = NB101()
     columns = read_table(real_table, space).columns

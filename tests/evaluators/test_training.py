@@ -18,8 +18,8 @@ from nas.errors import UserError
 from nas.evaluators import TrainingEvaluator
 from nas.evaluators.training import train_candidate
 from nas.networks import Skeleton
-from nas.recipe import Recipe
 from nas.spaces import NB101
+from nas.training import Recipe
 from nas.types import Outcome
 
 QUICK = Recipe(epochs=2)

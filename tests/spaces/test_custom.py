@@ -11,7 +11,7 @@ from helpers import run_search
 
 from nas.errors import UserError
 from nas.evaluators import TableEvaluator, TrainingEvaluator
-from nas.objective import Objective
+from nas.objectives import Objective
 from nas.spaces import Custom
 
 
@@ -213,7 +213,7 @@ def test_encodings_that_would_be_too_large_say_so() -> None:
     graphs = wide.graphs(np.zeros((2, 12), dtype=np.uint8))
     with pytest.raises(UserError, match=r"10\*\*12 paths of 12 vertices .*: choose an estimator on plain genes"):
         graphs.paths()
-    from nas.graph_features import graph_features
+    from nas.graphs.features import graph_features
 
     with pytest.raises(UserError, match="there are 10 operations, features of graphs can be made of at most 8"):
         graph_features(graphs)

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from nas.benchmarks.table import read_table
 from nas.errors import UserError
 from nas.graphs import ABSENT
 from nas.spaces import NB101
-from nas.tables import read_table
 
 SPACE = NB101()
 raw = st.lists(st.integers(0, 2), min_size=26, max_size=26).map(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from helpers import accuracy
 
-from nas.config import build
+from nas._config import build
 from nas.errors import UserError
 from nas.spaces import NB101
 from nas.strategies import RandomSearch, RegularizedEvolution

@@ -14,14 +14,14 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from nas.archives import Arrays
+from nas.benchmarks.archives import Arrays
+from nas.benchmarks.nb101 import METRICS, OPERATION_NAMES, POINTS
+from nas.benchmarks.published import nasbench101
+from nas.benchmarks.table import read_table
 from nas.compat.nasbench.model_spec import ModelSpec
-from nas.data import nasbench101
 from nas.errors import UserError
 from nas.spaces import NB101
 from nas.spaces.nb101 import OPERATIONS
-from nas.spaces.nb101_table import METRICS, OPERATION_NAMES, POINTS
-from nas.tables import read_table
 
 __all__ = ["ModelSpec", "NASBench", "OutOfDomainError"]
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from nas.benchmarks.nb101_hash import module_hashes
 from nas.graphs import FIRST_OPERATION, INPUT, OUTPUT, Graphs
-from nas.spaces.nb101_hash import module_hashes
 
 
 class ModelSpec:

@@ -1,0 +1,1 @@
+"""Benchmark tables: files, their formats, and what they say of the architectures of a space."""

@@ -1,0 +1,107 @@
+"""The compact formats of NAS-Bench-101: what their arrays say of the cells; see `docs/data.md`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.benchmarks.archives import column
+from nas.benchmarks.rows import Runs, TableColumns, Training, check_range
+from nas.errors import UserError
+from nas.types import Architectures
+
+POINTS = ("halfway", "final")
+METRICS = ("training_time", "train_accuracy", "validation_accuracy", "test_accuracy")
+"""Of each point, run and epoch budget; under these names, as in `final_test_accuracy`, in the published library too."""
+OPERATION_NAMES = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3", "input", "output")
+_VERTICES, _PADDING = 7, 255
+_MOST = {"adj_bits": 2**21 - 1, "ops": _PADDING, "md5": 255}
+_LONGEST = float(np.finfo(np.float32).max)  # seconds
+
+
+def arrays_of_cells(
+    adjacencies: Sequence[str], operations: Sequence[Sequence[str]], parameters: Sequence[int], digests: Sequence[str]
+) -> dict[str, NDArray[Any]]:
+    """Return the arrays that describe `n` cells.
+
+    Args:
+        adjacencies: each matrix row by row, "0" and "1", of 2..7 vertices.
+        operations: names in `OPERATION_NAMES`, one a vertex.
+        parameters: trainable parameters.
+        digests: the module hashes, hexadecimal.
+    """
+    vertices = np.array([len(names) for names in operations], dtype=np.uint8)
+    bits = np.zeros(len(vertices), dtype=np.uint32)
+    ops = np.full((len(vertices), _VERTICES), _PADDING, dtype=np.uint8)
+    codes = {name: code for code, name in enumerate(OPERATION_NAMES)}
+    for size in np.unique(vertices).tolist():
+        rows = np.flatnonzero(vertices == size).tolist()
+        text = "".join(adjacencies[row] for row in rows).encode()
+        matrices = (np.frombuffer(text, dtype=np.uint8) == ord("1")).reshape(-1, size, size)
+        for y in range(size):
+            for x in range(y):
+                bits[rows] |= matrices[:, x, y].astype(np.uint32) << np.uint32(x + y * (y - 1) // 2)
+        ops[rows, :size] = [[codes[name] for name in operations[row]] for row in rows]
+    return {
+        "num_vertices": vertices,
+        "adj_bits": bits,
+        "ops": ops,
+        "op_names": np.array(OPERATION_NAMES),
+        "params": np.array(parameters, dtype=np.int32),
+        "md5": np.frombuffer(bytes.fromhex("".join(digests)), dtype=np.uint8).reshape(-1, 16),
+    }
+
+
+def read_columns(arrays: Mapping[str, NDArray[Any]], archs: Architectures) -> TableColumns:
+    """Read what the arrays say of the cells `archs`, the rows of the table.
+
+    Raises:
+        UserError: an array is missing, or of a wrong type.
+    """
+    for name, most in _MOST.items():
+        values = arrays[name]
+        for place in np.argwhere((values < 0) | (values > most))[:1]:
+            raise UserError(f"{name} of row {place[0]} is {values[tuple(place)]}, must be 0..{most}")
+    parameters = column(arrays, "params", "integers", None).astype(np.int64)
+    digests = column(arrays, "md5", "integers", None, 16).astype(np.uint8)
+    if "epochs" in arrays:
+        return TableColumns.of_trainings(archs, _trainings(arrays), parameters, digests)
+    if "valid_correct" in arrays:
+        _, valid_images, test_images = column(arrays, "images", "integers", 3)
+        test = column(arrays, "test_correct", "integers", None, None, None)[:, :, -1].mean(axis=1) / test_images
+        validation = column(arrays, "valid_correct", "integers", None, None, None)[:, :, -1].mean(axis=1) / valid_images
+        # the seconds are those of all runs: the validation accuracy is their mean
+        cost = column(arrays, "cpu_seconds", "floats", None).astype(np.float64)
+        return TableColumns(archs, test, validation, cost, parameters, digests)
+    test = column(arrays, "test_acc_108", "floats", None).astype(np.float64)
+    validation, cost = np.full((2, len(archs)), np.nan)
+    known = column(arrays, "val_row", "integers", None)
+    if ((known < 0) | (known >= len(archs))).any() or len(np.unique(known)) < len(known):
+        raise UserError(f"val_row must be different rows of 0..{len(archs) - 1}")
+    validation[known] = column(arrays, "val_acc_1run", "floats", None, None)[:, -1]
+    cost[known] = column(arrays, "train_time_108_1run", "floats", None)
+    complete = None if np.isnan(validation).any() else validation
+    return TableColumns(archs, test, complete, cost, parameters, digests)
+
+
+def _trainings(arrays: Mapping[str, NDArray[Any]]) -> dict[int, Training]:
+    """Every run by epochs; the means over them cost the seconds of all."""
+    budgets = column(arrays, "epochs", "integers", None)
+    if not len(budgets) or budgets[0] < 1 or (np.diff(budgets.astype(np.int64)) <= 0).any():
+        raise UserError(f"epochs are {budgets.tolist()}, must be 1 or more in ascending order")
+    names = ("test_accuracy", "validation_accuracy", "training_time")
+    final = [column(arrays, f"final_{name}", "floats", None, len(budgets), None) for name in names]
+    for point in POINTS:
+        for metric in METRICS:
+            limits = (_LONGEST, "0 or more seconds") if metric == "training_time" else (1, "an accuracy in 0..1")
+            if (name := f"{point}_{metric}") in arrays:
+                check_range(name, column(arrays, name, "floats", *final[0].shape), 0, *limits)
+    trainings = {}
+    for place, epochs in enumerate(budgets.tolist()):
+        test, validation, cost = (values[:, place].astype(np.float64) for values in final)
+        means = test.mean(axis=1), validation.mean(axis=1), cost.sum(axis=1)
+        trainings[epochs] = Training(*means, Runs(validation, cost))
+    return trainings

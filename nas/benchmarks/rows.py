@@ -1,0 +1,99 @@
+"""The rows of a benchmark table in the project's terms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.errors import UserError
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Every training of `n` architectures for one number of epochs, told apart; NaN: there is no such run.
+
+    Attributes:
+        validation: `(n, runs)` validation accuracy, 0..1.
+        cost: `(n, runs)` training seconds, NaN also where unknown.
+    """
+
+    validation: NDArray[np.float64]
+    cost: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Training:
+    """What is known of `n` architectures after one number of epochs.
+
+    Attributes:
+        test: `(n,)` mean test accuracy, 0..1.
+        validation: `(n,)` mean validation accuracy, 0..1, or None where the table lacks it for some architecture.
+        cost: `(n,)` training seconds behind `validation`, NaN where unknown.
+        runs: the runs behind `validation`, or some of them; None where the table does not tell them apart.
+    """
+
+    test: NDArray[np.float64]
+    validation: NDArray[np.float64] | None
+    cost: NDArray[np.float64]
+    runs: Runs | None = None
+
+
+@dataclass(frozen=True)
+class TableColumns:
+    """The rows of a benchmark table in the project's terms; see `nas.benchmarks.table`.
+
+    Attributes:
+        archs: `(n, genes)` the architectures.
+        test: `(n,)` mean test accuracy, 0..1; of the longest training, where there are several.
+        validation: `(n,)` validation accuracy, 0..1, or None where the table lacks it for some architecture.
+        cost: `(n,)` training seconds behind `validation`, NaN where the table lacks them.
+        parameters: `(n,)` trainable parameters; 0: unknown.
+        digests: what the file says each row's published hash is, `(n, bytes)` uint8, or None.
+        trainings: what is known by epochs of training, where the table says how many they are.
+        objectives: `(n,)` each: further numbers by name, such as the latency on a device; NaN: unknown.
+        bounds: the least and the greatest that `test` and `validation` may be.
+    """
+
+    archs: NDArray[np.uint8]
+    test: NDArray[np.float64]
+    validation: NDArray[np.float64] | None
+    cost: NDArray[np.float64]
+    parameters: NDArray[np.int64]
+    digests: NDArray[np.uint8] | None = None
+    trainings: Mapping[int, Training] = field(default_factory=dict)
+    objectives: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    bounds: tuple[float, float] = (0.0, 1.0)
+
+    @classmethod
+    def of_trainings(
+        cls,
+        archs: NDArray[np.uint8],
+        trainings: Mapping[int, Training],
+        parameters: NDArray[np.int64],
+        digests: NDArray[np.uint8] | None = None,
+        objectives: Mapping[str, NDArray[np.float64]] = MappingProxyType({}),
+    ) -> TableColumns:
+        """Make the columns of a table that has trainings by epochs: accuracies and cost are those of the longest."""
+        longest = trainings[max(trainings)]
+        means = longest.test, longest.validation, longest.cost
+        return cls(archs, *means, parameters, digests, trainings, objectives)
+
+
+def check_range(name: str, values: NDArray[np.floating[Any]], least: float, most: float, allowed: str) -> None:
+    """Refuse a column with a number out of its range, NaN included.
+
+    Raises:
+        UserError: names the column, the row, the number and what is allowed.
+    """
+    for place in np.argwhere(~((values >= least) & (values <= most)))[:1]:
+        raise UserError(f"{name} of row {place[0]} is {values[tuple(place)]}, must be {allowed}")
+
+
+def zero_if_unknown(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The values, with 0, which is in every range here, where they are unknown (NaN)."""
+    return np.where(np.isnan(values), 0, values)

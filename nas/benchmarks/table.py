@@ -1,0 +1,177 @@
+"""Benchmark tables: read, checked, and indexed by key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.benchmarks.flat_files import read_arrays
+from nas.benchmarks.rows import Runs, TableColumns, Training, check_range, zero_if_unknown
+from nas.errors import UserError
+from nas.types import Evaluation, Keys, Space
+
+_MOST = float(np.finfo(np.float64).max)
+_CHECKED_ROWS = 64  # whose published hash is computed anew when a table is read
+
+
+@dataclass(frozen=True)
+class Table:
+    """A benchmark table: its rows as read, and an index from key to row.
+
+    Attributes:
+        path: the file.
+        sha256: digest of its content, hexadecimal.
+        space: the part of the search space that it covers.
+        columns: the rows.
+    """
+
+    path: Path
+    sha256: str
+    space: Space
+    columns: TableColumns
+    _sorted_keys: Keys
+    _rows: NDArray[np.intp]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def signals(self, epochs: int | None, seed: int) -> dict[str, Evaluation]:
+        """What a search may be shown of every row, most honest first, and the training seconds behind it.
+
+        Args:
+            epochs: of the training; None: the longest there is.
+            seed: draws for each row the one run of `validation_run`.
+
+        Raises:
+            UserError: the table has no training of so many epochs.
+        """
+        columns = self.columns
+        if epochs is not None and epochs not in columns.trainings:
+            there = ", ".join(map(str, columns.trainings)) or "no trainings by epochs to choose from: leave it null"
+            raise UserError(f"evaluator.epochs is {epochs}, but {self.path} has {there}")
+        if columns.trainings:
+            training = columns.trainings[max(columns.trainings) if epochs is None else epochs]
+        else:
+            training = Training(columns.test, columns.validation, columns.cost)
+        shown = {"validation": training.validation, "test_mean": training.test}
+        means = {name: Evaluation(values, training.cost) for name, values in shown.items() if values is not None}
+        if training.runs is None or np.isnan(training.runs.validation).all(axis=1).any():
+            return means
+        return {"validation_run": self._one_of(training.runs, seed), **means}
+
+    def _one_of(self, runs: Runs, seed: int) -> Evaluation:
+        """One run of every row, each of those that there are as likely."""
+        luck = np.empty(runs.validation.shape)
+        # in the order of keys, so that it does not depend on the order of the rows
+        luck[self._rows] = np.random.default_rng([seed, *b"run"]).random(luck.shape)
+        drawn = np.where(np.isnan(runs.validation), -1, luck).argmax(axis=1)
+        one = np.arange(len(self)), drawn
+        return Evaluation(runs.validation[one], runs.cost[one])
+
+    def rows(self, keys: Keys) -> NDArray[np.intp]:
+        """Rows of the networks with these keys: `(n,)`.
+
+        Raises:
+            KeyError: a key is not in the table.
+        """
+        place = np.minimum(np.searchsorted(self._sorted_keys, keys), len(self) - 1)
+        for missing in keys[self._sorted_keys[place] != keys][:1]:
+            raise KeyError(f"{missing:016x}")
+        return self._rows[place]
+
+
+def read_table(path: Path, space: Space, expected_sha256: str | None = None, name: str | None = None) -> Table:
+    """Read and check a table.
+
+    Args:
+        path: the file.
+        space: says what its arrays mean.
+        expected_sha256: refuse a file with another digest.
+        name: which of the space's tables it is, for a file that holds several.
+
+    Raises:
+        UserError: the file is missing, damaged, of another format or space, or says something impossible.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read the benchmark table {path}: {error.strerror}") from error
+    digest = sha256(content).hexdigest()
+    if expected_sha256 is not None and digest != expected_sha256.lower():
+        raise UserError(f"{path} has SHA-256 {digest}, expected {expected_sha256}: obtain the file again")
+    arrays = read_arrays(path, content)
+    try:
+        space = space.covered(arrays)
+        columns = space.table_columns(arrays, name)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+    except (ValueError, IndexError, TypeError, OverflowError) as error:
+        raise UserError(f"{path}: the arrays do not fit together ({error}): obtain the file again") from error
+    try:
+        space.check(columns.archs)
+        _check_values(columns)
+        keys = space.keys(columns.archs)
+        _check_rows(space, columns, keys)
+    except UserError as error:
+        raise UserError(f"{path} is no valid table: {error}") from error
+    order = np.argsort(keys)
+    return Table(path, digest, space, columns, keys[order], order)
+
+
+def _check_values(columns: TableColumns) -> None:
+    n = len(columns.archs)
+    if n == 0:
+        raise UserError("it has no rows")
+    _check_training(Training(columns.test, columns.validation, columns.cost), n, columns.bounds)
+    _check_column("parameters", columns.parameters, (n,), 0, _MOST, "0 or more")
+    for name, values in columns.objectives.items():
+        _check_column(name, zero_if_unknown(values), (n,), -_MOST, _MOST, "finite")
+    for epochs, training in columns.trainings.items():
+        if epochs < 1:
+            raise UserError(f"it has trainings of {epochs} epochs, must be 1 or more")
+        _check_training(training, n, columns.bounds, f" after {epochs} epochs")
+
+
+def _check_training(training: Training, n: int, bounds: tuple[float, float], when: str = "") -> None:
+    accuracy = *bounds, "an accuracy in 0..1" if bounds == (0, 1) else "finite"
+    seconds = 0, _MOST, "0 or more seconds"
+    _check_column(f"test{when}", training.test, (n,), *accuracy)
+    if training.validation is not None:
+        _check_column(f"validation{when}", training.validation, (n,), *accuracy)
+    _check_column(f"cost{when}", zero_if_unknown(training.cost), (n,), *seconds)
+    if training.runs is None:
+        return
+    shape = n, training.runs.validation.shape[-1]
+    if shape[1] < 1:
+        raise UserError(f"it has no run{when}, at least 1 is needed")
+    _check_column(f"validation of a run{when}", zero_if_unknown(training.runs.validation), shape, *accuracy)
+    _check_column(f"cost of a run{when}", zero_if_unknown(training.runs.cost), shape, *seconds)
+
+
+def _check_column(
+    name: str, values: NDArray[Any], shape: tuple[int, ...], least: float, most: float, allowed: str
+) -> None:
+    if values.shape != shape:
+        raise UserError(f"{name} has shape {values.shape}, expected {shape}")
+    check_range(name, values, least, most, allowed)
+
+
+def _check_rows(space: Space, columns: TableColumns, keys: Keys) -> None:
+    unique, counts = np.unique(keys, return_counts=True)
+    for key in unique[counts > 1][:1]:
+        rows = np.flatnonzero(keys == key)[:2].tolist()
+        raise UserError(f"rows {rows[0]} and {rows[1]} are the same network")
+    if columns.digests is None:
+        return
+    if len(columns.digests) != len(keys):
+        raise UserError(f"there are {len(columns.digests)} hashes for {len(keys)} rows")
+    sample = np.linspace(0, len(keys) - 1, min(_CHECKED_ROWS, len(keys))).astype(np.intp)
+    for row, computed in zip(sample, space.digests(columns.archs[sample]), strict=True):
+        stated = columns.digests[row].tobytes().hex()
+        if stated != computed:
+            raise UserError(f"row {row} is said to hash to {stated}, but hashes to {computed}")

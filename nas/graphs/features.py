@@ -1,0 +1,146 @@
+"""Plain features of a graph that say what the network does, for every space that can give its graphs."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.errors import UserError
+from nas.graphs.graphs import FIRST_OPERATION, INPUT, OUTPUT, Graphs
+
+FEATURE_BATCH = 1 << 11
+"""Graphs handled at once, so that the intermediate arrays stay in the processor's cache."""
+
+_MOST_OPERATIONS = 8
+
+Counts = NDArray[np.int16]
+
+
+def graph_features(graphs: Graphs) -> NDArray[np.float32]:
+    """Describe graphs by numbers that follow from them alone, in the spirit of GRAF (Kadlecova et al. 2024, section 3).
+
+    With `o` operations, for each of the `2 ** o` sets of operations: the edges on the shortest and on the longest path
+    from input to output whose inner vertices carry only those (shortest: the number of vertices `v`, longest: 0, where
+    there is none), and how many such paths there are. For each of the sets that is not empty: its edges from the input,
+    to the output, and among its vertices. For each operation: the most and the fewest of it on any path, and its number
+    of vertices. For each pair of a source (the input or an operation) and a target (an operation or the output): the
+    edges between them; for each operation: its edges in and out. Last: the number of vertices.
+
+    Args:
+        graphs: `n` graphs; every vertex that is there is on a path from the input to the output. Edges may be several.
+
+    Returns:
+        `(n, len(feature_names(graphs.operations)))`, no NaN; not scaled.
+    """
+    n = len(graphs)
+    parts = [slice(start, start + FEATURE_BATCH) for start in range(0, max(n, 1), FEATURE_BATCH)]
+    return np.concatenate([_features(graphs.adjacency[part], graphs.labels[part], graphs.operations) for part in parts])
+
+
+def feature_names(operations: tuple[str, ...]) -> list[str]:
+    """Say in words what each column of `graph_features` is."""
+    sets = [
+        "{" + ", ".join(o for o, there in zip(operations, row, strict=True) if there) + "}"
+        for row in operation_sets(operations)
+    ]
+    return [
+        *(f"{what} path over {s}" for what in ("shortest", "longest", "number of") for s in sets),
+        *(f"edges {what} {s}" for what in ("from the input to", "to the output from", "among") for s in sets[1:]),
+        *(f"{what} {o}" for what in ("most", "fewest", "vertices of") for o in operations),
+        *(f"edges {a} -> {b}" for a, b in product(("input", *operations), (*operations, "output"))),
+        *(f"edges {way} {o}" for way in ("into", "out of") for o in operations),
+        "vertices",
+    ]
+
+
+def set_names(operations: tuple[str, ...]) -> list[str]:
+    """Write each set of `operation_sets` as {a, b}."""
+    rows = operation_sets(operations)
+    return ["{" + ", ".join(o for o, there in zip(operations, row, strict=True) if there) + "}" for row in rows]
+
+
+def operation_sets(operations: tuple[str, ...]) -> NDArray[np.bool_]:
+    """`(2 ** o, o)`: which operations are in each set; the empty set first, the full one last.
+
+    Raises:
+        UserError: there are too many operations for sets of them.
+    """
+    count = len(operations)
+    if count > _MOST_OPERATIONS:
+        raise UserError(
+            f"there are {count} operations, features of graphs can be made of at most {_MOST_OPERATIONS}: "
+            f"choose an estimator on plain genes, such as estimator=knn_onehot"
+        )
+    members: NDArray[np.bool_] = (np.arange(1 << count)[:, None] >> np.arange(count) & 1).astype(np.bool_)
+    return members
+
+
+def _features(adjacency: NDArray[Any], labels: NDArray[np.uint8], operations: tuple[str, ...]) -> NDArray[np.float32]:
+    n = len(labels)
+    edges = np.ascontiguousarray(adjacency.transpose(1, 2, 0)).astype(np.int16)  # (v, v, n)
+    codes = np.arange(FIRST_OPERATION, FIRST_OPERATION + len(operations))[:, None, None]
+    carries = (codes == labels.T).astype(np.int16)  # (o, v, n)
+    starts, ends = (np.array([INPUT, OUTPUT])[:, None, None] == labels.T).astype(np.int16)  # (v, n) each
+    sets = operation_sets(operations)
+
+    sources = np.concatenate([starts[None], carries])
+    targets = np.concatenate([carries, ends[None]])
+    into = np.einsum("xyn,byn->bxn", edges, targets)
+    pairs = np.einsum("axn,bxn->abn", sources, into)  # edges by kind of source and target
+    among = np.einsum("so,opn,sp->sn", sets.astype(np.int16), pairs[1:, :-1], sets.astype(np.int16), optimize=True)
+    members = sets[1:].astype(np.int16)
+    columns = [
+        *_paths(edges, carries, ends, sets),
+        members @ pairs[0, :-1],
+        members @ pairs[1:, -1],
+        among[1:],
+        *_extremes(edges, carries, ends),
+        carries.sum(axis=1),
+        pairs.reshape(pairs.shape[0] * pairs.shape[1], n),
+        pairs[:, :-1].sum(axis=0),
+        pairs[1:].sum(axis=1),
+        (labels != 0).sum(axis=1)[None],
+    ]
+    result = np.empty((n, sum(len(column) for column in columns)), dtype=np.float32)
+    result[:] = np.concatenate(columns, dtype=np.float32, casting="unsafe").T
+    return result
+
+
+def _paths(edges: Counts, carries: Counts, ends: Counts, sets: NDArray[np.bool_]) -> tuple[Any, Any, Any]:
+    """Shortest, longest and number of paths over each set of operations: `(2 ** o, n)` each."""
+    v, _, n = edges.shape
+    none = np.int16(v)
+    shortest = np.full((v, len(sets), n), none, dtype=np.int16)
+    longest, number = np.zeros_like(shortest), np.zeros_like(shortest)
+    shortest[0], number[0] = 0, 1
+    allowed = np.tensordot(sets.astype(np.int16), carries, axes=1) + ends  # (s, v, n): 1 where a path may pass
+    for y in range(1, v):
+        for x in range(y):
+            edge = np.minimum(edges[x, y], 1) * allowed[:, y]
+            np.minimum(shortest[y], shortest[x] + 1 + none * (1 - edge), out=shortest[y])
+            reached = edge * (number[x] > 0)
+            np.maximum(longest[y], (longest[x] + 1) * reached, out=longest[y])
+            number[y] += number[x] * edge * edges[x, y]
+    last, rows = ends.argmax(axis=0), np.arange(n)
+    return tuple(what[last, :, rows].T for what in (shortest, longest, number))  # type: ignore[return-value]
+
+
+def _extremes(edges: Counts, carries: Counts, ends: Counts) -> tuple[Any, Any]:
+    """Most and fewest vertices of each operation on any path: `(o, n)` each."""
+    v, _, n = edges.shape
+    far = np.int16(v)
+    most = np.zeros((v, len(carries), n), dtype=np.int16)
+    fewest = np.full_like(most, far)
+    fewest[0] = 0
+    for y in range(1, v):
+        for x in range(y):
+            edge = np.minimum(edges[x, y], 1)
+            np.maximum(most[y], most[x] * edge, out=most[y])
+            np.minimum(fewest[y], fewest[x] + far * (1 - edge), out=fewest[y])
+        most[y] += carries[:, y]
+        fewest[y] += carries[:, y]
+    last, rows = ends.argmax(axis=0), np.arange(n)
+    return most[last, :, rows].T, fewest[last, :, rows].T

@@ -1,0 +1,1 @@
+"""The search: its loop, its journal, and what it leaves."""

@@ -1,0 +1,72 @@
+"""Figures of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nas.compare.metrics import percent_scale
+from nas.graphs import ABSENT, FIRST_OPERATION, INPUT, OUTPUT, Graphs
+from nas.types import Values
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def draw_progress(incumbent: Values, random: Values | None, measured_on: dict[str, str]) -> Figure:
+    """Draw the incumbent against evaluations, and random search's exact expectation where it is known."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 4), layout="constrained")
+    axes = figure.add_subplot()
+    evaluations = np.arange(1, len(incumbent) + 1)
+    curves = [curve for curve in (incumbent, random) if curve is not None]
+    scale = percent_scale(np.concatenate(curves))
+    axes.step(evaluations, scale * incumbent, where="post", label="this run", color="C0")
+    if random is not None:
+        axes.plot(evaluations, scale * random, "--", color="0.5", label="random search, expected")
+    # The first evaluations say little and would squeeze the rest of the figure.
+    shown = np.concatenate([curve[len(curve) // 50 :] for curve in curves])
+    low, high = scale * np.nanmin(shown), scale * np.nanmax(shown)
+    margin = 0.05 * (high - low) + 1e-4 * scale
+    axes.set_ylim(low - margin, high + margin)
+    unit = " (%)" if scale == 100 else ""
+    axes.set(xlabel="evaluations", ylabel=f"best {measured_on.get('signal', 'value')} so far{unit}")
+    axes.set_title(measured_on.get("table", ""), fontsize="medium")
+    axes.legend(loc="lower right")
+    axes.grid(alpha=0.3)
+    return figure
+
+
+def draw_cell(path: Path, graphs: Graphs, title: str) -> None:
+    """Draw the first of `graphs`, input on the left."""
+    import networkx as nx
+    from matplotlib.figure import Figure
+
+    adjacency, labels = graphs.adjacency[0], graphs.labels[0]
+    there = np.flatnonzero(labels != ABSENT).tolist()
+    graph = nx.DiGraph([(x, y) for x in there for y in there if adjacency[x, y]])
+    ends = {INPUT: "input", OUTPUT: "output"}
+    names = {
+        vertex: ends.get(labels[vertex]) or graphs.operations[labels[vertex] - FIRST_OPERATION].replace("-", "\n")
+        for vertex in there
+    }
+    # In topological order on one line, longer edges as arcs above and below: no edge can hide behind a vertex.
+    places = {vertex: (float(vertex), 0.0) for vertex in there}
+    figure = Figure(figsize=(1 + 1.4 * len(there), 4.5), layout="constrained")
+    axes = figure.add_subplot()
+    for x, y in graph.edges:
+        bend = 0.0 if y == x + 1 else 0.45 * (-1) ** (x + y)
+        style = f"arc3,rad={bend}"
+        nx.draw_networkx_edges(
+            graph, places, [(x, y)], ax=axes, node_size=3600, arrowsize=16, edge_color="0.3", connectionstyle=style
+        )
+    colours = [f"C{labels[vertex]}" for vertex in there]
+    nx.draw_networkx_nodes(graph, places, there, ax=axes, node_size=3600, node_color=colours)
+    nx.draw_networkx_labels(graph, places, names, ax=axes, font_size=8)
+    axes.set_title(title, fontsize="medium")
+    axes.set(xlim=(-0.6, there[-1] + 0.6), ylim=(-1, 1))
+    axes.set_axis_off()
+    figure.savefig(path, dpi=120)
