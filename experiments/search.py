@@ -45,7 +45,7 @@ RESULTS = Path(__file__).parent / "results"
 def run_one(overrides: list[str], folder: Path) -> dict[str, Any]:
     """Run, or continue, one search; return its result."""
     from nas._config import checked, composed
-    from nas.search.__main__ import run
+    from nas.search.run import run
 
     folder.mkdir(parents=True, exist_ok=True)
     return run(checked(composed(overrides)), folder)
