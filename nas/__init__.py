@@ -1,3 +1,23 @@
-"""Neural architecture search with estimators that learn from few evaluated architectures."""
+"""Neural architecture search with estimators that learn from few evaluated architectures.
+
+`run` searches, `Search` is driven by `ask` and `tell`, `load` reads what a run has left as a `Result`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nas.search import Result, Search, load, run
 
 __version__ = "0.1.0"
+__all__ = ["Result", "Search", "__version__", "load", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for, so that `import nas` stays fast."""
+    if name in ("Result", "Search", "load", "run"):
+        import nas.search
+
+        return getattr(nas.search, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

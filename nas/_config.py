@@ -35,11 +35,13 @@ class SearchConfig:
     objective: Any = field(default_factory=dict)
     seed: int = 0
     budget: int = 150
-    initial: int = 20
+    initial: int | None = None
     pool: int = 1000
     batch: int = 1
     table: str = "auto"
+    warm_start: str | None = None
     resume: str | None = None
+    retry_failed: bool = False
 
 
 def checked(options: dict[str, Any]) -> SearchConfig:
@@ -53,7 +55,7 @@ def checked(options: dict[str, Any]) -> SearchConfig:
         raise UserError(f"{name} is {'unknown' if name in options else 'missing'}, the options are {', '.join(known)}")
     config = SearchConfig(**options)
     for name, least in {"seed": 0, "budget": 1, "initial": 1, "pool": 1, "batch": 1}.items():
-        if (value := getattr(config, name)) < least:
+        if (value := getattr(config, name)) is not None and value < least:
             raise UserError(f"{name} is {value}, must be at least {least}")
     if config.pool < config.batch:
         raise UserError(f"pool is {config.pool}, must be at least {config.batch} (batch): candidates of a round")

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from nas.errors import UserError
 from nas.spaces.constrained import Constrained
-from nas.types import Architectures, Evaluation, Evaluator, Outcome, Reference, Space, Values
+from nas.types import Architectures, Batch, Candidate, Evaluation, Evaluator, Outcome, Reference, Space, Values
 
 _LIMIT = re.compile(r"\s*(<=|>=|<|>)\s*(\S+)\s*")
 _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
@@ -73,38 +73,39 @@ class ConstrainedEvaluator:
         self._text = ", ".join(f"{name} {' '.join(limit.split())}" for name, limit in constraints.items())
         measured = sha256(repr(sorted(evaluator.identity().items())).encode()).hexdigest()[:16]
         self.space: Space = Constrained(evaluator.space, self.satisfied, self._text, measured)
-        self.slots = evaluator.slots
+        self.slots, self.value = evaluator.slots, evaluator.value
 
     def satisfied(self, archs: Architectures) -> NDArray[np.bool_]:
         """`(n,)`: which architectures satisfy all constraints."""
         result = np.ones(len(archs), dtype=np.bool_)
+        batch = self._evaluator.space.batch(archs)
         for name, (compare, limit) in self._limits.items():
-            result &= compare(self._evaluator.objective(name, archs), limit)
+            result &= compare(self._evaluator.objective(name, batch), limit)
         return result
 
     def identity(self) -> dict[str, str]:
         """What is measured and on what, and the constraints."""
         return {**self._evaluator.identity(), "constraints": self._text}
 
-    def objective(self, name: str, archs: Architectures) -> Values:
+    def objective(self, name: str, batch: Batch) -> Values:
         """Return what the evaluator knows without evaluating."""
-        return self._evaluator.objective(name, archs)
+        return self._evaluator.objective(name, batch)
 
-    def evaluate(self, archs: Architectures) -> Evaluation:
+    def evaluate(self, batch: Batch) -> Evaluation:
         """Measure architectures and wait for all."""
-        return self._evaluator.evaluate(archs)
+        return self._evaluator.evaluate(batch)
 
-    def submit(self, arch: NDArray[np.uint8]) -> Future[Outcome]:
+    def submit(self, candidate: Candidate) -> Future[Outcome]:
         """Begin to measure one architecture."""
-        return self._evaluator.submit(arch)
+        return self._evaluator.submit(candidate)
 
     def close(self) -> None:
         """Stop what is being measured."""
         self._evaluator.close()
 
-    def test(self, archs: Architectures) -> Values | None:
+    def test(self, batch: Batch) -> Values | None:
         """Mean test accuracy, for the report only."""
-        return self._evaluator.test(archs)
+        return self._evaluator.test(batch)
 
     def reference(self) -> Reference | None:
         """What is known of the part of the space, for the report only."""
@@ -114,9 +115,9 @@ class ConstrainedEvaluator:
     def _reference(self) -> Reference | None:
         if self._evaluator.reference() is None:
             return None
-        archs = self.space.enumerate()
-        test = self._evaluator.test(archs)
-        return None if test is None else Reference(self._evaluator.evaluate(archs).value, test)
+        batch = self.space.batch(self.space.enumerate())
+        test = self._evaluator.test(batch)
+        return None if test is None else Reference(self._evaluator.evaluate(batch).value, test)
 
 
 def _parsed(name: str, limit: object) -> tuple[Callable[[Any, Any], Any], float]:

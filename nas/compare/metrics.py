@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from nas.types import Values
 
+_NOTHING = 1e-25  # a probability that changes no digit of an expectation
 _ROUNDING = 1e-10  # of expected values, relative to the best where that is above 1
 
 
@@ -54,6 +55,9 @@ def expected_best_of_random(population: Values, budget: int, reported: Values | 
     for n in range(budget):
         at_most *= np.maximum(below - n, 0) / (size - n)
         result[n] = levels[-1] - at_most @ gaps
+        if len(at_most) and at_most[0] < _NOTHING:  # low levels no longer count: most of the work is at the top
+            left = int(np.searchsorted(at_most, _NOTHING))
+            at_most, below, gaps = at_most[left:], below[left:], gaps[left:]
     return result
 
 

@@ -128,7 +128,7 @@ def _run(folder: Path, result: dict[str, Any]) -> Run:
         cost,
         random_value,
         random_test,
-        None if result["resumed_at"] else seconds,
+        seconds,
     )
 
 

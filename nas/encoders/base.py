@@ -7,17 +7,25 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.types import Architectures
+from nas.types import Architectures, Batch, Features
 
 
 class Encoder(Protocol):
-    """Maps architectures to vectors; learns from unlabelled architectures of its space only."""
+    """Maps architectures to vectors, and tells the price.
 
-    def load(self) -> None:
-        """Train for the space, or read what was trained before. Costs nothing the second time."""
+    What follows from the graph is free. A zero-cost score, an early accuracy or a feature history is an encoder, too:
+    its features cost seconds of candidate training.
+    """
 
-    def embed(self, archs: Architectures) -> NDArray[np.float32]:
-        """`(n, dimensions)`: the embeddings of architectures; calls `load` where that was not done."""
+    def prepare(self) -> float:
+        """Do, once for the space, what `embed` needs, such as training on unlabelled graphs or a supernet.
+
+        Returns:
+            The seconds of candidate training that it cost; 0 the second time, and where no candidate is trained.
+        """
+
+    def embed(self, batch: Batch) -> Features:
+        """`n` rows of features, and what they cost; calls `prepare` where that was not done."""
 
 
 class Decoder(Encoder, Protocol):

@@ -8,17 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.errors import UserError
-from nas.graphs import Graphs
 from nas.graphs.features import graph_features
 from nas.graphs.walks import signal_features, walk_features
-from nas.types import Architectures, Space
+from nas.types import Batch, Features, Space
 
-_SETS: dict[str, Callable[[Space, Architectures, Graphs], NDArray[np.float32]]] = {
-    "graph": lambda space, archs, graphs: graph_features(graphs.contracted()),
-    "walk": lambda space, archs, graphs: walk_features(graphs.contracted()),
-    "signal": lambda space, archs, graphs: signal_features(graphs.contracted()),
-    "path": lambda space, archs, graphs: graphs.paths().astype(np.float32),
-    "one_hot": lambda space, archs, graphs: space.one_hot(archs),
+_SETS: dict[str, Callable[[Batch], NDArray[np.float32]]] = {
+    "graph": lambda batch: graph_features(batch.graphs.contracted()),
+    "walk": lambda batch: walk_features(batch.graphs.contracted()),
+    "signal": lambda batch: signal_features(batch.graphs.contracted()),
+    "path": lambda batch: batch.graphs.paths().astype(np.float32),
+    "one_hot": lambda batch: batch.one_hot(),
 }
 
 
@@ -51,28 +50,29 @@ class FeatureEncoder:
         self.seed = seed
         self._scaling: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
 
-    def raw(self, archs: Architectures) -> NDArray[np.float32]:
+    def raw(self, batch: Batch) -> NDArray[np.float32]:
         """`(n, columns)`: the features as they are."""
-        return np.concatenate(self.blocks(archs), axis=1)
+        return np.concatenate(self.blocks(batch), axis=1)
 
-    def blocks(self, archs: Architectures) -> list[NDArray[np.float32]]:
+    def blocks(self, batch: Batch) -> list[NDArray[np.float32]]:
         """One array `(n, columns)` for each set: the features as they are."""
-        graphs = self.space.graphs(archs)
-        return [_SETS[name](self.space, archs, graphs) for name in self.features]
+        return [_SETS[name](batch) for name in self.features]
 
-    def load(self) -> None:
+    def prepare(self) -> float:
         """Learn the scale of each column from a sample of the space, where scaling is asked for."""
         if self.cells and self._scaling is None:
-            sample = self.raw(self.space.sample(self.cells, np.random.default_rng(self.seed))).astype(np.float64)
+            drawn = self.space.batch(self.space.sample(self.cells, np.random.default_rng(self.seed)))
+            sample = self.raw(drawn).astype(np.float64)
             mean, deviation = sample.mean(axis=0), sample.std(axis=0)
             scale = np.divide(1, deviation, out=np.zeros_like(deviation), where=deviation > 1e-6)
             self._scaling = mean.astype(np.float32), scale.astype(np.float32)
+        return 0.0
 
-    def embed(self, archs: Architectures) -> NDArray[np.float32]:
+    def embed(self, batch: Batch) -> Features:
         """`(n, columns)`: the features, scaled if asked for; the same network has the same."""
-        self.load()
-        raw = self.raw(archs)
+        self.prepare()
+        raw = self.raw(batch)
         if self._scaling is None:
-            return raw
+            return Features.free(raw)
         mean, scale = self._scaling
-        return ((raw - mean) * scale)[:, scale > 0]
+        return Features.free(((raw - mean) * scale)[:, scale > 0])

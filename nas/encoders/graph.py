@@ -13,7 +13,7 @@ from nas.encoders.device import torch_device
 from nas.encoders.features import FeatureEncoder
 from nas.errors import UserError
 from nas.graphs import Graphs, features, walks
-from nas.types import Architectures, Space
+from nas.types import Architectures, Batch, Features, Space
 
 if TYPE_CHECKING:
     import torch
@@ -77,7 +77,7 @@ class GraphEncoder:
         self._features = FeatureEncoder(space, features=list(weights))
         self._weights: Weights | None = None
 
-    def load(self) -> None:
+    def prepare(self) -> float:
         """Train for the space, or read the weights from the cache; does nothing the second time.
 
         Raises:
@@ -92,18 +92,19 @@ class GraphEncoder:
                 modules=[features, walks],
             )
             self._weights = trained(name, self._train)
+        return 0.0
 
     def _train(self) -> Weights:
         device = torch_device(self.device)
         rng = np.random.default_rng(self.seed)
-        archs = self.space.sample(self.cells, rng)
-        blocks = self._features.blocks(archs)
+        batch = self.space.batch(self.space.sample(self.cells, rng))
+        blocks = self._features.blocks(batch)
         weight = np.repeat(list(self.weights.values()), [block.shape[1] for block in blocks])
         raw = np.concatenate(blocks, axis=1)
         mean, projection = _principal_components(raw, weight, self.width)
         embedded = (raw - mean) @ projection
         scale = np.maximum(embedded.std(axis=0), 1e-6)
-        decoder = self._train_decoder(embedded / scale, self.space.canonical(archs), rng, device)
+        decoder = self._train_decoder(embedded / scale, batch.canonical, rng, device)
         return {"mean": mean, "projection": projection, "scale": scale, **decoder}
 
     def _train_decoder(
@@ -137,13 +138,12 @@ class GraphEncoder:
             for key, value in layer.state_dict().items()
         }
 
-    def embed(self, archs: Architectures) -> NDArray[np.float32]:
+    def embed(self, batch: Batch) -> Features:
         """`(n, width)`: embeddings, of mean 0 and mean squared length 1; the same network has the same."""
-        self.load()
+        self.prepare()
         assert self._weights is not None
-        raw = self._features.raw(archs)
-        embedded: NDArray[np.float32] = np.matmul(raw - self._weights["mean"], self._weights["projection"])
-        return embedded
+        raw = self._features.raw(batch)
+        return Features.free(np.matmul(raw - self._weights["mean"], self._weights["projection"]))
 
     def decode(self, embeddings: NDArray[np.float32]) -> Architectures:
         """`(n, genes)`: the most likely genes at points of the embedding `(n, width)`.
@@ -151,7 +151,7 @@ class GraphEncoder:
         At the embedding of an architecture they are its canonical form, nearly always; elsewhere they need not be an
         architecture of the space: ask `space.valid`.
         """
-        self.load()
+        self.prepare()
         assert self._weights is not None
         weights = self._weights
         inputs = np.asarray(embeddings, dtype=np.float32) / weights["scale"]

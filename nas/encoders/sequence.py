@@ -11,7 +11,7 @@ from nas.encoders.cache import Weights, fingerprint, trained
 from nas.encoders.device import torch_device
 from nas.errors import UserError
 from nas.graphs import Graphs
-from nas.types import Architectures, Space, Values
+from nas.types import Batch, Features, Space, Values
 
 if TYPE_CHECKING:
     import torch
@@ -82,7 +82,7 @@ class SequenceEncoder:
         self._network: SequenceEncoderNetwork | None = None
         self._head: torch.nn.Module | None = None
 
-    def load(self) -> None:
+    def prepare(self) -> float:
         """Train for the space, or read the weights from the cache; does nothing the second time.
 
         Raises:
@@ -103,15 +103,18 @@ class SequenceEncoder:
             )
             rng = np.random.default_rng(self.seed)
             network, _ = self._networks(device)
-            weights = trained(name, lambda: self._weights(self.space.sample(self.cells, rng), rng, device))
+            weights = trained(
+                name, lambda: self._weights(self.space.batch(self.space.sample(self.cells, rng)), rng, device)
+            )
             network.load_state_dict({key: torch.from_numpy(value) for key, value in weights.items()})
             self._network = network.eval().requires_grad_(False)
+        return 0.0
 
-    def learn(self, archs: Architectures, targets: Values | None = None, share: float = 0.0) -> None:
+    def learn(self, batch: Batch, targets: Values | None = None, share: float = 0.0) -> None:
         """Train anew on these architectures alone; nothing is cached.
 
         Args:
-            archs: `(n, genes)`.
+            batch: `n` architectures.
             targets: `(n,)` in 0..1, what `regress` is to give, by mean squared error (NAO, Luo et al. 2018).
             share: 0..1, of that error in the loss; the rest is reconstruction's.
 
@@ -120,14 +123,14 @@ class SequenceEncoder:
         """
         device = torch_device(self.device)
         rng = np.random.default_rng(self.seed)
-        self._network, self._head = self._trained(archs, rng, device, targets, share)
+        self._network, self._head = self._trained(batch, rng, device, targets, share)
 
-    def regress(self, archs: Architectures) -> NDArray[np.float64]:
+    def regress(self, batch: Batch) -> NDArray[np.float64]:
         """`(n,)`: what the regression head says, 0..1; `learn` with targets comes first."""
         import torch
 
         assert self._head is not None
-        embedded = torch.from_numpy(self.embed(archs)).to(next(self._head.parameters()).device)
+        embedded = torch.from_numpy(self.embed(batch).values).to(next(self._head.parameters()).device)
         with torch.inference_mode():
             return self._head(embedded)[:, 0].double().cpu().numpy()  # type: ignore[no-any-return]
 
@@ -145,13 +148,13 @@ class SequenceEncoder:
             beside = torch.nn.ModuleDict({"decoder": decoder, "head": RegressionHead(self.width)})
         return network.to(device), beside.to(device)
 
-    def _weights(self, archs: Architectures, rng: np.random.Generator, device: torch.device) -> Weights:
-        network, _ = self._trained(archs, rng, device)
+    def _weights(self, batch: Batch, rng: np.random.Generator, device: torch.device) -> Weights:
+        network, _ = self._trained(batch, rng, device)
         return {key: value.cpu().numpy() for key, value in network.state_dict().items()}
 
     def _trained(
         self,
-        archs: Architectures,
+        batch: Batch,
         rng: np.random.Generator,
         device: torch.device,
         targets: Values | None = None,
@@ -162,7 +165,7 @@ class SequenceEncoder:
         from nas.encoders.network import reconstruction_loss
 
         network, beside = self._networks(device)
-        tokens = torch.from_numpy(self.space.graphs(archs).tokens()).long().to(device)
+        tokens = torch.from_numpy(batch.graphs.tokens()).long().to(device)
         truth = None if targets is None else torch.from_numpy(targets).float().to(device)
         parameters = [*network.parameters(), *beside.parameters()]
         optimiser = torch.optim.Adam(parameters, self.learning_rate, weight_decay=self.weight_decay)
@@ -181,14 +184,14 @@ class SequenceEncoder:
                     optimiser.step()
         return network.eval().requires_grad_(False), beside["head"].eval().requires_grad_(False)
 
-    def embed(self, archs: Architectures) -> NDArray[np.float32]:
+    def embed(self, batch: Batch) -> Features:
         """`(n, width)`: embeddings of unit length; the same network has the same."""
         import torch
 
-        self.load()
+        self.prepare()
         assert self._network is not None
         device = next(self._network.parameters()).device
-        tokens = torch.from_numpy(self.space.graphs(archs).tokens()).long()
+        tokens = torch.from_numpy(batch.graphs.tokens()).long()
         with torch.inference_mode():
             parts = [self._network(part.to(device))[1].cpu() for part in torch.split(tokens, 4096)]
-        return torch.cat(parts).numpy()
+        return Features.free(torch.cat(parts).numpy())

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nas._threads import one_blas_thread
+from nas.encoders.base import Encoder
 from nas.errors import UserError
-from nas.types import Architectures, Keys, Prediction, Space, Values
+from nas.types import Batch, Keys, Prediction, Space, Values
 
 
 class NetworkEstimator(ABC):
@@ -26,34 +29,34 @@ class NetworkEstimator(ABC):
         self.space = space
         self.min_trials = min_trials
         self._fitted: tuple[Keys, Values] | None = None
+        self._seconds = 0.0  # that features have cost since the last prediction
 
     @abstractmethod
-    def _fit(self, archs: Architectures, keys: Keys, values: Values) -> None:
+    def _fit(self, batch: Batch, values: Values) -> None:
         """Learn from distinct networks, in the order in which they became known."""
 
     @abstractmethod
-    def _predict(self, archs: Architectures, keys: Keys) -> Prediction:
+    def _predict(self, batch: Batch) -> Prediction:
         """Estimate distinct networks, in ascending order of keys."""
 
     def prepare(self) -> None:  # noqa: B027
         """Do, once, what needs no values: nothing, unless a subclass has something to do."""
 
-    def fit(self, archs: Architectures, values: Values) -> None:
+    def fit(self, batch: Batch, values: Values) -> None:
         """Learn from all trials so far; a network that was evaluated several times counts once, with its mean.
 
         To be told the same again costs nothing.
 
         Args:
-            archs: `(n, genes)` uint8.
+            batch: `n` architectures.
             values: `(n,)` finite.
 
         Raises:
             UserError: shapes differ, a value is not finite, or fewer than `min_trials` networks are known.
         """
-        if values.shape != (len(archs),) or not np.isfinite(values).all():
-            raise UserError(f"values must be {len(archs)} finite numbers, one per architecture")
-        identity, canonical = self.space.identify(archs)
-        keys, first, inverse = np.unique(identity, return_index=True, return_inverse=True)
+        if values.shape != (len(batch),) or not np.isfinite(values).all():
+            raise UserError(f"values must be {len(batch)} finite numbers, one per architecture")
+        keys, first, inverse = np.unique(batch.keys, return_index=True, return_inverse=True)
         if len(keys) < self.min_trials:
             raise UserError(f"{type(self).__name__} needs {self.min_trials} known architectures, got {len(keys)}")
         means = np.bincount(inverse, values) / np.bincount(inverse)
@@ -61,20 +64,32 @@ class NetworkEstimator(ABC):
         told = keys[order], means[order]
         if self._fitted is None or not all(map(np.array_equal, self._fitted, told)):
             with one_blas_thread():
-                self._fit(canonical[first[order]], *told)
+                self._fit(_canonical(batch.take(first[order])), means[order])
             self._fitted = told
 
-    def predict(self, archs: Architectures) -> Prediction:
-        """Estimate architectures `(n, genes)`; those that are the same network get the same estimate.
+    def predict(self, batch: Batch) -> Prediction:
+        """Estimate architectures; those that are the same network get the same estimate.
 
         Raises:
             RuntimeError: `fit` was not called.
         """
         if self._fitted is None:
             raise RuntimeError("predict() was called without calling fit()")
-        if not len(archs):
+        if not len(batch):
             return Prediction(np.empty(0), np.empty(0) if self.gives_std else None)
-        identity, canonical = self.space.identify(archs)
-        keys, first, inverse = np.unique(identity, return_index=True, return_inverse=True)
+        _, first, inverse = np.unique(batch.keys, return_index=True, return_inverse=True)
         with one_blas_thread():
-            return self._predict(canonical[first], keys).take(inverse)
+            made = self._predict(_canonical(batch.take(first))).take(inverse)
+        spent, self._seconds = self._seconds, 0.0
+        return replace(made, seconds=spent)
+
+    def _embed(self, encoder: Encoder, batch: Batch) -> NDArray[np.float32]:
+        """`(n, d)`: the features of architectures; their seconds are charged to the next prediction."""
+        features = encoder.embed(batch)
+        self._seconds += float(features.seconds.sum())
+        return features.values
+
+
+def _canonical(batch: Batch) -> Batch:
+    """The same networks, whose genes are the canonical ones."""
+    return Batch(batch.canonical, batch.canonical, batch.keys, batch.space)

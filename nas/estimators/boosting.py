@@ -8,7 +8,7 @@ from nas.encoders import Encoder
 from nas.errors import UserError
 from nas.estimators.base import NetworkEstimator
 from nas.estimators.target import RankNormal
-from nas.types import Architectures, Keys, Prediction, Space, Values
+from nas.types import Batch, Prediction, Space, Values
 
 
 class GradientBoosting(NetworkEstimator):
@@ -60,9 +60,9 @@ class GradientBoosting(NetworkEstimator):
 
     def prepare(self) -> None:
         """Prepare the encoder."""
-        self.encoder.load()
+        self.encoder.prepare()
 
-    def _fit(self, archs: Architectures, keys: Keys, values: Values) -> None:
+    def _fit(self, batch: Batch, values: Values) -> None:
         from lightgbm import LGBMRegressor
 
         self._target = RankNormal(values)
@@ -70,7 +70,9 @@ class GradientBoosting(NetworkEstimator):
         self._model = LGBMRegressor(
             **self._options, n_jobs=1, deterministic=True, force_row_wise=True, verbose=-1, min_data_in_bin=1
         )
-        self._model.fit(self.encoder.embed(archs), self._target.scores)
+        self._model.fit(self._embed(self.encoder, batch), self._target.scores)
 
-    def _predict(self, archs: Architectures, keys: Keys) -> Prediction:
-        return Prediction(self._target.inverse(self._model.booster_.predict(self.encoder.embed(archs), num_threads=1)))
+    def _predict(self, batch: Batch) -> Prediction:
+        return Prediction(
+            self._target.inverse(self._model.booster_.predict(self._embed(self.encoder, batch), num_threads=1))
+        )

@@ -13,11 +13,10 @@ from nas.errors import UserError
 from nas.estimators.base import NetworkEstimator
 from nas.estimators.kriging import AllKnown, Kriging, NearestKnown, Prior, likeliest
 from nas.estimators.target import RankNormal
-from nas.types import Architectures, Keys, Prediction, Space, Values
+from nas.types import Batch, Keys, Prediction, Space, Values
 
 _SHARED = 1 << 18  # proximities at once, so that they stay in the processor's cache
 _FEW = 4  # batches that are done before threads would be ready
-_KEPT = 1 << 16  # embeddings, at most about so many, of queries after one fit
 _SAMPLE = 256  # architectures drawn anywhere in the space
 
 
@@ -78,36 +77,35 @@ class EmProx(NetworkEstimator):
         self._known: tuple[Keys, Values, RankNormal, float, Kriging] | None = None
         self._anywhere: NDArray[np.float64] | None = None
         self._queried: tuple[Keys, NDArray[np.float32]] | None = None
-        self._asked = False  # since the last fit
 
     def prepare(self) -> None:
         """Train the encoder for this space, or read it from the user's cache; embed a sample of the space."""
         if self._anywhere is None:
-            self.encoder.load()
-            self._anywhere = self.encoder.embed(self.space.sample(_SAMPLE, np.random.default_rng(0))).astype(np.float64)
+            self.encoder.prepare()
+            sample = self.space.batch(self.space.sample(_SAMPLE, np.random.default_rng(0)))
+            self._anywhere = self._embed(self.encoder, sample).astype(np.float64)
 
-    def _fit(self, archs: Architectures, keys: Keys, values: Values) -> None:
+    def _fit(self, batch: Batch, values: Values) -> None:
         self.prepare()
         assert self._anywhere is not None
         # All at once, though most were known at the last fit: how many are embedded together may change the last bit,
         # and a search that was stopped must continue into the same history.
-        embedded = self.encoder.embed(archs)
+        embedded = self._embed(self.encoder, batch)
         target = RankNormal(values)
         prior = likeliest(self.prior, self.noise, embedded, target.scores)
         kriging: Kriging
-        if self.k is None or self.k == len(archs):
+        if self.k is None or self.k == len(batch):
             kriging = AllKnown(prior, embedded, target.scores, self.rank, self._anywhere)
-            self._batch = max(1, _SHARED // len(archs))
+            self._batch = max(1, _SHARED // len(batch))
         else:
             kriging = NearestKnown(prior, embedded, target.scores, self.k)
             self._batch = max(1, _SHARED // self.k**2)
-        self._known = keys, values, target, prior.noise, kriging
-        self._asked = False
+        self._known = batch.keys, values, target, prior.noise, kriging
 
-    def _predict(self, archs: Architectures, keys: Keys) -> Prediction:
+    def _predict(self, batch: Batch) -> Prediction:
         assert self._known is not None
         known, values, target, noise, kriging = self._known
-        queries = self._embedded(archs, keys)
+        queries = self._embedded(batch)
         scores, variance = np.empty(len(queries)), np.empty(len(queries))
 
         def estimate(start: int) -> None:
@@ -123,27 +121,19 @@ class EmProx(NetworkEstimator):
                 list(pool.map(estimate, starts))
         deviation = kriging.scale * np.sqrt(np.maximum(variance, noise))
         mean, std = target.inverse(scores), target.spread(scores, deviation)
-        _, here, there = np.intersect1d(keys, known, assume_unique=True, return_indices=True)
+        _, here, there = np.intersect1d(batch.keys, known, assume_unique=True, return_indices=True)
         mean[here], std[here] = values[there], 0
         return Prediction(mean, std)
 
-    def _embedded(self, archs: Architectures, keys: Keys) -> NDArray[np.float32]:
-        """`(n, width)`: embeddings; those asked for since the last fit, or all of them before, are not made again.
+    def _embedded(self, batch: Batch) -> NDArray[np.float32]:
+        """`(n, width)`: embeddings; those of a part of what was asked for last are not made again.
 
-        How many are made at once may change their last bit; a search asks the same again when it is continued.
+        A search that ranks the whole space asks every round for all that is left.
         """
         if self._queried is not None:
             last, embedded = self._queried
-            if np.array_equal(last, keys):
-                return embedded
-            rows = np.minimum(np.searchsorted(last, keys), len(last) - 1)
-            known = last[rows] == keys
-            if known.all():  # a search that ranks the whole space asks every round for all that is left
+            rows = np.minimum(np.searchsorted(last, batch.keys), len(last) - 1)
+            if np.array_equal(last[rows], batch.keys):
                 return embedded[rows]
-            if self._asked and len(last) < _KEPT:  # a pool made of estimates asks part by part, and then for all
-                new = self.encoder.embed(archs[~known])
-                order = np.argsort(merged := np.concatenate([last, keys[~known]]))
-                self._queried = merged[order], np.concatenate([embedded, new])[order]
-                return self._queried[1][np.searchsorted(self._queried[0], keys)]
-        self._asked, self._queried = True, (keys, self.encoder.embed(archs))
+        self._queried = batch.keys, self._embed(self.encoder, batch)
         return self._queried[1]

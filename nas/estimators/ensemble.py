@@ -11,7 +11,7 @@ from nas.encoders import Encoder
 from nas.errors import UserError
 from nas.estimators.base import NetworkEstimator
 from nas.estimators.target import RankNormal
-from nas.types import Architectures, Keys, Prediction, Space, Values
+from nas.types import Batch, Prediction, Space, Values
 
 if TYPE_CHECKING:
     from nas.estimators.networks import EnsembleMLP
@@ -76,15 +76,15 @@ class MLPEnsemble(NetworkEstimator):
 
     def prepare(self) -> None:
         """Prepare the encoder."""
-        self.encoder.load()
+        self.encoder.prepare()
 
-    def _fit(self, archs: Architectures, keys: Keys, values: Values) -> None:
+    def _fit(self, batch: Batch, values: Values) -> None:
         import torch
 
         from nas.estimators.networks import EnsembleMLP, generator
 
         self._target = RankNormal(values)
-        inputs = torch.from_numpy(self.encoder.embed(archs))
+        inputs = torch.from_numpy(self._embed(self.encoder, batch))
         targets = torch.from_numpy(self._target.scores).float()
         random = generator(self.seed, len(values))
         network = EnsembleMLP(self.networks, inputs.shape[1], self.layers, self.width, random)
@@ -99,14 +99,14 @@ class MLPEnsemble(NetworkEstimator):
                     optimiser.step()
         self._network = network.eval().requires_grad_(False)
 
-    def _predict(self, archs: Architectures, keys: Keys) -> Prediction:
+    def _predict(self, batch: Batch) -> Prediction:
         import torch
 
         assert self._network is not None
         parts = []
         with torch.inference_mode():
-            for part in np.split(archs, range(_PART, len(archs), _PART)):
-                inputs = torch.from_numpy(self.encoder.embed(part)).expand(self.networks, -1, -1)
+            for part in batch.split(_PART):
+                inputs = torch.from_numpy(self._embed(self.encoder, part)).expand(self.networks, -1, -1)
                 parts.append(self._network(inputs).double().numpy())
         estimates = self._target.inverse(np.concatenate(parts, axis=1))
         return Prediction(estimates.mean(axis=0), estimates.std(axis=0))

@@ -10,7 +10,7 @@ from nas.encoders import Encoder
 from nas.errors import UserError
 from nas.estimators.base import NetworkEstimator
 from nas.estimators.target import RankNormal
-from nas.types import Architectures, Keys, Prediction, Space, Values
+from nas.types import Batch, Prediction, Space, Values
 
 _BATCH = 1 << 12  # queries at once, so that memory stays small
 
@@ -47,13 +47,13 @@ class GaussianProcess(NetworkEstimator):
 
     def prepare(self) -> None:
         """Prepare the encoder."""
-        self.encoder.load()
+        self.encoder.prepare()
 
-    def _features(self, archs: Architectures) -> Any:
-        embedded = self.encoder.embed(archs).astype(np.float64)
+    def _features(self, batch: Batch) -> Any:
+        embedded = self._embed(self.encoder, batch).astype(np.float64)
         return embedded / np.sqrt(embedded.shape[1])
 
-    def _fit(self, archs: Architectures, keys: Keys, values: Values) -> None:
+    def _fit(self, batch: Batch, values: Values) -> None:
         from sklearn.gaussian_process import GaussianProcessRegressor
         from sklearn.gaussian_process.kernels import ConstantKernel, DotProduct, Matern
 
@@ -62,11 +62,11 @@ class GaussianProcess(NetworkEstimator):
             kernel = kernel + ConstantKernel(self.linear) * DotProduct(sigma_0=0.1)
         self._target = RankNormal(values)
         self._model = GaussianProcessRegressor(kernel, alpha=self.noise, optimizer=None)
-        self._model.fit(self._features(archs), self._target.scores)
+        self._model.fit(self._features(batch), self._target.scores)
 
-    def _predict(self, archs: Architectures, keys: Keys) -> Prediction:
-        batches = np.array_split(archs, -(-len(archs) // _BATCH))
-        parts = [self._model.predict(self._features(batch), return_std=True) for batch in batches]
+    def _predict(self, batch: Batch) -> Prediction:
+        batches = batch.split(_BATCH)
+        parts = [self._model.predict(self._features(part), return_std=True) for part in batches]
         mean, std = (np.concatenate(column) for column in zip(*parts, strict=True))
         std = np.sqrt(std**2 + self.noise)
         return Prediction(self._target.inverse(mean), self._target.spread(mean, std))

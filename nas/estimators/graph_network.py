@@ -11,7 +11,7 @@ from nas.errors import UserError
 from nas.estimators.base import NetworkEstimator
 from nas.estimators.target import RankNormal
 from nas.graphs import FIRST_OPERATION
-from nas.types import Architectures, Keys, Prediction, Space, Values
+from nas.types import Batch, Prediction, Space, Values
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -63,22 +63,22 @@ class GraphNetwork(NetworkEstimator):
         self.learning_rate, self.weight_decay, self.seed = learning_rate, weight_decay, seed
         self._network: GraphIsomorphismNetwork | None = None
 
-    def _tensors(self, archs: Architectures) -> tuple[Tensor, Tensor]:
+    def _tensors(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Edges `(n, v, v)` and one-hot labels `(n, v, labels)`."""
         import torch
 
-        graphs = self.space.graphs(archs)
+        graphs = batch.graphs
         labels = graphs.labels[..., None] == np.arange(FIRST_OPERATION + len(graphs.operations))
         return torch.from_numpy(graphs.adjacency).float(), torch.from_numpy(labels).float()
 
-    def _fit(self, archs: Architectures, keys: Keys, values: Values) -> None:
+    def _fit(self, batch: Batch, values: Values) -> None:
         import torch
         from scipy.special import ndtr
 
         from nas.estimators.networks import GraphIsomorphismNetwork, generator
 
         self._target = RankNormal(values)
-        edges, labels = self._tensors(archs)
+        edges, labels = self._tensors(batch)
         targets = torch.from_numpy(ndtr(self._target.scores)).float()
         with torch.random.fork_rng(devices=[]), one_thread():
             torch.set_rng_state(generator(self.seed, len(values)).get_state())  # weights, batches and dropout
@@ -97,14 +97,11 @@ class GraphNetwork(NetworkEstimator):
                     schedule.step()
         self._network = network.eval().requires_grad_(False)
 
-    def _predict(self, archs: Architectures, keys: Keys) -> Prediction:
+    def _predict(self, batch: Batch) -> Prediction:
         import torch
         from scipy.special import log_expit, ndtri_exp
 
         assert self._network is not None
         with torch.inference_mode():
-            parts = [
-                self._network(*self._tensors(part)).double().numpy()
-                for part in np.split(archs, range(_PART, len(archs), _PART))
-            ]
+            parts = [self._network(*self._tensors(part)).double().numpy() for part in batch.split(_PART)]
         return Prediction(self._target.inverse(ndtri_exp(log_expit(np.concatenate(parts)))))

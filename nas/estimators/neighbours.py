@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from nas.encoders import Encoder
 from nas.errors import UserError
 from nas.estimators.base import NetworkEstimator
-from nas.types import Architectures, Keys, Prediction, Space, Values
+from nas.types import Batch, Keys, Prediction, Space, Values
 
 
 class NearestNeighbours(NetworkEstimator):
@@ -50,24 +50,24 @@ class NearestNeighbours(NetworkEstimator):
 
     def prepare(self) -> None:
         """Train the encoder for this space, or read it from the user's cache."""
-        self.encoder.load()
+        self.encoder.prepare()
 
-    def _fit(self, archs: Architectures, keys: Keys, values: Values) -> None:
+    def _fit(self, batch: Batch, values: Values) -> None:
         import faiss  # after torch, which `encoder.embed` has imported when this is the first fit
 
-        known = len(self._keys)
+        keys, known = batch.keys, len(self._keys)
         if self._index is None or not np.array_equal(keys[:known], self._keys):
             self._index, known = None, 0
         if known < len(keys):
-            added = self.encoder.embed(archs[known:])
+            added = self._embed(self.encoder, batch.take(slice(known, None)))
             if self._index is None:
                 self._index, self._embeddings = faiss.IndexFlatL2(added.shape[1]), added[:0]
             self._index.add(added)
             self._embeddings = np.concatenate([self._embeddings, added])
         self._keys, self._values = keys, values
 
-    def _predict(self, archs: Architectures, keys: Keys) -> Prediction:
-        embedded = self.encoder.embed(archs)
+    def _predict(self, batch: Batch) -> Prediction:
+        embedded = self._embed(self.encoder, batch)
         _, neighbours = self._index.search(embedded, self.k)
         # FAISS's squared distances lose half of their digits to cancellation: near duplicates need exact ones.
         distances = np.linalg.norm(embedded[:, None] - self._embeddings[neighbours], axis=2).astype(np.float64)
@@ -79,6 +79,6 @@ class NearestNeighbours(NetworkEstimator):
         values = self._values[neighbours]
         mean = (weights * values).sum(axis=1)
         variance = (weights * (values - mean[:, None]) ** 2).sum(axis=1)
-        _, here, there = np.intersect1d(keys, self._keys, assume_unique=True, return_indices=True)
+        _, here, there = np.intersect1d(batch.keys, self._keys, assume_unique=True, return_indices=True)
         mean[here], variance[here] = self._values[there], 0
         return Prediction(mean, np.sqrt(variance))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nas.types import Architectures, Prediction, Space, Values
+from nas.types import Batch, Prediction, Space, Values
 
 
 class NoEstimator:
@@ -23,9 +23,9 @@ class NoEstimator:
     def prepare(self) -> None:
         """Do nothing."""
 
-    def fit(self, archs: Architectures, values: Values) -> None:
+    def fit(self, batch: Batch, values: Values) -> None:
         """Learn nothing."""
 
-    def predict(self, archs: Architectures) -> Prediction:
+    def predict(self, batch: Batch) -> Prediction:
         """Return NaN for every architecture."""
-        return Prediction(mean=np.full(len(archs), np.nan))
+        return Prediction(mean=np.full(len(batch), np.nan))

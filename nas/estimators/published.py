@@ -6,7 +6,7 @@ from nas.encoders import SequenceEncoder
 from nas.errors import UserError
 from nas.estimators.base import NetworkEstimator
 from nas.estimators.neighbours import NearestNeighbours
-from nas.types import Architectures, Keys, Prediction, Space, Values
+from nas.types import Batch, Prediction, Space, Values
 
 
 class PublishedEmProx(NearestNeighbours):
@@ -33,10 +33,10 @@ class PublishedEmProx(NearestNeighbours):
     def prepare(self) -> None:
         """Do nothing: the encoder needs the labelled architectures."""
 
-    def _fit(self, archs: Architectures, keys: Keys, values: Values) -> None:
-        self.encoder.learn(archs)
-        self._index, self._keys = None, keys[:0]  # what is there is of another encoder
-        super()._fit(archs, keys, values)
+    def _fit(self, batch: Batch, values: Values) -> None:
+        self.encoder.learn(batch)
+        self._index, self._keys = None, batch.keys[:0]  # what is there is of another encoder
+        super()._fit(batch, values)
 
 
 class NAO(NetworkEstimator):
@@ -62,11 +62,11 @@ class NAO(NetworkEstimator):
         self.share = share
         self._range = 0.0, 1.0
 
-    def _fit(self, archs: Architectures, keys: Keys, values: Values) -> None:
+    def _fit(self, batch: Batch, values: Values) -> None:
         low, high = float(values.min()), float(values.max())
         self._range = low, (high - low) or 1.0
-        self.encoder.learn(archs, (values - low) / self._range[1], self.share)
+        self.encoder.learn(batch, (values - low) / self._range[1], self.share)
 
-    def _predict(self, archs: Architectures, keys: Keys) -> Prediction:
+    def _predict(self, batch: Batch) -> Prediction:
         low, width = self._range
-        return Prediction(low + width * self.encoder.regress(archs))
+        return Prediction(low + width * self.encoder.regress(batch))

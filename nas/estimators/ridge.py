@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from nas.errors import UserError
 from nas.estimators.base import NetworkEstimator
-from nas.types import Architectures, Keys, Prediction, Space, Values
+from nas.types import Batch, Prediction, Space, Values
 
 _MOST = 1 - 1e-4  # an accuracy of 1 would have an infinite logarithm
 
@@ -32,18 +32,17 @@ class Ridge(NetworkEstimator):
         self.alpha = alpha
         self._model: Any = None
 
-    def _features(self, archs: Architectures) -> NDArray[np.float32]:
-        graphs = self.space.graphs(archs)
-        return np.concatenate([graphs.paths(), self.space.one_hot(archs)], axis=1, dtype=np.float32)
+    def _features(self, batch: Batch) -> NDArray[np.float32]:
+        return np.concatenate([batch.graphs.paths(), batch.one_hot()], axis=1, dtype=np.float32)
 
-    def _fit(self, archs: Architectures, keys: Keys, values: Values) -> None:
+    def _fit(self, batch: Batch, values: Values) -> None:
         from sklearn.linear_model import Ridge as RidgeRegression
 
         for value in values[(values < 0) | (values > 1)][:1]:
             raise UserError(f"estimator=ridge needs accuracies in 0..1, got {value}: use another estimator")
         self._model = RidgeRegression(alpha=self.alpha).fit(
-            self._features(archs), -np.log1p(-np.minimum(values, _MOST))
+            self._features(batch), -np.log1p(-np.minimum(values, _MOST))
         )
 
-    def _predict(self, archs: Architectures, keys: Keys) -> Prediction:
-        return Prediction(mean=-np.expm1(-self._model.predict(self._features(archs)).astype(np.float64)))
+    def _predict(self, batch: Batch) -> Prediction:
+        return Prediction(mean=-np.expm1(-self._model.predict(self._features(batch)).astype(np.float64)))

@@ -12,7 +12,7 @@ from nas._paths import find_table
 from nas.benchmarks.table import read_table
 from nas.datasets import Dataset
 from nas.errors import UserError
-from nas.types import Architectures, Evaluation, Outcome, Reference, Space, Values
+from nas.types import Batch, Candidate, Evaluation, Outcome, Reference, Space, Values
 
 _log = logging.getLogger(__name__)
 
@@ -68,6 +68,7 @@ class TableEvaluator:
                 f"only {', '.join(signals)}"
             )
         self._shown = signals[self._signal]
+        self.value = self._signal
         self._epochs = max(self._table.columns.trainings, default=None) if epochs is None else epochs
         _log.info("table %s (%s, %d architectures), signal %s", self._name, file, len(self._table), self._signal)
 
@@ -90,24 +91,25 @@ class TableEvaluator:
                 f"there as a table of your own (space=custom)"
             )
 
-    def _rows(self, archs: Architectures) -> NDArray[np.intp]:
+    def _rows(self, batch: Batch) -> NDArray[np.intp]:
         try:
-            return self._table.rows(self.space.keys(archs))
+            return self._table.rows(batch.keys)
         except KeyError as error:
             raise UserError(f"{self._table.path} has no architecture with key {error.args[0]}") from error
 
-    def submit(self, arch: NDArray[np.uint8]) -> Future[Outcome]:
+    def submit(self, candidate: Candidate) -> Future[Outcome]:
         """Look one architecture up, at once."""
-        found = self.evaluate(arch[None])
-        cost = float(found.cost[0])
+        found = self.evaluate(candidate.batch)
+        seconds = float(found.seconds[0])
         future: Future[Outcome] = Future()
-        future.set_result(Outcome(float(found.value[0]), None if np.isnan(cost) else cost))
+        measured = {self.value: float(found.value[0])}
+        future.set_result(Outcome(measured, None if np.isnan(seconds) else seconds, self._epochs))
         return future
 
     def close(self) -> None:
         """Do nothing: nothing is open."""
 
-    def objective(self, name: str, archs: Architectures) -> Values:
+    def objective(self, name: str, batch: Batch) -> Values:
         """Look up `params` or a further column, such as the latency on a device; NaN: unknown.
 
         Raises:
@@ -122,16 +124,16 @@ class TableEvaluator:
                 f"{self._table.path} knows nothing of {name!r} for objective.constraints, only of "
                 f"{', '.join(known) or 'the value'}"
             )
-        return known[name][self._rows(archs)]
+        return known[name][self._rows(batch)]
 
-    def evaluate(self, archs: Architectures) -> Evaluation:
+    def evaluate(self, batch: Batch) -> Evaluation:
         """Look up the signal and the training seconds behind it."""
-        rows = self._rows(archs)
-        return Evaluation(self._shown.value[rows], self._shown.cost[rows])
+        rows = self._rows(batch)
+        return Evaluation(self._shown.value[rows], self._shown.seconds[rows])
 
-    def test(self, archs: Architectures) -> Values:
+    def test(self, batch: Batch) -> Values:
         """Look up the mean test accuracy. For the report only."""
-        return self._table.columns.test[self._rows(archs)]
+        return self._table.columns.test[self._rows(batch)]
 
     def reference(self) -> Reference:
         """The signal and the test accuracy of every row. For the report only."""

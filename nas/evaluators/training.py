@@ -16,7 +16,10 @@ from nas.evaluators.executors import LocalExecutor, Opener
 from nas.graphs import Graphs
 from nas.networks import Skeleton
 from nas.training import Recipe, train
-from nas.types import Architectures, Evaluation, Outcome, Reference, Space, Values
+from nas.types import Batch, Candidate, Evaluation, Outcome, Reference, Space, Values
+
+VALUE = "validation"
+"""The name of the value that the search sees: the validation accuracy."""
 
 
 @lru_cache(maxsize=1)
@@ -60,7 +63,7 @@ def train_candidate(
             )
         curves = train(graph, images, skeleton, recipe, [seed], device, threads, patience, time_limit)
     except (RuntimeError, ArithmeticError, MemoryError, TimeoutError) as error:
-        return Outcome(None, error=_reason(error))
+        return Outcome.failed(_reason(error))
     epochs = {
         "train_loss": _plain(curves.train_loss[0]),
         "train_accuracy": _plain(curves.accuracy("train")[0]),
@@ -73,8 +76,9 @@ def train_candidate(
     details = {"parameters": curves.parameters, "test_accuracy": tested, "epochs": epochs}
     seconds = float(curves.seconds[-1])
     if curves.diverged:
-        return Outcome(None, seconds, "the loss became NaN or infinite", details)
-    return Outcome(float(curves.accuracy("valid")[0, -1]), seconds, None, details)
+        return Outcome.failed("the loss became NaN or infinite", seconds, details)
+    value = float(curves.accuracy("valid")[0, -1])
+    return Outcome({VALUE: value}, seconds, len(curves.seconds), details=details)
 
 
 def _plain(values: NDArray[np.float64]) -> list[float | None]:
@@ -106,6 +110,7 @@ class TrainingEvaluator:
     """
 
     slots = 1
+    value = VALUE
 
     def __init__(
         self,
@@ -159,7 +164,7 @@ class TrainingEvaluator:
             "torch": str(torch.__version__),  # a str of a class of its own
         }
 
-    def objective(self, name: str, archs: Architectures) -> Values:
+    def objective(self, name: str, batch: Batch) -> Values:
         """Count the trainable parameters of the networks that would be trained, as `params`.
 
         Raises:
@@ -167,14 +172,14 @@ class TrainingEvaluator:
         """
         if name != "params":
             raise UserError(f"objective.constraints names {name!r}, but before training only params are known")
-        return self.skeleton.parameters(self.space.graphs(archs)).astype(np.float64)
+        return self.skeleton.parameters(batch.graphs).astype(np.float64)
 
     def job(
-        self, arch: Architectures
+        self, batch: Batch
     ) -> tuple[Graphs, Dataset, str, Skeleton, Recipe, int, str, int, int | None, float | None]:
-        """The arguments of `train_candidate` for one architecture `(1, genes)`."""
+        """The arguments of `train_candidate` for a batch of one architecture."""
         return (
-            self.space.graphs(arch), self.dataset, self._images["images_sha256"], self.skeleton, self.recipe, self.seed,
+            batch.graphs, self.dataset, self._images["images_sha256"], self.skeleton, self.recipe, self.seed,
             self.device, self.threads, self.patience, self.time_limit,
         )  # fmt: skip
 
@@ -182,9 +187,9 @@ class TrainingEvaluator:
     def _executor(self) -> Executor:
         return self._opener.open(self.slots)
 
-    def submit(self, arch: NDArray[np.uint8]) -> Future[Outcome]:
+    def submit(self, candidate: Candidate) -> Future[Outcome]:
         """Train one architecture. Whatever goes wrong with it, the death of its worker included, is its outcome."""
-        training = self._executor.submit(train_candidate, *self.job(arch[None]))
+        training = self._executor.submit(train_candidate, *self.job(candidate.batch))
         outcome: Future[Outcome] = Future()
         training.add_done_callback(lambda done: _settle(done, outcome))
         return outcome
@@ -194,12 +199,13 @@ class TrainingEvaluator:
         if "_executor" in vars(self):
             self._executor.shutdown(wait=False, cancel_futures=True)
 
-    def evaluate(self, archs: Architectures) -> Evaluation:
+    def evaluate(self, batch: Batch) -> Evaluation:
         """Train; the validation accuracies and the wall seconds, NaN where training failed."""
-        outcomes = [future.result() for future in [self.submit(arch) for arch in archs]]
-        return Evaluation(_column(o.value for o in outcomes), _column(o.cost for o in outcomes))
+        submitted = [self.submit(Candidate(part, "evaluate")) for part in batch.split(1)]
+        outcomes = [future.result() for future in submitted]
+        return Evaluation(_column(o.values.get(VALUE) for o in outcomes), _column(o.seconds for o in outcomes))
 
-    def test(self, archs: Architectures) -> None:
+    def test(self, batch: Batch) -> None:
         """Nothing beyond what each outcome's details tell: `test_accuracy`."""
 
     def reference(self) -> Reference | None:
@@ -216,7 +222,7 @@ def _settle(training: Future[Outcome], outcome: Future[Outcome]) -> None:
         reason = f"a worker cannot train ({_reason(error)}): mend it, and continue with resume=FOLDER"
         outcome.set_exception(UserError(reason))
     elif error is not None:
-        outcome.set_result(Outcome(None, error=_reason(error)))
+        outcome.set_result(Outcome.failed(_reason(error)))
     else:
         outcome.set_result(training.result())
 

@@ -1,1 +1,9 @@
-"""The search: its loop, its journal, and what it leaves."""
+"""The search: `run` it, `load` what it left, or drive it yourself by `Search`'s `ask` and `tell`."""
+
+from nas.search.callbacks import Callback, Progress
+from nas.search.result import Result, load
+from nas.search.run import run
+from nas.search.search import Search
+from nas.search.trials import Trial, Trials
+
+__all__ = ["Callback", "Progress", "Result", "Search", "Trial", "Trials", "load", "run"]

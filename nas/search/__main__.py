@@ -16,10 +16,12 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from nas._config import check_recorded, checked, config_folder, explain, register
+from nas._config import config_folder, explain, register
 from nas.errors import UserError
+from nas.search.callbacks import Progress
+from nas.search.compose import chosen, given_paths
 from nas.search.console import print_summary
-from nas.search.run import make_absolute, recorded, run
+from nas.search.run import run_options
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # of a disk; such an error names no file
 _log = logging.getLogger("nas.search")  # __name__ is __main__ when this is the program
@@ -63,24 +65,16 @@ def _search(composed: DictConfig) -> float:
     job = HydraConfig.get()
     folder = Path(job.runtime.output_dir)
     options: dict[str, Any] = OmegaConf.to_container(composed, resolve=True)  # type: ignore[assignment]
-    make_absolute(options)
-    groups: dict[str, str | None] = OmegaConf.to_container(job.runtime.choices)  # type: ignore[assignment]
-    choices = {group: name for group, name in groups.items() if name is not None and not group.startswith("hydra/")}
     if options["resume"] is not None:
         if job.mode is RunMode.MULTIRUN:
             raise UserError("resume continues one run: to continue a sweep, start it again with hydra.sweep.dir=FOLDER")
         if not folder.samefile(options["resume"]):
             raise UserError(f"resume is {options['resume']!r}, but hydra.run.dir names {folder}: leave that out")
-        if all(override.startswith("resume=") for override in job.overrides.task):
-            options = {**(recorded(folder) or {}), "resume": options["resume"]}
-            for name, node in options.items():
-                check_recorded(node, name)
-            options.pop("measured_on", None)
-            choices = options.pop("choices", {})
     _log.info("results go to %s", folder)
-    result = run(checked(options), folder, choices)
-    print_summary(result, folder)
-    return float(result["best"]["value"])
+    changed = given_paths(job.overrides.task)
+    result = run_options(options, chosen(job.runtime.choices), changed, folder, callbacks=[Progress()])
+    print_summary(result.content, folder)
+    return float(result.content["best"]["value"])
 
 
 def main() -> int:

@@ -1,29 +1,9 @@
-"""What a search shows on the terminal."""
+"""What a search shows on the terminal at its end."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-from nas.search.journal import History
-
-
-@contextmanager
-def progress(budget: int) -> Iterator[Callable[[History], None]]:
-    """Show a bar of evaluations with the incumbent; gives the function that moves it."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    best = TextColumn("best {task.fields[best]}")
-    with Progress(TextColumn("evaluations"), BarColumn(), MofNCompleteColumn(), best, TimeElapsedColumn()) as bar:
-        task = bar.add_task("search", total=budget, best="-")
-
-        def show(history: History) -> None:
-            best = f"{history.values[history.known].max():.5f}" if len(history.known) else "-"
-            bar.update(task, completed=len(history), best=best)
-
-        yield show
 
 
 def print_summary(result: dict[str, Any], folder: Path) -> None:
@@ -37,6 +17,9 @@ def print_summary(result: dict[str, Any], folder: Path) -> None:
         regret = "" if result["test_regret"] is None else f", regret {result['test_regret']:.5f}"
         print(f"test accuracy {best['test_accuracy']:.5f}{regret}")
     print(f"cell {best['key']} (known as {best['digest']})")
+    if result["failures"]:
+        repeated = f", {result['retries']} calls of dead workers were run again" if result["retries"] else ""
+        print(f"{result['failures']} evaluations failed{repeated}")
     print("measured on " + ", ".join(f"{name} {value}" for name, value in result["measured_on"].items()))
     print("seconds: " + ", ".join(f"{name} {seconds:.2f}" for name, seconds in result["wall_seconds"].items()))
     print(f"everything else in {folder}")

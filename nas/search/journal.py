@@ -6,9 +6,9 @@ import json
 import logging
 import math
 import os
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from time import monotonic
 from types import TracebackType
 from typing import Any
 
@@ -16,197 +16,199 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.errors import UserError
-from nas.types import Architectures, Candidate, Outcome, Space, Values
+from nas.search.trials import Trial, Trials
+from nas.types import Candidate, Keys, Outcome, Space, finite
 
 _log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True)
-class Trial:
-    """One evaluated architecture, a line of `history.jsonl`; None: not known.
-
-    Attributes:
-        step: its number in order of evaluation, from 0.
-        key: the network's key, 16 hexadecimal digits.
-        genes: the architecture as it was proposed.
-        value: what the search saw; None: the evaluation failed.
-        cost_seconds: training time it stands for.
-        predicted_mean: the estimate at the time it was chosen.
-        predicted_std: its standard deviation.
-        proposed_by: the move that proposed it.
-        error: why the evaluation failed.
-        details: what else the evaluator told, such as learning curves.
-    """
-
-    step: int
-    key: str
-    genes: list[int]
-    value: float | None
-    cost_seconds: float | None
-    predicted_mean: float | None
-    predicted_std: float | None
-    proposed_by: str
-    error: str | None = None
-    details: dict[str, Any] | None = None
+_SYNCED = 0.1  # seconds between two writes through to the disk: all that a power cut can cost of cheap evaluations
+_OF_CANDIDATE = ("origin", "mean", "std", "seconds", "step")
+_ALWAYS = ("step", "key", "genes", "values", "seconds", "predicted_mean", "predicted_std", "proposed_by")
 
 
-class History:
-    """The trials of one run, in `history.jsonl`: a line is appended and flushed to the disk at each evaluation.
+class Journal:
+    """Keeps the trials of one run in `history.jsonl`, a line each, and in `pending.json` what was chosen beyond them.
 
-    Opened on a file that exists, it offers what was `recorded`. A search with one evaluation at a time is run once more
-    from its start, and served the recorded outcomes: it goes through the same states without paying for them. With
-    several at a time the order of their ends cannot be repeated: the trials are taken over by `restore`, and what was
-    in flight (kept in `in_flight.json`) is evaluated again.
+    A line is with the operating system when `record` returns, so that it outlives the process however that ends, and on
+    the disk a tenth of a second later at the latest.
 
     Args:
-        path: the file.
-        space: the search space.
+        folder: of the run.
 
     Raises:
-        UserError: the file is not a history, or another process is writing it.
+        UserError: another process is writing there.
     """
 
-    def __init__(self, path: Path, space: Space) -> None:
+    def __init__(self, folder: Path) -> None:
         from filelock import FileLock, Timeout
 
-        self._space = space
-        self._in_flight = path.with_name("in_flight.json")
-        self._lock = FileLock(path.with_suffix(".lock"), blocking=False)
+        self.path, self._pending = folder / "history.jsonl", folder / "pending.json"
+        self._lock = FileLock(self.path.with_suffix(".lock"), blocking=False)
         try:
             self._lock.acquire()
         except Timeout as error:
-            raise UserError(f"{path.parent} is being written by another process: wait for it, or stop it") from error
-        try:
-            self.recorded = _read(path, space)
-        except BaseException:
-            self._lock.release()
-            raise
-        self._file = path.open("a", encoding="utf-8")
-        self.trials: list[Trial] = []
+            raise UserError(f"{folder} is being written by another process: wait for it, or stop it") from error
+        self._file = self.path.open("a", encoding="utf-8")
+        self._synced = monotonic()
 
-    def __enter__(self) -> History:
+    def __enter__(self) -> Journal:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
-        self._lock.release()
-
-    def __len__(self) -> int:
-        return len(self.trials)
-
-    @property
-    def archs(self) -> Architectures:
-        """`(n, genes)`: the architectures evaluated so far, failed ones included."""
-        genes = [trial.genes for trial in self.trials]
-        return np.array(genes, dtype=np.uint8).reshape(-1, len(self._space.cardinalities))
-
-    @property
-    def values(self) -> Values:
-        """`(n,)`: their values, NaN for those that failed."""
-        return np.array([np.nan if trial.value is None else trial.value for trial in self.trials], dtype=np.float64)
-
-    @property
-    def known(self) -> NDArray[np.intp]:
-        """The steps that did not fail."""
-        return np.flatnonzero(np.isfinite(self.values))
-
-    def recorded_outcome(self, step: int) -> Outcome | None:
-        """What an earlier run recorded for a step, or None."""
-        if step >= len(self.recorded):
-            return None
-        trial = self.recorded[step]
-        return Outcome(trial.value, trial.cost_seconds, trial.error, trial.details)
-
-    def restore(self) -> list[Candidate]:
-        """Take over all recorded trials; return the candidates that were in flight and not recorded."""
-        self.trials = list(self.recorded)
-        if not self._in_flight.exists():
-            return []
-        keys = {trial.key for trial in self.trials}
         try:
-            noted = json.loads(self._in_flight.read_text(encoding="utf-8"))
-            archs = [self._space.check(np.array([entry["arch"]], dtype=np.uint8))[0] for entry in noted]
-            candidates = [Candidate(**{**entry, "arch": arch}) for entry, arch in zip(noted, archs, strict=True)]
-        except (ValueError, TypeError, KeyError, OverflowError) as error:
-            raise UserError(
-                f"{self._in_flight} is damaged ({error}): remove it, and lose what was in flight"
-            ) from error
-        return [candidate for candidate in candidates if self._key(candidate) not in keys]
+            self.sync()
+        finally:
+            self._file.close()
+            self._lock.release()
 
-    def note_in_flight(self, candidates: Iterable[Candidate]) -> None:
+    def read(self, space: Space, value: str) -> tuple[Trials, list[Candidate]]:
+        """Return the trials that are recorded, and the candidates that were chosen and are not.
+
+        Raises:
+            UserError: a file is damaged, or of another space.
+        """
+        content = self.path.read_bytes()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):  # a death has left half a line
+            _log.warning("%s ends in half a line: that evaluation is done again", self.path)
+            os.truncate(self.path, whole)
+        trials = read_trials(self.path, space, value)
+        if not self._pending.exists():
+            return trials, []
+        succeeded = np.isfinite(trials.value)
+        recorded = set(trials.keys.tolist())
+        try:
+            noted = json.loads(self._pending.read_text(encoding="utf-8"))
+            candidates = [_candidate(entry, space) for entry in noted]
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+            raise UserError(f"{self._pending} is damaged ({error}): remove it, and lose what was pending") from error
+        new = [one for one in candidates if one.step is None and int(one.batch.keys[0]) not in recorded]
+        again = [one for one in candidates if one.step is not None and not succeeded[one.step]]
+        return trials, [*again, *new]
+
+    def note_pending(self, candidates: Iterable[Candidate]) -> None:
         """Keep on disk what is being evaluated, or chosen to be."""
-        entries = [{**vars(candidate), "arch": candidate.arch.tolist()} for candidate in candidates]
-        write_whole(self._in_flight, json.dumps(entries, allow_nan=False))
+        entries = [
+            {
+                "genes": one.genes.tolist(),
+                "origin": one.origin,
+                "mean": one.mean,
+                "std": one.std,
+                "seconds": one.seconds,
+            }
+            for one in candidates
+        ]
+        write_whole(self._pending, json.dumps(entries, allow_nan=False))
 
-    def record(self, candidate: Candidate, outcome: Outcome) -> Trial:
-        """Append a trial, on disk when this returns; where an earlier run recorded the step, its record is kept."""
-        step, key = len(self.trials), self._key(candidate)
-        if step < len(self.recorded):
-            trial = self.recorded[step]
-            if trial.key != key:
-                _log.warning(
-                    "step %d was %s, would now be %s (another version or machine?): the record is kept",
-                    step, trial.key, key,
-                )  # fmt: skip
-        else:
-            trial = Trial(
-                step=step,
-                key=key,
-                genes=candidate.arch.tolist(),
-                value=outcome.value,
-                cost_seconds=outcome.cost,
-                predicted_mean=candidate.mean,
-                predicted_std=candidate.std,
-                proposed_by=candidate.origin,
-                error=outcome.error,
-                details=outcome.details,
-            )
-            self._file.write(json.dumps(asdict(trial), allow_nan=False) + "\n")
-            self._file.flush()
-            os.fsync(self._file.fileno())
-        self.trials.append(trial)
-        return trial
+    def record(self, trial: Trial) -> None:
+        """Append a trial; one of an earlier step takes the place of what failed there."""
+        content = {
+            name: entry for name, entry in vars(trial).items() if name in _ALWAYS or entry not in (None, 0.0, False)
+        }
+        self._file.write(json.dumps(content, allow_nan=False) + "\n")
+        self._file.flush()
+        if monotonic() - self._synced > _SYNCED:
+            self.sync()
 
-    def _key(self, candidate: Candidate) -> str:
-        return f"{self._space.keys(candidate.arch[None])[0]:016x}"
+    def sync(self) -> None:
+        """Wait until all lines are on the disk."""
+        os.fsync(self._file.fileno())
+        self._synced = monotonic()
 
 
-def _read(path: Path, space: Space) -> list[Trial]:
-    if not path.exists():
-        return []
-    content = path.read_bytes()
-    whole = content[: content.rfind(b"\n") + 1]
-    if len(whole) < len(content):
-        _log.warning("%s ends in half a line: that evaluation is done again", path)
-        os.truncate(path, len(whole))
-    trials: list[Trial] = []
-    for step, line in enumerate(whole.splitlines()):
-        try:
-            trials.append(Trial(**json.loads(line)))
-            _check(trials[-1], space)
-        except (ValueError, TypeError, OverflowError, RecursionError) as error:
-            raise UserError(f"line {step + 1} of {path} is not a trial ({error}): the file was changed") from error
-        if trials[-1].step != step:
-            raise UserError(f"line {step + 1} of {path} is step {trials[-1].step}: lines are missing")
+def read_trials(path: Path, space: Space, value: str) -> Trials:
+    """Read a history, and check it against the space.
+
+    Raises:
+        UserError: a line is not what a journal writes, or of another space.
+    """
+    trials = Trials(len(space.cardinalities), value)
+    lines = read_lines(path)
+    if not lines:
+        return trials
+    try:
+        batch = space.batch(space.check(np.array([line.genes for line in lines], dtype=np.uint8)))
+    except (ValueError, TypeError, OverflowError) as error:
+        raise UserError(f"{path} is no history of this space ({error}): the file was changed") from error
+    for number, (key, line) in enumerate(zip(batch.keys.tolist(), lines, strict=True)):
+        if f"{key:016x}" != line.key:
+            raise UserError(f"line {number + 1} of {path} is not a trial (its genes have the key {key:016x})")
+    take_over(path, trials, lines, batch.genes, batch.keys)
     return trials
 
 
-def _check(trial: Trial, space: Space) -> None:
-    """Raises ValueError or TypeError for what `History.record` would not have written."""
-    key = space.keys(space.check(np.array([trial.genes], dtype=np.uint8)))[0]
-    if f"{key:016x}" != trial.key:
-        raise ValueError(f"its genes have the key {key:016x}")
-    if not isinstance(trial.details, dict | None):
-        raise TypeError(f"its details are {trial.details!r}")
-    for number in (trial.value, trial.cost_seconds, trial.predicted_mean, trial.predicted_std):
-        if number is not None and not math.isfinite(number):
-            raise ValueError(f"it has the number {number}")
+def take_over(path: Path, trials: Trials, lines: Sequence[Trial], genes: NDArray[np.uint8], keys: Keys) -> None:
+    """Append the lines of a history; one of an earlier step takes the place of the trial that failed there.
+
+    Raises:
+        UserError: lines are missing, or out of order.
+    """
+    first: list[int] = []
+    repeated: list[int] = []
+    for number, line in enumerate(lines):
+        before = lines[first[line.step]] if 0 <= line.step < len(first) else None
+        if line.step == len(first):
+            first.append(number)
+        elif before is not None and before.key == line.key and not before.values:
+            repeated.append(number)
+        else:
+            raise UserError(f"line {number + 1} of {path} is step {line.step}, not {len(first)}: lines are missing")
+    trials.extend([lines[number] for number in first], genes[first], keys[first])
+    for number in repeated:
+        line = lines[number]
+        trials.replace(line.step, Outcome(line.values, line.seconds, line.epochs, line.error, line.details))
+
+
+def read_lines(path: Path) -> list[Trial]:
+    """Read the lines of a history, without half a line at its end.
+
+    Raises:
+        UserError: a line is not what a journal writes.
+    """
+    if not path.exists():
+        return []
+    content = path.read_bytes()
+    lines = []
+    for number, text in enumerate(content[: content.rfind(b"\n") + 1].splitlines()):
+        try:
+            lines.append(Trial(**json.loads(text)))
+            _check(lines[-1])
+        except (ValueError, TypeError, OverflowError, RecursionError) as error:
+            raise UserError(f"line {number + 1} of {path} is not a trial ({error}): the file was changed") from error
+    return lines
+
+
+def _check(line: Trial) -> None:
+    """Raise ValueError or TypeError for what `Journal.record` would not have written."""
+    if not isinstance(line.details, dict | None):
+        raise TypeError(f"its details are {line.details!r}")
+    if not isinstance(line.values, dict) or not (line.values or isinstance(line.error, str)):
+        raise TypeError(f"its values are {line.values!r}, its error {line.error!r}")
+    numbers = (line.seconds, line.epochs, line.predicted_mean, line.predicted_std, line.estimate_seconds)
+    for number in (*line.values.values(), *numbers):
+        if number is not None and not (isinstance(number, int | float) and math.isfinite(number)):
+            raise ValueError(f"it has the number {number!r}")
+
+
+def _candidate(entry: dict[str, Any], space: Space) -> Candidate:
+    genes = space.check(np.array([entry["genes"]], dtype=np.uint8))
+    mean, std = (None if entry[name] is None else finite(entry[name], name) for name in ("mean", "std"))
+    step = None if entry["step"] is None else int(entry["step"])
+    return Candidate(space.batch(genes), str(entry["origin"]), mean, std, finite(entry["seconds"], "seconds"), step)
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file so that it is there whole or not at all."""
+    """Write a file so that it is there whole or not at all, after a power cut, too."""
     part = path.with_suffix(path.suffix + ".part")
-    part.write_text(text, encoding="utf-8")
+    with part.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
     os.replace(part, path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # the new name
+    finally:
+        os.close(folder)

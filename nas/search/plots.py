@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,11 +10,8 @@ from nas.compare.metrics import percent_scale
 from nas.graphs import ABSENT, FIRST_OPERATION, INPUT, OUTPUT, Graphs
 from nas.types import Values
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
-
-def draw_progress(incumbent: Values, random: Values | None, measured_on: dict[str, str]) -> Figure:
+def draw_progress(path: Path, incumbent: Values, random: Values | None, measured_on: dict[str, str]) -> None:
     """Draw the incumbent against evaluations, and random search's exact expectation where it is known."""
     from matplotlib.figure import Figure
 
@@ -37,7 +33,7 @@ def draw_progress(incumbent: Values, random: Values | None, measured_on: dict[st
     axes.set_title(measured_on.get("table", ""), fontsize="medium")
     axes.legend(loc="lower right")
     axes.grid(alpha=0.3)
-    return figure
+    figure.savefig(path, dpi=120)
 
 
 def draw_cell(path: Path, graphs: Graphs, title: str) -> None:

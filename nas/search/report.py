@@ -3,94 +3,126 @@
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from nas import __version__
-from nas._config import SearchConfig
 from nas.compare.metrics import expected_best_of_random, incumbents
 from nas.errors import UserError
-from nas.search.journal import History, write_whole
-from nas.search.loop import Phases
+from nas.search.journal import write_whole
 from nas.search.plots import draw_cell, draw_progress
-from nas.types import Evaluator, Reference, Space, Values
+from nas.search.search import Search
+from nas.types import Batch, Evaluator, Reference, Values
+
+_log = logging.getLogger(__name__)
 
 
 def write_report(
     folder: Path,
-    config: SearchConfig,
-    choices: dict[str, str],
-    space: Space,
+    search: Search,
     evaluator: Evaluator,
-    history: History,
-    phase: Phases,
+    about: Mapping[str, Any],
+    seconds: Callable[[Search], dict[str, float]],
 ) -> dict[str, Any]:
-    """Write `progress.png`, `best_cell.png` and, last, `result.json`; return the content of the latter.
+    """Write `result.json` and, after it, `progress.png` and `best_cell.png`; return the content of the first.
 
     The test accuracy is read here for the first time: nothing of the search depends on it unless it is the signal.
+
+    Args:
+        folder: of the run.
+        search: that has ended.
+        evaluator: that measured.
+        about: what else `result.json` tells of the run.
+        seconds: wall seconds by phase, of all parts of the run.
+
+    Raises:
+        UserError: no evaluation succeeded.
     """
-    with phase("report"):
-        values, archs = history.values, history.archs
-        if not len(history.known):
-            raise UserError(f"all {len(history)} evaluations failed; the first: {history.trials[0].error}")
-        best, best_so_far = int(np.nanargmax(values)), incumbents(values)
-        test = _test_accuracy(evaluator, history)
+    trials, space = search.trials, search.space
+    if trials.best is None:
+        raise UserError(f"all {len(trials)} evaluations failed; the first: {trials[0].error}")
+    with search.phases("report"):
+        best, values = trials.best, trials.value
+        batch = space.batch(trials.genes)
+        best_so_far = incumbents(values)[-trials.charged :]
+        test = _test_accuracy(evaluator, search, batch)
         reference = evaluator.reference()
         random = random_test = None
         if reference is not None:
-            random = expected_best_of_random(reference.signal, len(values))
-            random_test = expected_best_of_random(reference.signal, len(values), reference.test)
-        draw_progress(best_so_far, random, evaluator.identity()).savefig(folder / "progress.png", dpi=120)
-        title = f"{history.trials[best].key}: {values[best]:.4f}"
-        draw_cell(folder / "best_cell.png", space.graphs(archs[best : best + 1]), title)
-    leaders = [None if np.isnan(value) else int((values == value).argmax()) for value in best_so_far]
+            random = expected_best_of_random(reference.signal, len(best_so_far))
+            random_test = expected_best_of_random(reference.signal, len(best_so_far), reference.test)
+    leaders = _leaders(values)[-trials.charged :]
+    the_best = batch.take(slice(best.step, best.step + 1))
     result = {
         "version": __version__,
         "measured_on": evaluator.identity(),
-        "config": {key: value for key, value in vars(config).items() if key != "resume"},
-        "choices": choices,
-        "seed": config.seed,
-        "budget": config.budget,
+        **about,
         "best": {
-            "step": best,
-            "key": history.trials[best].key,
-            "digest": space.digests(archs[best : best + 1])[0],
-            "genes": space.canonical(archs[best : best + 1])[0].tolist(),
-            "value": values[best],
-            "test_accuracy": None if test is None else test[best],
+            "step": best.step,
+            "key": best.key,
+            "digest": space.digests(the_best.genes)[0],
+            "genes": the_best.canonical[0].tolist(),
+            "value": best.values[trials.value_name],
+            "values": best.values,
+            "test_accuracy": None if test is None else test[best.step],
         },
-        "test_regret": None if test is None or reference is None else reference.test.max() - test[best],
+        "failures": trials.failures,
+        "test_regret": None if test is None or reference is None else reference.test.max() - test[best.step],
         "best_of_space": None if reference is None else _best_of_space(reference),
         "incumbent_value": _filled(values, leaders),
         "incumbent_test_accuracy": None if test is None else _filled(test, leaders),
         "random_search_expected_value": None if random is None else random.tolist(),
         "random_search_expected_test_accuracy": None if random_test is None else random_test.tolist(),
-        "cumulative_cost_seconds": _cumulative_cost(history),
-        "resumed_at": len(history.recorded) or None,
-        "wall_seconds": {name: round(seconds, 3) for name, seconds in phase.items()},
+        "cumulative_cost_seconds": _cumulative_cost(search),
+        "wall_seconds": {name: round(spent, 3) for name, spent in seconds(search).items()},
     }
     write_whole(folder / "result.json", json.dumps(result, indent=1, allow_nan=False, default=_plain) + "\n")
+    title = f"{best.key}: {best.values[trials.value_name]:.4f}"
+    _draw(folder / "progress.png", lambda path: draw_progress(path, best_so_far, random, evaluator.identity()))
+    _draw(folder / "best_cell.png", lambda path: draw_cell(path, the_best.graphs, title))
     return result
 
 
-def _test_accuracy(evaluator: Evaluator, history: History) -> Values | None:
+def _draw(path: Path, draw: Callable[[Path], None]) -> None:
+    try:
+        draw(path)
+    except Exception as error:  # whatever a drawing library raises, the result was paid for and is written
+        _log.warning("%s could not be drawn (%s: %s)", path, type(error).__name__, " ".join(str(error).split()))
+
+
+def _test_accuracy(evaluator: Evaluator, search: Search, batch: Batch) -> Values | None:
     """Take what the evaluator told with each evaluation, else ask it."""
-    told = [(trial.details or {}).get("test_accuracy") for trial in history.trials]
+    told = search.trials.detail("test_accuracy")
     if any(accuracy is not None for accuracy in told):
         return np.array([np.nan if accuracy is None else accuracy for accuracy in told])
-    return evaluator.test(history.archs)
+    return evaluator.test(batch)
+
+
+def _leaders(values: Values) -> list[int | None]:
+    """After each evaluation the first row that has the best value; None until one succeeded."""
+    best = np.fmax.accumulate(np.where(np.isnan(values), -np.inf, values))
+    rises = np.flatnonzero(np.concatenate([best[:1] > -np.inf, best[1:] > best[:-1]]))
+    place = np.searchsorted(rises, np.arange(len(values)), side="right") - 1
+    return [int(rises[row]) if row >= 0 else None for row in place]
 
 
 def _best_of_space(reference: Reference) -> dict[str, float]:
     return {"value": float(reference.signal.max()), "test_accuracy": float(reference.test.max())}
 
 
-def _cumulative_cost(history: History) -> list[float | None]:
-    """Training seconds up to each evaluation, in their order; None from the first one on whose seconds are unknown."""
-    costs = [np.nan if trial.cost_seconds is None else trial.cost_seconds for trial in history.trials]
-    return [None if np.isnan(total) else round(float(total), 3) for total in np.cumsum(costs)]
+def _cumulative_cost(search: Search) -> list[float | None]:
+    """Training seconds up to each evaluation, in their order, those of estimates included.
+
+    None from the first one on whose seconds are unknown. What was known before the search is charged to nobody.
+    """
+    trials = search.trials
+    own = ~trials.warm
+    totals = np.cumsum(trials.seconds[own] + trials.estimate_seconds[own])
+    return [None if np.isnan(total) else round(float(total), 3) for total in totals]
 
 
 def _filled(column: Values, leaders: list[int | None]) -> list[float | None]:

@@ -2,132 +2,166 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from omegaconf import MISSING, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
-
-from nas._config import SearchConfig, build, differences
+from nas import __version__
+from nas._config import SearchConfig, differences
 from nas.errors import UserError
-from nas.objectives import Objective
-from nas.search.console import progress
-from nas.search.journal import History, write_whole
-from nas.search.loop import Budget, Phases, search
-from nas.types import Evaluator
+from nas.search.build import Parts, build_parts
+from nas.search.callbacks import Callback, Callbacks
+from nas.search.journal import Journal
+from nas.search.loop import run_search
+from nas.search.record import check_same, make_absolute, read_record, resumed, write_record
+from nas.search.result import Result, load
+from nas.search.search import Phases
+from nas.search.seconds import Seconds
+from nas.search.warm import read_warm
 
-_DATA = ("space", "dataset", "evaluator")  # parts whose `path` names a file with data
-_TOLD = 5  # differences between two configurations, at most
+_log = logging.getLogger("nas.search")
+
+Function = Callable[[dict[str, str]], Any]
 
 
-def run(config: SearchConfig, folder: Path, choices: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Search, or continue the search that `folder` holds; return the content of its `result.json`.
+def run(
+    *overrides: str,
+    function: Function | None = None,
+    folder: str | Path | None = None,
+    callbacks: Iterable[Callback] = (),
+) -> Result:
+    """Search, as `python -m nas.search` does with the same overrides.
 
     Args:
-        config: what to run.
+        overrides: as on the command line, such as `estimator=ridge`; `resume=FOLDER` goes on with a run.
+        function: what to search instead of a table or a training: gets a mapping from gene to choice, returns a number,
+            or several by name of which the first is searched; the higher, the better. An exception is a failed trial.
+        folder: where the run is kept; None: a new folder in `outputs`.
+        callbacks: are told what happens.
+
+    Raises:
+        UserError: an override is unknown or out of its range, or the run cannot be started or continued.
+    """
+    from nas.search.compose import composed_run
+
+    options, choices, changed, place = composed_run(overrides, None if folder is None else Path(folder))
+    return run_options(options, choices, changed, place, function=function, callbacks=callbacks)
+
+
+def run_options(
+    options: dict[str, Any],
+    choices: Mapping[str, str],
+    changed: Iterable[str],
+    folder: Path,
+    *,
+    function: Function | None = None,
+    callbacks: Iterable[Callback] = (),
+) -> Result:
+    """Run what was composed, or go on with the run that `resume` names.
+
+    Args:
+        options: the whole configuration, plain.
+        choices: which option of each configuration group it came from, to be recorded.
+        changed: the paths of the options that were given, which a run that goes on takes over.
         folder: where to.
-        choices: which option of each configuration group it came from, to be recorded; None: not known.
+        function: see `run`.
+        callbacks: see `run`.
 
     Raises:
         UserError: the configuration cannot be run, or is not the one that `folder` records.
     """
-    phase = Phases()
-    with phase("setup"):
-        nodes = {name: getattr(config, name) for name in ("space", "dataset", "executor")}
-        parts = {name: build(node, name) for name, node in nodes.items() if node or name != "dataset"}
-        objective: Objective = build(config.objective, "objective")
-        evaluator: Evaluator = objective.restrict(build(config.evaluator, "evaluator", **parts))
-        space = evaluator.space
-        estimator = build(config.estimator, "estimator", space=space)
-        strategy = build(config.strategy, "strategy", space=space, estimator=estimator, budget=config.budget)
-        acquisition = build(config.acquisition, "acquisition")
-    if acquisition.needs_std and not estimator.gives_std:
-        raise UserError(
-            f"acquisition is {type(acquisition).__name__}, which needs standard deviations, "
-            f"but {type(estimator).__name__} gives none: choose acquisition=mean or another estimator"
+    from nas._config import checked
+
+    make_absolute(options)
+    before = read_record(folder)
+    if options["resume"] is not None:
+        if before is None:
+            raise UserError(f"resume is {options['resume']!r}, which holds no run (no config.yaml): name its folder")
+        options, choices = resumed(before, options, [path for path in changed if path != "resume"])
+    config = checked(options)
+    phases = Phases()
+    with phases("setup"):
+        parts = build_parts(config, function)
+        config.initial = parts.initial(config)
+    parts.check(config)
+    record = {
+        **{name: node for name, node in vars(config).items() if name not in ("resume", "retry_failed")},
+        "measured_on": parts.evaluator.identity(),
+        "made_with": {"version": __version__, "encoder": parts.encoder, **parts.platform},
+        "choices": dict(choices),
+    }
+    if before is not None:
+        check_same(folder, before, record)
+        record["diverged_at"] = before.get("diverged_at")
+        if before.get("budget", 0) > config.budget:
+            least = f"the {before['budget']} of the run in {folder}"
+            raise UserError(f"budget is {config.budget}, must be at least {least}")
+    return _run(config, parts, record, before, folder, phases, callbacks)
+
+
+def _run(
+    config: SearchConfig,
+    parts: Parts,
+    record: dict[str, Any],
+    before: dict[str, Any] | None,
+    folder: Path,
+    phases: Phases,
+    callbacks: Iterable[Callback],
+) -> Result:
+    folder.mkdir(parents=True, exist_ok=True)
+    search = parts.search(config, phases)
+    with Journal(folder) as journal:
+        trials, unfinished = journal.read(parts.space, parts.evaluator.value)
+        recorded = trials.charged
+        failed = trials.failures if config.retry_failed else 0
+        if recorded >= config.budget and not failed and (folder / "result.json").exists():
+            return load(folder)
+        if before is not None and len(trials):
+            _note_divergence(before, record, recorded)
+        write_record(folder, record)
+        if config.warm_start is not None and not len(trials):
+            trials = read_warm(Path(config.warm_start), parts.space, parts.evaluator)
+            for trial in trials:
+                journal.record(trial)
+        search.add(trials, unfinished)
+        if recorded:
+            _log.info("%d recorded, going on", recorded)
+        if failed:
+            _log.info("%d failed are tried again", search.retry_failed())
+        if search.asks_estimator:
+            with phases("prepare"):
+                parts.estimator.prepare()
+        seconds = Seconds(folder)
+        with closing(parts.evaluator):
+            run_search(search, parts.evaluator, journal, config.budget, Callbacks([*callbacks, seconds]))
+    from nas.search.report import write_report  # brings the plotting libraries
+
+    if not search.estimated and parts.estimator.min_trials:
+        _log.warning("the estimator was never asked: all %d candidates are the strategy's own", config.budget)
+    about = {
+        "config": {name: record[name] for name in vars(config) if name in record},
+        "choices": record["choices"],
+        "made_with": record["made_with"],
+        "seed": config.seed,
+        "budget": config.budget,
+        "resumed_at": recorded or None,
+        "diverged_at": record.get("diverged_at"),
+        "warm_trials": len(search.trials) - search.trials.charged,
+        "retries": getattr(parts.evaluator, "retries", 0),
+    }
+    write_report(folder, search, parts.evaluator, about, seconds.total)
+    return load(folder)
+
+
+def _note_divergence(before: Mapping[str, Any], record: dict[str, Any], recorded: int) -> None:
+    """Say once that the run cannot go on exactly as it would have."""
+    then, now = before.get("made_with") or {}, record["made_with"]
+    changed = differences(dict(then), dict(now))
+    if changed and record.get("diverged_at") is None:
+        record["diverged_at"] = recorded
+        told = "; ".join(changed)
+        _log.warning(
+            "from evaluation %d on the run may differ from one that went on as it began: %s", recorded + 1, told
         )
-    if config.budget > config.initial < estimator.min_trials:
-        raise UserError(
-            f"initial is {config.initial}, must be at least {estimator.min_trials}: "
-            f"the estimator needs as many known architectures (estimator.k neighbours, where it has k)"
-        )
-    reference = evaluator.reference()
-    if reference is not None and config.budget > len(reference.signal):
-        raise UserError(f"budget is {config.budget}, must be at most {len(reference.signal)}: the table has no more")
-    record = {**_options(config), "measured_on": evaluator.identity(), "choices": dict(choices or {})}
-    _check(folder, record)  # before the history is read, which would look damaged to another space
-    with History(folder / "history.jsonl", space) as history:
-        if not _check(folder, record):
-            write_whole(folder / "config.yaml", OmegaConf.to_yaml(record))
-        if len(history.recorded) >= config.budget and (folder / "result.json").exists():
-            result: dict[str, Any] = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-            return result
-        if config.budget > config.initial:
-            with phase("prepare"):
-                estimator.prepare()
-        budget = Budget(config.budget, config.initial, config.pool, config.batch)
-        with progress(config.budget) as on_trial, closing(evaluator):
-            search(
-                strategy,
-                estimator,
-                acquisition,
-                evaluator,
-                history,
-                budget,
-                seed=config.seed,
-                phase=phase,
-                on_trial=on_trial,
-            )
-        from nas.search.report import write_report  # brings the plotting libraries
-
-        return write_report(folder, config, dict(choices or {}), space, evaluator, history, phase)
-
-
-def _check(folder: Path, current: dict[str, Any]) -> bool:
-    """Refuse a folder that holds a run with another configuration; tell whether it holds one."""
-    before = recorded(folder)
-    if before is not None and (changed := differences(_essential(before), _essential(current))):
-        told = [line for line in changed if not line.startswith("measured_on.")] or changed  # it follows from the rest
-        more = [f"{len(told) - _TOLD} more"] if len(told) > _TOLD else []
-        raise UserError(
-            f"{folder} holds a run with another configuration: {'; '.join([*told[:_TOLD], *more])}: use another "
-            f"folder, or continue it with resume={folder} and nothing else"
-        )
-    return before is not None
-
-
-def _essential(record: dict[str, Any]) -> dict[str, Any]:
-    """A record without what may change between two parts of a run: where it trains, where its data lie (`measured_on`
-    has their digests), and how the options were chosen."""
-    kept = {name: node for name, node in record.items() if name not in ("executor", "choices")}
-    pathless = {name: {**node, "path": None} for name, node in kept.items() if name in _DATA and isinstance(node, dict)}
-    return {**kept, **pathless}
-
-
-def make_absolute(options: dict[str, Any]) -> None:
-    """Let options name files as they are found from any folder: a run may be continued or compared from another."""
-    for node in map(options.get, _DATA):
-        if isinstance(node, dict) and isinstance(path := node.get("path"), str) and path != MISSING:
-            node["path"] = str(Path(path).absolute())
-
-
-def _options(config: SearchConfig) -> dict[str, Any]:
-    return {key: value for key, value in vars(config).items() if key != "resume"}
-
-
-def recorded(folder: Path) -> dict[str, Any] | None:
-    """The record of the run in a folder, or None. Raises UserError where it is damaged."""
-    path = folder / "config.yaml"
-    if not path.is_file():
-        return None
-    try:
-        content = OmegaConf.to_container(OmegaConf.load(path))
-    except (YAMLError, OmegaConfBaseException) as error:
-        raise UserError(f"{path} is not the record of a run: {str(error).splitlines()[0]}") from error
-    if not isinstance(content, dict):
-        raise UserError(f"{path} is not the record of a run")
-    return {str(key): value for key, value in content.items()}

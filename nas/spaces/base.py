@@ -17,7 +17,7 @@ from nas.benchmarks.rows import TableColumns
 from nas.errors import UserError
 from nas.graphs import Graphs
 from nas.networks import Skeleton
-from nas.types import Architectures, Keys, Space
+from nas.types import Architectures, Batch, Keys, Space
 
 _BATCH = 1 << 12  # rows handled at once, so that the intermediate arrays stay in the processor's cache
 
@@ -33,8 +33,8 @@ class Gene:
 class GeneSpace(ABC):
     """Architectures as integer vectors over named genes; a batch is one `(n, genes)` uint8 array.
 
-    A subclass gives `genes`, `canonical` and `graphs`, and `_valid` where not every vector is an architecture. It holds
-    no data: sampling and enumeration follow from the definition of the space.
+    A subclass gives `genes`, `canonical` and `graphs_of`, and `_valid` where not every vector is an architecture. It
+    holds no data: sampling and enumeration follow from the definition of the space.
 
     Args:
         genes: the genes, in order; their numbers of choices must multiply to less than 2**64.
@@ -67,8 +67,8 @@ class GeneSpace(ABC):
         """Map valid architectures to the one representative of all that are the same network."""
 
     @abstractmethod
-    def graphs(self, archs: Architectures) -> Graphs:
-        """Return the computation graphs of valid architectures, in canonical form."""
+    def graphs_of(self, canonical: Architectures) -> Graphs:
+        """Return the computation graphs of architectures that are in canonical form already."""
 
     def _valid(self, archs: Architectures) -> NDArray[np.bool_]:
         """Tell which rows, all of whose genes are in range, are architectures of the space."""
@@ -125,12 +125,16 @@ class GeneSpace(ABC):
 
     def keys(self, archs: Architectures) -> Keys:
         """Return `(n,)` uint64, equal for architectures that are the same network and different otherwise."""
-        return self.identify(archs)[0]
+        return self._pack(self.canonical(archs))
 
-    def identify(self, archs: Architectures) -> tuple[Keys, Architectures]:
-        """Return the keys `(n,)` and, as they take most of the time, the canonical forms `(n, genes)` behind them."""
+    def batch(self, archs: Architectures) -> Batch:
+        """Bring valid architectures `(n, genes)` to canonical form, once for all that is done with them."""
         canonical = self.canonical(archs)
-        return self._pack(canonical), canonical
+        return Batch(archs, canonical, self._pack(canonical), self)
+
+    def graphs(self, archs: Architectures) -> Graphs:
+        """Return the computation graphs of valid architectures, in canonical form."""
+        return self.graphs_of(self.canonical(archs))
 
     def _pack(self, canonical: Architectures) -> Keys:
         packed = np.zeros(len(canonical), dtype=np.uint64)
@@ -160,26 +164,26 @@ class GeneSpace(ABC):
         changed[rows, genes] = (changed[rows, genes] + shift) % choices
         return changed
 
-    def neighbours(self, archs: Architectures) -> tuple[Architectures, NDArray[np.intp]]:
+    def neighbours(self, batch: Batch) -> tuple[Batch, NDArray[np.intp]]:
         """Every network one mutation away: one gene changed, or two where the first leaves the network as it is.
 
         Returns:
-            `(m, genes)` canonical, and `(m,)` the row of `archs` that each is a neighbour of; those of one row are
+            `m` canonical architectures, and `(m,)` the row of `batch` that each is a neighbour of; those of one row are
             distinct, other networks than it, and in ascending order of keys.
         """
-        keys = self.keys(archs)
-        children, parents = self._one_gene_changed(archs)
-        silent = self.keys(children) == keys[parents]
-        further, rows = self._one_gene_changed(children[silent])
-        children = self.canonical(np.concatenate([children[~silent], further]))
+        changed, parents = self._one_gene_changed(batch.genes)
+        children = self.batch(changed)
+        silent = children.keys == batch.keys[parents]
+        further, rows = self._one_gene_changed(children.genes[silent])
+        children = Batch.join([children.take(~silent), self.batch(further)])
         parents = np.concatenate([parents[~silent], parents[silent][rows]])
-        packed = self._pack(children)
-        order = np.lexsort((packed, parents))
-        ordered = np.stack([parents.astype(np.uint64), packed])[:, order]
+        order = np.lexsort((children.keys, parents))
+        ordered = np.stack([parents.astype(np.uint64), children.keys])[:, order]
         first = np.any(np.diff(ordered, axis=1, prepend=np.uint64(0)) != 0, axis=0)
         first[:1] = True
-        kept = order[first & (ordered[1] != keys[parents[order]])]
-        return children[kept], parents[kept]
+        kept = order[first & (ordered[1] != batch.keys[parents[order]])]
+        found = children.take(kept)
+        return Batch(found.canonical, found.canonical, found.keys, self), parents[kept]
 
     def _one_gene_changed(self, archs: Architectures) -> tuple[Architectures, NDArray[np.intp]]:
         """All valid ones `(m, genes)`, and the row `(m,)` that each comes from."""
@@ -191,35 +195,37 @@ class GeneSpace(ABC):
         kept = self._valid(children)
         return children[kept], rows[kept] // max(len(genes), 1)
 
-    def mutate(self, archs: Architectures, rng: Generator) -> Architectures:
+    def mutate(self, parents: Batch, rng: Generator) -> Batch:
         """Change one gene of each architecture to another value, so that the network changes.
 
         A change that leaves the network as it is (an edge to a vertex that leads nowhere) is kept and followed by
         another; one that leads out of the space is drawn anew.
 
         Returns:
-            `(n, genes)` uint8, valid, not canonical, each row a different network from its parent's.
+            `n` valid architectures, each a different network from its parent's; their genes are not canonical.
 
         Raises:
             UserError: some architecture has no valid neighbour that could be found.
         """
-        children = archs.copy()
-        parents = self.keys(archs)
-        open_rows = np.arange(len(archs))
+        genes, canonical, keys = parents.genes.copy(), parents.canonical.copy(), parents.keys.copy()
+        open_rows = np.arange(len(parents))
         for _ in range(self._attempts):
             if not len(open_rows):
-                return children
-            trial = self.perturb(children[open_rows], rng)
-            kept = self._valid(trial)
-            children[open_rows[kept]] = trial[kept]
-            same = np.ones(len(trial), dtype=np.bool_)
-            same[kept] = self.keys(trial[kept]) == parents[open_rows[kept]]
-            open_rows = open_rows[same]
-        raise UserError(f"no valid mutation of {archs[open_rows[0]].tolist()} found in {self._attempts} attempts")
+                return Batch(genes, canonical, keys, self)
+            changed = self.perturb(genes[open_rows], rng)
+            rows = open_rows[kept := self._valid(changed)]
+            trial = self.batch(changed[kept])
+            genes[rows], canonical[rows], keys[rows] = trial.genes, trial.canonical, trial.keys
+            open_rows = open_rows[keys[open_rows] == parents.keys[open_rows]]
+        found = parents.genes[open_rows[0]].tolist()
+        raise UserError(f"no valid mutation of {found} found in {self._attempts} attempts")
 
     def one_hot(self, archs: Architectures) -> NDArray[np.float32]:
         """Encode the canonical genes: one column for a gene of two choices, else one per choice."""
-        canonical = self.canonical(archs)
+        return self.one_hot_of(self.canonical(archs))
+
+    def one_hot_of(self, canonical: Architectures) -> NDArray[np.float32]:
+        """Encode architectures that are in canonical form already; see `one_hot`."""
         columns = []
         for column, choices in zip(canonical.T, self.cardinalities, strict=True):
             values = np.arange(1, 2) if choices == 2 else np.arange(choices)

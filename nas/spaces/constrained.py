@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from nas.errors import UserError
 from nas.graphs import Graphs
 from nas.spaces.base import Gene, GeneSpace
-from nas.types import Architectures, Space
+from nas.types import Architectures, Batch, Space
 
 _ROUNDS, _DRAWN = 8, 64  # of drawing, and drawn at least in each, before the space is enumerated
 _ATTEMPTS = 100  # mutations of a parent, before a child is drawn from anywhere
@@ -61,9 +61,9 @@ class Constrained(GeneSpace):
         canonical: Architectures = self._whole.canonical(archs)
         return canonical
 
-    def graphs(self, archs: Architectures) -> Graphs:
+    def graphs_of(self, canonical: Architectures) -> Graphs:
         """Return the graphs."""
-        graphs: Graphs = self._whole.graphs(archs)
+        graphs: Graphs = self._whole.graphs_of(canonical)
         return graphs
 
     def digests(self, archs: Architectures) -> list[str]:
@@ -93,20 +93,20 @@ class Constrained(GeneSpace):
             raise UserError(f"no architecture of the space has {self._text}: relax objective.constraints")
         return everything[rng.integers(len(everything), size=n)]
 
-    def mutate(self, archs: Architectures, rng: Generator) -> Architectures:
+    def mutate(self, parents: Batch, rng: Generator) -> Batch:
         """Mutate in the whole space, anew where a child does not satisfy the constraints.
 
         Where no child of many does, one is drawn from all others that do. The parent itself comes back only where none
         of many that were drawn is another: a strategy drops it, and finds that the space is used up.
         """
-        children: Architectures = self._whole.mutate(archs, rng)
+        children: Architectures = self._whole.mutate(parents, rng).genes.copy()
         wrong = np.flatnonzero(~self._satisfied(children))
         for _ in range(_ATTEMPTS):
             if not len(wrong):
-                return children
-            children[wrong] = self._whole.mutate(archs[wrong], rng)
+                return self.batch(children)
+            children[wrong] = self._whole.mutate(parents.take(wrong), rng).genes
             wrong = wrong[~self._satisfied(children[wrong])]
         drawn = self.sample(_DRAWN, rng)
-        others = self.keys(drawn) != self.keys(archs[wrong])[:, None]
+        others = self.keys(drawn) != parents.keys[wrong, None]
         children[wrong] = drawn[np.where(others, rng.random(others.shape), -1.0).argmax(axis=1)]
-        return children
+        return self.batch(children)

@@ -19,7 +19,7 @@ from nas.errors import UserError
 from nas.graphs import FIRST_OPERATION, INPUT, OUTPUT, Graphs
 from nas.networks import Skeleton
 from nas.spaces.base import Gene, GeneSpace
-from nas.types import Architectures
+from nas.types import Architectures, Batch
 
 _log = logging.getLogger(__name__)
 
@@ -128,11 +128,11 @@ class Custom(GeneSpace):
         """Return every row once, in ascending order of keys."""
         return self.unique(self._rows)
 
-    def mutate(self, archs: Architectures, rng: Generator) -> Architectures:
+    def mutate(self, parents: Batch, rng: Generator) -> Batch:
         """Return for each architecture one of the rows that differ from it in the fewest genes."""
-        rows = [self._neighbours(archs[start : start + _BATCH], rng) for start in range(0, len(archs), _BATCH)]
-        mutants: Architectures = self._all[np.concatenate([np.empty(0, dtype=np.intp), *rows])]
-        return mutants
+        parts = [parents.genes[start : start + _BATCH] for start in range(0, len(parents), _BATCH)]
+        rows = [self._neighbours(part, rng) for part in parts]
+        return self.batch(self._all[np.concatenate([np.empty(0, dtype=np.intp), *rows])])
 
     def _neighbours(self, archs: Architectures, rng: Generator) -> NDArray[np.intp]:
         if len(self._all) < 2:
@@ -145,11 +145,11 @@ class Custom(GeneSpace):
         chosen: NDArray[np.intp] = np.where(nearest, rng.random(nearest.shape), -1.0).argmax(axis=1)
         return chosen
 
-    def graphs(self, archs: Architectures) -> Graphs:
+    def graphs_of(self, canonical: Architectures) -> Graphs:
         """Return chains: input, the choice of each gene, output; operations are the numbers of the choices."""
-        n, genes = archs.shape
+        n, genes = canonical.shape
         labels = np.empty((n, genes + 2), dtype=np.uint8)
-        labels[:, 0], labels[:, 1:-1], labels[:, -1] = INPUT, FIRST_OPERATION + archs, OUTPUT
+        labels[:, 0], labels[:, 1:-1], labels[:, -1] = INPUT, FIRST_OPERATION + canonical, OUTPUT
         adjacency = np.zeros((n, genes + 2, genes + 2), dtype=np.bool_)
         adjacency[:, np.arange(genes + 1), np.arange(1, genes + 2)] = True
         return Graphs(adjacency, labels, tuple(f"choice {number}" for number in range(max(self.cardinalities))))

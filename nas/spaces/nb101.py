@@ -212,9 +212,8 @@ class NB101(GeneSpace):
                 archs[:, last * (last - 1) // 2 + x] |= np.where(is_output, there, 0).astype(np.uint8)
         return archs
 
-    def graphs(self, archs: Architectures) -> Graphs:
-        """Return the cells' graphs in canonical form, output right after the last inner vertex that is there."""
-        canonical = self.canonical(archs)
+    def graphs_of(self, canonical: Architectures) -> Graphs:
+        """Return the graphs of canonical cells, output right after the last inner vertex that is there."""
         n, v, last = len(canonical), self.max_vertices, self.max_vertices - 1
         adjacency = np.zeros((n, v, v), dtype=np.bool_)
         for y in range(1, v):

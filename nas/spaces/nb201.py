@@ -69,12 +69,11 @@ class NB201(GeneSpace):
         """Map cells to their canonical form: `(n, genes)` uint8."""
         return self._vectors[self._representatives[self._pack(archs)]]
 
-    def graphs(self, archs: Architectures) -> Graphs:
-        """Return the cells' graphs in canonical form, with the operations as vertices; `none` is no vertex."""
-        genes = self.canonical(archs)
-        n, output = len(genes), 1 + len(EDGES)
+    def graphs_of(self, canonical: Architectures) -> Graphs:
+        """Return the graphs of canonical cells, with the operations as vertices; `none` is no vertex."""
+        n, output = len(canonical), 1 + len(EDGES)
         labels = np.zeros((n, output + 1), dtype=np.uint8)
-        labels[:, 1:output] = np.where(genes == NONE, ABSENT, FIRST_OPERATION + genes - 1)
+        labels[:, 1:output] = np.where(canonical == NONE, ABSENT, FIRST_OPERATION + canonical - 1)
         labels[:, 0], labels[:, output] = INPUT, OUTPUT
         there = labels != ABSENT
         adjacency = np.zeros((n, output + 1, output + 1), dtype=np.bool_)

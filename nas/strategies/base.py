@@ -8,8 +8,9 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from nas._growing import GrowingArray, GrowingBatch, KnownKeys
 from nas.errors import UserError
-from nas.types import Architectures, Keys, Proposal, Space, Values, top
+from nas.types import Architectures, Batch, Estimator, Keys, Prediction, Proposal, Space, Values, top
 
 _ROUNDS = 4  # of drawing at random what `propose` does not supply, before the space is enumerated
 
@@ -21,7 +22,7 @@ class ArchiveStrategy(ABC):
     that is done (`fills`) or only where nothing at all is proposed, and the `least` proposals made at once, as most may
     be known.
 
-    Those that succeeded are in `_archs` `(n, genes)` and `_values` `(n,)`, oldest first.
+    Those that succeeded are in `told`, and their values `(n,)` in `values`, oldest first.
 
     Args:
         space: the search space.
@@ -33,44 +34,56 @@ class ArchiveStrategy(ABC):
 
     def __init__(self, space: Space) -> None:
         self.space = space
-        self._archs: Architectures = np.empty((0, len(space.cardinalities)), dtype=np.uint8)
-        self._values: Values = np.empty(0)
-        self._keys = space.keys(self._archs)
+        self._told = GrowingBatch(space)
+        self._values: GrowingArray[np.float64] = GrowingArray((), np.float64)
+        self._known = KnownKeys()
+
+    @property
+    def told(self) -> Batch:
+        """The `n` architectures told so far, without those that failed."""
+        return self._told.view
+
+    @property
+    def values(self) -> Values:
+        """`(n,)`: the values of those in `told`."""
+        return self._values.view
 
     @abstractmethod
-    def propose(self, n: int, rng: Generator) -> Proposal:
+    def propose(self, n: int, rng: Generator, surrogate: Estimator | None) -> Proposal:
         """Make `n` valid candidates, best guess first; some may be known or equal to one another."""
 
-    def tell(self, archs: Architectures, values: Values) -> None:
-        """Learn the values `(n,)` of architectures `(n, genes)`, in order; one that failed (NaN) stays known."""
-        known = np.isfinite(values)
-        self._archs = np.concatenate([self._archs, archs[known]])
-        self._values = np.concatenate([self._values, values[known]])
-        self._keys = np.concatenate([self._keys, self.space.keys(archs)])
+    def tell(self, batch: Batch, values: Values) -> None:
+        """Learn the values `(n,)` of architectures, in order; one that failed (NaN) stays known."""
+        succeeded = np.isfinite(values)
+        self._told.extend(batch.take(succeeded))
+        self._values.extend(values[succeeded])
+        self._known.add(batch.keys)
 
-    def ask(self, n: int, rng: Generator, exclude: Architectures | None = None) -> Proposal:
-        """Propose up to `n` distinct architectures, none told before and none of `exclude`, best guess first.
+    def ask(self, n: int, rng: Generator, pending: Batch | None = None, surrogate: Estimator | None = None) -> Proposal:
+        """Propose up to `n` distinct architectures, none told before and none pending, best guess first.
 
         What `propose` cannot supply is drawn at random from the space; then fewer than `n` come back only where the
         space is used up, or, if it is too large to be enumerated, nearly so.
         """
-        taken = self._taken(exclude)
-        found = Proposal(self._archs[:0], np.empty(0, dtype=np.str_))
-        for make in [self.propose] * self.rounds + [self.random] * _ROUNDS + [self._rest]:
-            if len(found) == n or (len(found) and not self.fills):
+        taken = np.empty(0, dtype=np.uint64) if pending is None else pending.keys
+        parts: list[Proposal] = []
+        missing = n
+        own = [lambda n, rng: self.propose(n, rng, surrogate)] * self.rounds
+        for make in [*own, *[self.random] * _ROUNDS, self._rest]:
+            if not missing or (missing < n and not self.fills):
                 break
             made = make(max(n, self.least), rng)
-            keys = self.space.keys(made.archs)
-            new = np.flatnonzero(is_new(keys, taken))[: n - len(found)]
-            found = Proposal(
-                np.concatenate([found.archs, made.archs[new]]), np.concatenate([found.origin, made.origin[new]])
-            )
-            taken = np.concatenate([taken, keys[new]])
-        return found
+            part = made.take(np.flatnonzero(self._is_new(made.batch.keys, taken))[:missing])
+            parts.append(part)
+            taken = np.concatenate([taken, part.batch.keys])
+            missing -= len(part)
+        return joined(parts, surrogate)
 
-    def _taken(self, exclude: Architectures | None) -> Keys:
-        """What must not be proposed."""
-        return self._keys if exclude is None else np.concatenate([self._keys, self.space.keys(exclude)])
+    def _is_new(self, keys: Keys, taken: Keys) -> NDArray[np.bool_]:
+        """`(n,)`: which keys were not told, are not taken, and not among those before them."""
+        first = np.zeros(len(keys), dtype=np.bool_)
+        first[np.unique(keys, return_index=True)[1]] = True
+        return first & ~np.isin(keys, taken) & ~self._known.holds(keys)
 
     def _rest(self, n: int, rng: Generator) -> Proposal:
         """All architectures, in random order, where the space can be enumerated."""
@@ -78,19 +91,28 @@ class ArchiveStrategy(ABC):
             archs = self.space.enumerate()
         except UserError:
             return self.random(n, rng)
-        return Proposal(archs[rng.permutation(len(archs))], np.full(len(archs), "random"))
+        return self.proposal(archs[rng.permutation(len(archs))], "random")
 
-    def best(self, n: int) -> Architectures:
-        """`(n, genes)`, or fewer: the best trials, best first."""
-        return self._archs[top(self._values, n)]
+    def best(self, n: int) -> Batch:
+        """The best `n` trials, or fewer, best first."""
+        return self.told.take(top(self.values, n))
 
     def random(self, n: int, rng: Generator) -> Proposal:
         """Draw `n` architectures uniformly from the space."""
-        return Proposal(self.space.sample(n, rng), np.full(n, "random"))
+        return self.proposal(self.space.sample(n, rng), "random")
+
+    def proposal(self, archs: Architectures | Batch, origin: str) -> Proposal:
+        """Make a proposal of architectures that come of one move."""
+        batch = archs if isinstance(archs, Batch) else self.space.batch(archs)
+        return Proposal(batch, np.full(len(batch), origin))
 
 
-def is_new(keys: Keys, taken: Keys) -> NDArray[np.bool_]:
-    """`(n,)`: which keys are not taken, and not among those before them."""
-    first = np.zeros(len(keys), dtype=np.bool_)
-    first[np.unique(keys, return_index=True)[1]] = True
-    return first & ~np.isin(keys, taken)
+def joined(parts: list[Proposal], surrogate: Estimator | None = None) -> Proposal:
+    """Put proposals one after the other; where some have estimates, the surrogate is asked for the others'."""
+    parts = [part for part in parts if len(part)] or parts[:1]
+    prediction = None
+    if surrogate is not None and any(part.prediction is not None for part in parts):
+        prediction = Prediction.join([part.prediction or surrogate.predict(part.batch) for part in parts])
+    return Proposal(
+        Batch.join([part.batch for part in parts]), np.concatenate([part.origin for part in parts]), prediction
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from numpy.random import Generator
 
-from nas.types import Architectures, Proposal, Strategy, Values
+from nas.types import Batch, Estimator, Proposal, Strategy, Values
 
 
 class BayesianOptimisation:
@@ -17,10 +17,10 @@ class BayesianOptimisation:
     def __init__(self, pool: Strategy) -> None:
         self.pool = pool
 
-    def ask(self, n: int, rng: Generator, exclude: Architectures | None = None) -> Proposal:
+    def ask(self, n: int, rng: Generator, pending: Batch | None = None, surrogate: Estimator | None = None) -> Proposal:
         """Propose the pool's candidates: `n` of them, or all there are where the pool is the whole space."""
-        return self.pool.ask(n, rng, exclude)
+        return self.pool.ask(n, rng, pending, surrogate)
 
-    def tell(self, archs: Architectures, values: Values) -> None:
+    def tell(self, batch: Batch, values: Values) -> None:
         """Tell the pool."""
-        self.pool.tell(archs, values)
+        self.pool.tell(batch, values)

@@ -7,7 +7,7 @@ from numpy.random import Generator
 
 from nas.errors import UserError
 from nas.strategies.base import ArchiveStrategy
-from nas.types import Proposal, Space
+from nas.types import Estimator, Proposal, Space
 
 
 class RegularizedEvolution(ArchiveStrategy):
@@ -35,12 +35,12 @@ class RegularizedEvolution(ArchiveStrategy):
         self.population = population
         self.tournament = tournament
 
-    def propose(self, n: int, rng: Generator) -> Proposal:
+    def propose(self, n: int, rng: Generator, surrogate: Estimator | None) -> Proposal:
         """Make `n` mutants of tournament winners."""
-        if not len(self._archs):
+        if not len(self.told):
             return self.random(n, rng)
-        archs, values = self._archs[-self.population :], self._values[-self.population :]
-        size = min(self.tournament, len(archs))
-        drawn = np.argsort(rng.random((n, len(archs))), axis=1)[:, :size]
+        members, values = self.told.take(slice(-self.population, None)), self.values[-self.population :]
+        size = min(self.tournament, len(members))
+        drawn = np.argsort(rng.random((n, len(members))), axis=1)[:, :size]
         winners = drawn[np.arange(n), values[drawn].argmax(axis=1)]
-        return Proposal(self.space.mutate(archs[winners], rng), np.full(n, "mutation"))
+        return self.proposal(self.space.mutate(members.take(winners), rng), "mutation")

@@ -9,7 +9,7 @@ from nas.encoders.base import Decoder
 from nas.errors import UserError
 from nas.strategies.base import ArchiveStrategy
 from nas.strategies.latent_space import LatentSpace, Points
-from nas.types import Architectures, Estimator, Proposal, Space
+from nas.types import Batch, Estimator, Proposal, Space
 
 _PENALTY = 1e-3  # of the local linear model, relative to the squared distances it is fitted on
 
@@ -48,14 +48,13 @@ class LatentAscent(ArchiveStrategy):
         self.estimator, self.parents, self.samples, self.reach = estimator, parents, samples, reach
         self._latent_space = LatentSpace(space, estimator, encoder)
 
-    def propose(self, n: int, rng: Generator) -> Proposal:
+    def propose(self, n: int, rng: Generator, surrogate: Estimator | None) -> Proposal:
         """Make about `n` candidates on the lines, those that can be decoded."""
-        if not len(self._archs) or len(self._archs) < self.estimator.min_trials:
+        if not len(self.told) or surrogate is None:
             return self.random(n, rng)
-        self.estimator.fit(self._archs, self._values)
         parents = self.best(self.parents)
         starts = self._latent_space.embed(parents)
-        slopes = self._gradients(parents, starts, rng)
+        slopes = self._gradients(parents, starts, surrogate, rng)
         lengths = np.linalg.norm(slopes, axis=1, keepdims=True)
         rising = np.flatnonzero(lengths > 0)  # false for NaN, too
         if not len(rising):
@@ -63,17 +62,17 @@ class LatentAscent(ArchiveStrategy):
         steps = -(-n // len(rising))
         distances = self.reach * np.arange(1, steps + 1) / steps
         points = starts[rising] + distances[:, None, None] * (slopes[rising] / lengths[rising])
-        archs = self._latent_space.decode(points.reshape(-1, starts.shape[1]))
-        return Proposal(archs, np.full(len(archs), "ascent"))
+        return self.proposal(self._latent_space.decode(points.reshape(-1, starts.shape[1])), "ascent")
 
-    def _gradients(self, parents: Architectures, starts: Points, rng: Generator) -> Points:
+    def _gradients(self, parents: Batch, starts: Points, surrogate: Estimator, rng: Generator) -> Points:
         """`(p, dimensions)`: of the estimate at each parent; NaN where there is no estimate."""
-        around = np.repeat(parents, self.samples, axis=0)
-        around = self.space.perturb(around, rng)
-        around[1::2] = self.space.perturb(around[1::2], rng)
-        there = self.space.valid(around)
-        around[~there] = np.repeat(parents, self.samples, axis=0)[~there]  # distance 0: without weight
-        means = self.estimator.predict(np.concatenate([parents, around])).mean
+        repeated = np.repeat(parents.genes, self.samples, axis=0)
+        changed = self.space.perturb(repeated, rng)
+        changed[1::2] = self.space.perturb(changed[1::2], rng)
+        there = self.space.valid(changed)
+        changed[~there] = repeated[~there]  # distance 0: without weight
+        around = self.space.batch(changed)
+        means = surrogate.predict(Batch.join([parents, around])).mean
         rises = means[len(parents) :].reshape(len(parents), -1) - means[: len(parents), None]
         offsets = self._latent_space.embed(around).reshape(len(parents), self.samples, -1) - starts[:, None]
         # Dual form: as many unknowns as samples, fewer than dimensions or not.

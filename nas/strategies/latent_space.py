@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.encoders.base import Decoder
-from nas.types import Architectures, Estimator, Space
+from nas.types import Architectures, Batch, Estimator, Space
 
 _SAMPLE = 256  # architectures that show how far the embedding spreads
 
@@ -33,7 +33,7 @@ class LatentSpace:
 
     @cached_property
     def _sample(self) -> Points:
-        return self.embed(self.space.sample(_SAMPLE, np.random.default_rng(0)))
+        return self.embed(self.space.batch(self.space.sample(_SAMPLE, np.random.default_rng(0))))
 
     @property
     def mean(self) -> NDArray[np.float64]:
@@ -47,9 +47,9 @@ class LatentSpace:
         deviation: NDArray[np.float64] = self._sample.std(axis=0)
         return deviation
 
-    def embed(self, archs: Architectures) -> Points:
-        """Where architectures `(n, genes)` lie."""
-        return self.encoder.embed(archs).astype(np.float64)
+    def embed(self, batch: Batch) -> Points:
+        """Where architectures lie."""
+        return self.encoder.embed(batch).values.astype(np.float64)
 
     def decode(self, points: Points) -> Architectures:
         """`(m, genes)`: the architectures at points, in their order, without those that are none of the space."""

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.random import Generator
 
 from nas.strategies.base import ArchiveStrategy
-from nas.types import Architectures, Proposal, Space, Values
+from nas.types import Batch, Estimator, Proposal, Space, Values
 
 
 class LocalSearch(ArchiveStrategy):
@@ -26,20 +26,22 @@ class LocalSearch(ArchiveStrategy):
     def __init__(self, space: Space) -> None:
         super().__init__(space)
         self._value = -np.inf  # of the incumbent
-        self._open = self._archs  # its neighbours that are not known
+        self._open = self.told  # its neighbours that are not known
 
-    def tell(self, archs: Architectures, values: Values) -> None:
+    def tell(self, batch: Batch, values: Values) -> None:
         """Learn values, in order, and move."""
-        super().tell(archs, values)
         for row, value in enumerate(values):
+            one = batch.take(slice(row, row + 1))
+            super().tell(one, values[row : row + 1])
             if value > self._value or (np.isfinite(value) and not len(self._open)):
                 self._value = float(value)
-                self._open, _ = self.space.neighbours(archs[row : row + 1])
-            told = self._keys[: len(self._keys) - len(values) + row + 1]
-            self._open = self._open[~np.isin(self.space.keys(self._open), told)]
+                self._open, _ = self.space.neighbours(one)
+                self._open = self._open.take(~self._known.holds(self._open.keys))
+            else:
+                self._open = self._open.take(self._open.keys != one.keys[0])
 
-    def propose(self, n: int, rng: Generator) -> Proposal:
+    def propose(self, n: int, rng: Generator, surrogate: Estimator | None) -> Proposal:
         """Return the neighbours left, in random order; random architectures where there are none."""
         if not len(self._open):
             return self.random(n, rng)
-        return Proposal(self._open[rng.permutation(len(self._open))], np.full(len(self._open), "neighbour"))
+        return self.proposal(self._open.take(rng.permutation(len(self._open))), "neighbour")

@@ -12,7 +12,7 @@ from nas.encoders.base import Decoder
 from nas.errors import UserError
 from nas.strategies.base import ArchiveStrategy
 from nas.strategies.latent_space import LatentSpace, Points
-from nas.types import Architectures, Estimator, Proposal, Space
+from nas.types import Architectures, Batch, Estimator, Proposal, Space
 
 _WORKERS = 10  # said to be waited for at once: more than 1, for those that ask only after they were told to refuse
 _COMMON = ("NGOpt", "OnePlusOne", "TwoPointsDE", "CMA", "PSO")
@@ -63,18 +63,17 @@ class Nevergrad(ArchiveStrategy):
         self._points = _GenePoints(space) if over == "genes" else LatentSpace(space, estimator, encoder)
         self._ask(2, seed=0)
 
-    def propose(self, n: int, rng: Generator) -> Proposal:
+    def propose(self, n: int, rng: Generator, surrogate: Estimator | None) -> Proposal:
         """Ask the optimiser for `n` points; those that are no architectures are left out."""
         asked = self._ask(n, int(rng.integers(1 << 32)))
-        archs = self._points.decode(self._points.mean + self._points.deviation * asked)
-        return Proposal(archs, np.full(len(archs), "nevergrad"))
+        return self.proposal(self._points.decode(self._points.mean + self._points.deviation * asked), "nevergrad")
 
     def _ask(self, n: int, seed: int) -> Points:
         """`(n, dimensions)`: what the optimiser asks for, told all trials."""
         import nevergrad
 
         mean, deviation = self._points.mean, self._points.deviation
-        told = self._points.embed(self._archs) - mean
+        told = self._points.embed(self.told) - mean
         told = np.divide(told, deviation, out=np.zeros_like(told), where=deviation > 0)
         parametrization = nevergrad.p.Array(shape=mean.shape)
         parametrization.random_state = np.random.RandomState(seed)
@@ -83,7 +82,7 @@ class Nevergrad(ArchiveStrategy):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # nevergrad's advice on settings that are its own
                 optimiser = make(parametrization, self.budget, num_workers=_WORKERS)
-                for point, value in zip(told, self._values, strict=True):
+                for point, value in zip(told, self.values, strict=True):
                     optimiser.ask()  # what comes of it is not used, but some learn in turns only
                     optimiser.tell(parametrization.spawn_child(new_value=point), -value)
                 return np.array([optimiser.ask().value for _ in range(n)])
@@ -108,9 +107,9 @@ class _GenePoints:
         self._used = choices < space.cardinalities[:, None]  # (genes, most choices)
         self.mean, self.deviation = np.zeros(self._used.sum()), np.ones(self._used.sum())
 
-    def embed(self, archs: Architectures) -> Points:
+    def embed(self, batch: Batch) -> Points:
         """`(n, dimensions)`: 1 for what is chosen, else 0."""
-        chosen = archs[:, :, None] == np.arange(self._used.shape[1])
+        chosen = batch.genes[:, :, None] == np.arange(self._used.shape[1])
         points: Points = chosen[:, self._used].astype(np.float64)
         return points
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -10,9 +11,9 @@ from numpy.random import Generator
 
 from nas.encoders.base import Decoder
 from nas.errors import UserError
-from nas.strategies.base import ArchiveStrategy, is_new
+from nas.strategies.base import ArchiveStrategy, joined
 from nas.strategies.latent_space import LatentSpace
-from nas.types import Architectures, Estimator, Keys, Proposal, Space, top
+from nas.types import Architectures, Batch, Estimator, Keys, Proposal, Space
 
 _Move = Callable[[Architectures, int, Generator], Architectures]
 _OVERDRAW = 3  # for candidates that are no architectures, known, or equal to one another
@@ -30,19 +31,19 @@ class FullPool(ArchiveStrategy):
 
     def __init__(self, space: Space) -> None:
         super().__init__(space)
-        self._all = space.enumerate()
-        self._all_keys = space.keys(self._all)
+        self._all = space.batch(space.enumerate())
 
-    def propose(self, n: int, rng: Generator) -> Proposal:
+    def propose(self, n: int, rng: Generator, surrogate: Estimator | None) -> Proposal:
         """Draw `n` architectures."""
         return self.random(n, rng)
 
-    def ask(self, n: int, rng: Generator, exclude: Architectures | None = None) -> Proposal:
-        """Propose all that are neither known nor in `exclude`, in random order."""
-        if not len(self._archs):
-            return super().ask(n, rng, exclude)
-        left = np.flatnonzero(~np.isin(self._all_keys, self._taken(exclude)))
-        return Proposal(self._all[rng.permutation(left)], np.full(len(left), "full"))
+    def ask(self, n: int, rng: Generator, pending: Batch | None = None, surrogate: Estimator | None = None) -> Proposal:
+        """Propose all that are neither known nor pending, in random order."""
+        if not len(self.told):
+            return super().ask(n, rng, pending, surrogate)
+        taken = np.empty(0, dtype=np.uint64) if pending is None else pending.keys
+        left = np.flatnonzero(self._is_new(self._all.keys, taken))
+        return self.proposal(self._all.take(rng.permutation(left)), "full")
 
 
 class SmartPool(ArchiveStrategy):
@@ -107,42 +108,39 @@ class SmartPool(ArchiveStrategy):
         moves |= {"crossover": (crossover, self._crossovers), "latent": (latent, self._decoded)}
         self._moves = {origin: move for origin, move in moves.items() if move[0] > 0}
 
-    def propose(self, n: int, rng: Generator) -> Proposal:
+    def propose(self, n: int, rng: Generator, surrogate: Estimator | None) -> Proposal:
         """Make `n` new and distinct candidates, generation by generation."""
-        if not len(self._archs):
+        if not len(self.told):
             return self.random(n, rng)
-        climbs = self.generations > 1 and len(self._archs) >= self.estimator.min_trials
-        if climbs:
-            self.estimator.fit(self._archs, self._values)
-        made, taken = Proposal(self._archs[:0], np.empty(0, dtype=np.str_)), self._keys
-        estimates = np.empty(0)
+        climbs = surrogate is not None and self.generations > 1
+        best = self.best(self.parents).genes
+        parents, made = best, self.proposal(self.told.take(slice(0)), "none")
         for size in np.diff(np.linspace(0, n, self.generations + 1).astype(int)):
-            climbing = top(estimates, min(self.parents, np.isfinite(estimates).sum()))
-            parents = np.concatenate([self.best(self.parents), made.archs[climbing]])
-            new, keys = self._generation(parents, size, taken, rng)
-            taken = np.concatenate([taken, keys])
-            made = Proposal(np.concatenate([made.archs, new.archs]), np.concatenate([made.origin, new.origin]))
-            if climbs:
-                estimates = np.concatenate([estimates, self.estimator.predict(new.archs).mean])
+            new = self._generation(parents, size, made.batch.keys, rng)
+            if climbs and surrogate is not None:
+                new = replace(new, prediction=surrogate.predict(new.batch))
+            made = joined([made, new], surrogate)
+            if made.prediction is not None:
+                climbing = made.prediction.top(min(self.parents, np.isfinite(made.prediction.mean).sum()))
+                parents = np.concatenate([best, made.batch.genes[climbing]])
         return made
 
-    def _generation(self, parents: Architectures, n: int, taken: Keys, rng: Generator) -> tuple[Proposal, Keys]:
-        """Make `n` candidates by the moves, each its share, and tell their keys; what is missing is random."""
-        anywhere = self.random(n, rng).archs
+    def _generation(self, parents: Architectures, n: int, taken: Keys, rng: Generator) -> Proposal:
+        """Make `n` candidates by the moves, each its share; what is missing is random."""
+        anywhere = self.space.sample(n, rng)
         quotas = [round(share * n) for share, _ in self._moves.values()]
         made = [
             make(parents, _OVERDRAW * quota, rng) for quota, (_, make) in zip(quotas, self._moves.values(), strict=True)
         ]
-        archs = np.concatenate([*made, anywhere])
+        batch = self.space.batch(np.concatenate([*made, anywhere]))
         origins = np.repeat([*self._moves, "random"], [*map(len, made), len(anywhere)])
-        keys = self.space.keys(archs)
-        new = is_new(keys, taken)
+        new = self._is_new(batch.keys, taken)
         kept = [
             np.flatnonzero(new & (origins == origin))[:quota]
             for origin, quota in zip([*self._moves, "random"], [*quotas, n], strict=True)
         ]
         rows = np.concatenate(kept)[:n]
-        return Proposal(archs[rows], origins[rows]), keys[rows]
+        return Proposal(batch.take(rows), origins[rows])
 
     def _mutants(self, parents: Architectures, n: int, rng: Generator, changes: int) -> Architectures:
         children = parents[rng.integers(len(parents), size=n)]
@@ -156,7 +154,7 @@ class SmartPool(ArchiveStrategy):
         return children[self.space.valid(children)]
 
     def _decoded(self, parents: Architectures, n: int, rng: Generator) -> Architectures:
-        points = self._latent_space.embed(parents)[rng.integers(len(parents), size=n)]
+        points = self._latent_space.embed(self.space.batch(parents))[rng.integers(len(parents), size=n)]
         return self._latent_space.decode(
             points + self.radius * self._latent_space.deviation * rng.normal(size=points.shape)
         )

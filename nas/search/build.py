@@ -1,0 +1,116 @@
+"""The parts of a search, made of its configuration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nas._config import SearchConfig, build
+from nas.errors import UserError
+from nas.search.search import Phases, Search
+from nas.types import Acquisition, Estimator, Evaluator, Space, Strategy
+
+if TYPE_CHECKING:
+    from nas.search.run import Function
+
+_INITIAL = 20  # trials before the surrogate is asked, where the budget is larger
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a configuration describes, made."""
+
+    evaluator: Evaluator
+    estimator: Estimator
+    strategy: Strategy
+    acquisition: Acquisition
+
+    @property
+    def space(self) -> Space:
+        """The architectures that can be measured."""
+        return self.evaluator.space
+
+    @property
+    def encoder(self) -> str | None:
+        """Which encoder the surrogate uses; None: none that is trained."""
+        identity: str | None = getattr(self.estimator, "identity", lambda: None)()
+        return identity
+
+    @property
+    def platform(self) -> dict[str, str]:
+        """Where candidates are measured: a run goes on elsewhere, but not exactly as it would have."""
+        platform: dict[str, str] = getattr(self.evaluator, "platform", dict)()
+        return platform
+
+    def initial(self, config: SearchConfig) -> int:
+        """Trials before the surrogate is asked: as given, else following the budget, at least what it needs."""
+        if config.initial is not None:
+            return config.initial
+        follows = _INITIAL if config.budget > _INITIAL else max(config.budget // 4, 1)
+        return max(follows, self.estimator.min_trials)
+
+    def check(self, config: SearchConfig) -> None:
+        """Refuse, before an evaluation is spent, what these parts cannot do together.
+
+        Raises:
+            UserError: says what does not fit.
+        """
+        estimator, acquisition = self.estimator, self.acquisition
+        if acquisition.needs_std and not estimator.gives_std:
+            raise UserError(
+                f"acquisition is {type(acquisition).__name__}, which needs standard deviations, "
+                f"but {type(estimator).__name__} gives none: choose acquisition=mean or another estimator"
+            )
+        assert config.initial is not None
+        if config.budget > config.initial < estimator.min_trials:
+            raise UserError(
+                f"initial is {config.initial}, must be at least {estimator.min_trials}: "
+                f"the estimator needs as many known architectures (estimator.k neighbours, where it has k)"
+            )
+        reference = self.evaluator.reference()
+        if reference is not None and config.budget > len(reference.signal):
+            raise UserError(
+                f"budget is {config.budget}, must be at most {len(reference.signal)}: the table has no more"
+            )
+
+    def search(self, config: SearchConfig, phases: Phases) -> Search:
+        """Return the search, which knows no trial yet."""
+        assert config.initial is not None
+        return Search(
+            self.space,
+            self.strategy,
+            self.estimator,
+            self.acquisition,
+            seed=config.seed,
+            initial=config.initial,
+            pool=config.pool,
+            batch=config.batch,
+            budget=config.budget,
+            value=self.evaluator.value,
+            phases=phases,
+        )
+
+
+def build_parts(config: SearchConfig, function: Function | None = None) -> Parts:
+    """Make the parts of a search.
+
+    Args:
+        config: what to make.
+        function: evaluates, in the place of the configured evaluator.
+
+    Raises:
+        UserError: a part cannot be made.
+    """
+    nodes: dict[str, Any] = {name: getattr(config, name) for name in ("space", "dataset", "executor")}
+    given = {name: build(node, name) for name, node in nodes.items() if node or name != "dataset"}
+    if function is None:
+        evaluator = build(config.evaluator, "evaluator", **given)
+    else:
+        from nas.evaluators.function import FunctionEvaluator
+
+        evaluator = FunctionEvaluator(given["space"], function)
+    evaluator = build(config.objective, "objective").restrict(evaluator)
+    space = evaluator.space
+    estimator = build(config.estimator, "estimator", space=space)
+    strategy = build(config.strategy, "strategy", space=space, estimator=estimator, budget=config.budget)
+    return Parts(evaluator, estimator, strategy, build(config.acquisition, "acquisition"))

@@ -1,0 +1,122 @@
+"""What a run records of itself, and what may change when it goes on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import MISSING, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from nas._config import check_recorded, differences
+from nas.errors import UserError
+from nas.search.journal import write_whole
+
+_DATA = ("space", "dataset", "evaluator")  # parts whose `path` names a file with data
+_OF_RECORD = ("measured_on", "made_with", "choices", "diverged_at")  # what a record holds beside the options
+_MAY_CHANGE = ("executor", "budget", "resume", "retry_failed")
+_MAY_CHANGE_OF_EVALUATOR = ("path", "workers", "device", "devices", "threads")
+_TOLD = 5  # differences between two configurations, at most
+
+
+def make_absolute(options: dict[str, Any]) -> None:
+    """Let options name files as they are found from any folder: a run may be continued or compared from another."""
+    for node in [*map(options.get, _DATA), options]:
+        for key in ("path", "warm_start"):
+            if isinstance(node, dict) and isinstance(path := node.get(key), str) and path != MISSING:
+                node[key] = str(Path(path).absolute())
+
+
+def read_record(folder: Path) -> dict[str, Any] | None:
+    """The record of the run in a folder, or None. Raises UserError where it is damaged."""
+    path = folder / "config.yaml"
+    if not path.is_file():
+        if (folder / "history.jsonl").is_file():
+            raise UserError(
+                f"{folder} holds a history.jsonl but no config.yaml: what it was measured on is unknown: use another "
+                f"folder, and start from earlier results with warm_start=FILE"
+            )
+        return None
+    try:
+        content = OmegaConf.to_container(OmegaConf.load(path))
+    except (YAMLError, OmegaConfBaseException) as error:
+        raise UserError(f"{path} is not the record of a run: {str(error).splitlines()[0]}") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path} is not the record of a run")
+    return {str(key): value for key, value in content.items()}
+
+
+def write_record(folder: Path, record: Mapping[str, Any]) -> None:
+    """Keep the record of a run in its folder."""
+    write_whole(folder / "config.yaml", OmegaConf.to_yaml(dict(record)))
+
+
+def resumed(
+    record: Mapping[str, Any], options: Mapping[str, Any], changed: Sequence[str]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """The options and choices of a recorded run that goes on.
+
+    Args:
+        record: of the run.
+        options: as composed for this part of the run.
+        changed: the paths of the options that were given for this part, such as `evaluator.workers`.
+
+    Raises:
+        UserError: the record names what is none of our parts.
+    """
+    result = {name: node for name, node in record.items() if name not in _OF_RECORD and name != "executor"}
+    for name, node in result.items():
+        check_recorded(node, name)
+    result = json.loads(json.dumps(result))  # a copy of plain content
+    for name in ("executor", *_new(options, result)):
+        result[name] = options[name]
+    for path in changed:
+        *parents, name = path.split(".")
+        source, target = dict(options), result
+        for parent in parents:
+            source, target = source.get(parent) or {}, target.setdefault(parent, {})
+        if name in source:
+            target[name] = source[name]
+        else:
+            raise UserError(f"{path} cannot be taken out of a run that goes on: leave it out")
+    return result, dict(record.get("choices") or {})
+
+
+def _new(options: Mapping[str, Any], record: Mapping[str, Any]) -> list[str]:
+    """Options that the version which made the record did not have: they are as composed."""
+    return [name for name in options if name not in record]
+
+
+def check_same(folder: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Refuse to go on with a run under other options, or measured on something else.
+
+    Raises:
+        UserError: says in what they differ.
+    """
+    changed = differences(_essential(before), _essential(now))
+    if not changed:
+        return
+    told = [line for line in changed if not line.startswith("measured_on.")] or changed  # it follows from the rest
+    more = [f"{len(told) - _TOLD} more"] if len(told) > _TOLD else []
+    raise UserError(
+        f"{folder} holds a run with another configuration: {'; '.join([*told[:_TOLD], *more])}: use another folder, or "
+        f"continue it with resume={folder} and nothing but budget, executor, evaluator.workers or retry_failed"
+    )
+
+
+def _essential(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record without what may change between two parts of a run: where it trains, where its data lie (`measured_on`
+    has their digests), how far it goes, and how the options were chosen."""
+    kept = {
+        name: node
+        for name, node in record.items()
+        if name not in _MAY_CHANGE and (name not in _OF_RECORD or name == "measured_on")
+    }
+    for part in _DATA:
+        if isinstance(node := kept.get(part), dict):
+            gone = _MAY_CHANGE_OF_EVALUATOR if part == "evaluator" else ("path",)
+            kept[part] = {name: entry for name, entry in node.items() if name not in gone}
+    return kept

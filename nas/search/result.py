@@ -1,0 +1,106 @@
+"""A run that has ended, or was stopped, as an object."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nas.errors import UserError
+from nas.search.journal import read_lines, take_over
+from nas.search.record import read_record
+from nas.search.trials import Trial, Trials
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run has left in its folder.
+
+    Attributes:
+        folder: of the run.
+        content: of its `result.json`; empty where the run was stopped.
+        record: its options, and what it was measured on.
+    """
+
+    folder: Path
+    content: dict[str, Any]
+    record: dict[str, Any]
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run has come to its end."""
+        return bool(self.content)
+
+    @cached_property
+    def trials(self) -> Trials:
+        """All trials, in order of evaluation.
+
+        Raises:
+            UserError: the history is damaged.
+        """
+        path = self.folder / "history.jsonl"
+        lines = read_lines(path)
+        if not lines:
+            raise UserError(f"{path} holds no trial")
+        names = [name for line in lines for name in line.values]
+        signal = self.record.get("value") or (names[0] if names else "value")
+        trials = Trials(len(lines[0].genes), str(signal))
+        genes = np.array([line.genes for line in lines], dtype=np.uint8)
+        keys = np.array([int(line.key, 16) for line in lines], dtype=np.uint64)
+        take_over(path, trials, lines, genes, keys)
+        return trials
+
+    @property
+    def best(self) -> Trial:
+        """The trial with the highest value.
+
+        Raises:
+            UserError: no evaluation succeeded.
+        """
+        if (best := self.trials.best) is None:
+            raise UserError(f"all {len(self.trials)} evaluations in {self.folder} failed")
+        return best
+
+    @property
+    def test_accuracy(self) -> float | None:
+        """The test accuracy of the best trial, 0..1; None: unknown."""
+        accuracy = self.content.get("best", {}).get("test_accuracy")
+        return None if accuracy is None else float(accuracy)
+
+    def top(self, n: int) -> list[Trial]:
+        """The `n` trials of the highest values, or fewer, best first."""
+        return self.trials.top(n)
+
+    def resume(self, **changes: Any) -> Result:
+        """Go on with the run: `resume(budget=300)`; other options as on the command line, such as `retry_failed=True`.
+
+        Raises:
+            UserError: the run cannot go on with these changes.
+        """
+        from nas.search.run import run
+
+        return run(f"resume='{self.folder}'", *(f"{name}={json.dumps(value)}" for name, value in changes.items()))
+
+
+def load(folder: str | Path) -> Result:
+    """Read the run in a folder.
+
+    Raises:
+        UserError: there is no run, or it is damaged.
+    """
+    folder = Path(folder)
+    record = read_record(folder)
+    if record is None:
+        raise UserError(f"{folder} holds no run (no config.yaml): name the folder of a run")
+    path = folder / "result.json"
+    content: dict[str, Any] = {}
+    if path.is_file():
+        try:
+            content = json.loads(path.read_bytes())
+        except ValueError as error:
+            raise UserError(f"{path} is damaged: {error}") from error
+    return Result(folder, content, record)

@@ -1,0 +1,246 @@
+"""The search as a state machine: what to evaluate next, given all that is known. It has no files."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas._growing import GrowingBatch
+from nas.search.trials import Trial, Trials
+from nas.types import (
+    Acquisition,
+    Batch,
+    Candidate,
+    Estimator,
+    Outcome,
+    Prediction,
+    Space,
+    Strategy,
+    Values,
+    top,
+)
+
+
+class Phases(dict[str, float]):
+    """Wall seconds by phase."""
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        """Add the time of the block to the phase."""
+        start = perf_counter()
+        try:
+            yield
+        finally:
+            self[name] = self.get(name, 0.0) + perf_counter() - start
+
+
+class Search:
+    """Asks a strategy for candidates, ranks them by a surrogate, and remembers what is known and what is pending.
+
+    All random numbers of a round come from (seed, trials and pending candidates before it), so that a search that is
+    continued with `add` goes on as it would have.
+
+    Args:
+        space: the search space.
+        strategy: proposes candidates.
+        estimator: the surrogate; fitted once a round, to all trials.
+        acquisition: ranks the candidates by their estimates.
+        seed: 0 or more.
+        initial: trials before the surrogate is asked, at least 1.
+        pool: candidates of a round, at least `batch`.
+        batch: chosen of them, at least 1.
+        budget: trials in all; None: no end.
+        value: the name of the value that the search sees; the higher, the better.
+        phases: collects the seconds of each phase.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        strategy: Strategy,
+        estimator: Estimator,
+        acquisition: Acquisition,
+        *,
+        seed: int = 0,
+        initial: int = 20,
+        pool: int = 1000,
+        batch: int = 1,
+        budget: int | None = None,
+        value: str = "value",
+        phases: Phases | None = None,
+    ) -> None:
+        self.space, self.strategy, self.estimator, self.acquisition = space, strategy, estimator, acquisition
+        self.seed, self.initial, self.pool, self.batch, self.budget = seed, initial, pool, batch, budget
+        self.phases = Phases() if phases is None else phases
+        self.trials = Trials(len(space.cardinalities), value)
+        self.rounds = 0
+        """How often candidates were chosen."""
+        self.estimated = False
+        """Whether the surrogate was ever asked."""
+        self._batch = GrowingBatch(space)
+        self._queue: deque[Candidate] = deque()
+        self._pending: dict[str, Candidate] = {}
+
+    @property
+    def best(self) -> Trial | None:
+        """The trial with the highest value; None where there is none."""
+        return self.trials.best
+
+    @property
+    def asks_estimator(self) -> bool:
+        """Whether the surrogate will be asked before the budget is spent."""
+        return self.budget is None or self.budget > self.initial - (len(self.trials) - self.trials.charged)
+
+    @property
+    def unfinished(self) -> list[Candidate]:
+        """The candidates that were asked for and not told, and those that were chosen to follow."""
+        return [*self._pending.values(), *self._queue]
+
+    @property
+    def begun(self) -> int:
+        """How many trials of the budget are done or pending."""
+        return self.trials.charged + sum(one.step is None for one in self._pending.values())
+
+    def ask(self, n: int = 1) -> list[Candidate]:
+        """Return up to `n` candidates to evaluate, in order; each stays pending until it is told.
+
+        Fewer come back where the budget ends, where the space is used up, or where the surrogate has to wait for what
+        is pending.
+        """
+        asked: list[Candidate] = []
+        while len(asked) < n:
+            if not self._queue and (self.budget is None or self.begun < self.budget):
+                self._queue.extend(self._choose())
+            if not self._queue:
+                break
+            asked.append(self._queue.popleft())
+            self._pending[asked[-1].key] = asked[-1]
+        return asked
+
+    def tell(self, candidate: Candidate | NDArray[np.uint8], outcome: Outcome | Mapping[str, float] | float) -> Trial:
+        """Learn what became of a candidate, or of an architecture `(genes,)` that was not asked for.
+
+        Args:
+            candidate: what was evaluated.
+            outcome: its value, several values by name, or all that is known of it. A value that is no finite number is
+                a failed trial.
+
+        Raises:
+            UserError: the architecture is not of the space.
+        """
+        if not isinstance(candidate, Candidate):
+            candidate = Candidate(self.space.batch(self.space.check(np.asarray(candidate)[None])), "told")
+        outcome = self._outcome(outcome)
+        self._pending.pop(candidate.key, None)
+        if candidate.step is None:
+            row = self.trials.append(candidate, outcome)
+            self._learn(candidate.batch, self.trials.value[row:])
+        else:
+            row = candidate.step
+            self.trials.replace(row, outcome)
+            if np.isfinite(self.trials.value[row]):
+                self.strategy.tell(candidate.batch, self.trials.value[row : row + 1])
+        return self.trials[row]
+
+    def add(self, trials: Trials, unfinished: Iterable[Candidate] = (), *, warm: bool | None = None) -> None:
+        """Take over trials that are known already, in their order.
+
+        Args:
+            trials: of the same space.
+            unfinished: candidates that were chosen beyond them; they are asked for next.
+            warm: whether they are charged to nobody; None: as they are marked.
+
+        Raises:
+            UserError: a trial is not of the space.
+        """
+        if len(trials):
+            batch = self.space.batch(self.space.check(trials.genes))
+            if not len(self.trials) and warm is None:
+                self.trials = trials
+                self._learn(batch, trials.value)
+                self._queue.extend(unfinished)
+                return
+            told = [trial if warm is None else replace(trial, warm=warm) for trial in trials]
+            self.trials.extend(told, batch.genes, batch.keys)
+            self._learn(batch, self.trials.value[-len(trials) :])
+        self._queue.extend(unfinished)
+
+    def retry_failed(self) -> int:
+        """Ask for the failed trials again, before all else; return how many they are."""
+        failed = np.flatnonzero(~np.isfinite(self.trials.value))
+        batch = self._batch.view
+        self._queue.extendleft(
+            Candidate(
+                batch.take(slice(row, row + 1)), trial.proposed_by, trial.predicted_mean, trial.predicted_std, step=row
+            )
+            for row, trial in ((int(row), self.trials[int(row)]) for row in failed[::-1])
+        )
+        return len(failed)
+
+    def _learn(self, batch: Batch, values: Values) -> None:
+        self._batch.extend(batch)
+        self.strategy.tell(batch, values)
+
+    def _outcome(self, outcome: Outcome | Mapping[str, float] | float) -> Outcome:
+        name = self.trials.value_name
+        if not isinstance(outcome, Outcome):
+            try:
+                outcome = Outcome(outcome if isinstance(outcome, Mapping) else {name: outcome})
+            except ValueError as error:
+                return Outcome.failed(str(error))
+        if outcome.error is None and name not in outcome.values:
+            return Outcome.failed(
+                f"there is no {name!r} among its values ({', '.join(outcome.values)})", outcome.seconds
+            )
+        return outcome
+
+    def _choose(self) -> list[Candidate]:
+        """The next candidates to evaluate; none, if the surrogate has to wait for what is pending."""
+        pending = list(self._pending.values())
+        known, begun = self.trials.known, self.begun
+        warm = len(self.trials) - self.trials.charged
+        ready = warm + begun >= self.initial and len(known) >= self.estimator.min_trials
+        if warm + begun >= self.initial and not ready and pending:
+            return []
+        wanted = self.batch if ready else max(self.initial - begun - warm, 1)
+        wanted = wanted if self.budget is None else min(wanted, self.budget - begun)
+        rng = np.random.default_rng([self.seed, begun])
+        if ready:
+            with self.phases("fit"):  # before it is asked: a strategy may want estimates
+                self._fit(known, pending)
+        with self.phases("ask"):
+            excluded = Batch.join([one.batch for one in pending]) if pending else None
+            surrogate = self.estimator if ready else None
+            proposal = self.strategy.ask(self.pool if ready else wanted, rng, excluded, surrogate)
+        prediction = Prediction(np.full(len(proposal), np.nan))
+        scores = prediction.mean
+        if ready:
+            with self.phases("predict"):
+                prediction = proposal.prediction or self.estimator.predict(proposal.batch)
+                scores = self.acquisition(prediction, float(self.trials.value[known].max(initial=-np.inf)), rng)
+        self.rounds += 1
+        self.estimated |= ready and bool(np.isfinite(prediction.mean).any())
+        return [
+            Candidate(
+                proposal.batch.take(slice(row, row + 1)),
+                str(proposal.origin[row]),
+                _known(prediction.mean[row]),
+                None if prediction.std is None else _known(prediction.std[row]),
+                0.0 if place else prediction.seconds,
+            )
+            for place, row in enumerate(top(scores, wanted).tolist())
+        ]
+
+    def _fit(self, known: NDArray[np.intp], pending: list[Candidate]) -> None:
+        """Fit the surrogate to all trials."""
+        self.estimator.fit(self._batch.view.take(known), self.trials.value[known])
+
+
+def _known(number: float) -> float | None:
+    return None if np.isnan(number) else float(number)

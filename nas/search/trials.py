@@ -1,0 +1,263 @@
+"""The trials of a search, as columns that grow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas._growing import GrowingArray
+from nas.types import Candidate, Keys, Outcome, Values, top
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+_NUMBERS = ("seconds", "epochs", "predicted_mean", "predicted_std", "estimate_seconds")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One evaluated architecture; None: not known.
+
+    Attributes:
+        step: its number in order of evaluation, from 0.
+        key: the network's key, 16 hexadecimal digits.
+        genes: the architecture as it was proposed.
+        values: what was measured, by name; empty: the evaluation failed.
+        seconds: of training that it stands for.
+        predicted_mean: the estimate at the time it was chosen.
+        predicted_std: its standard deviation.
+        proposed_by: the move that proposed it.
+        epochs: the fidelity: epochs of training behind the values.
+        estimate_seconds: of candidate training that the estimates of its round cost.
+        warm: whether it was known before the search began; such a trial is charged to nobody.
+        error: why the evaluation failed.
+        details: what else the evaluator told, such as learning curves.
+        checkpoint: the file from which its training can go on.
+    """
+
+    step: int
+    key: str
+    genes: list[int]
+    values: dict[str, float]
+    seconds: float | None
+    predicted_mean: float | None
+    predicted_std: float | None
+    proposed_by: str
+    epochs: int | None = None
+    estimate_seconds: float = 0.0
+    warm: bool = False
+    error: str | None = None
+    details: dict[str, Any] | None = None
+    checkpoint: str | None = None
+
+
+class _Columns:
+    """Columns of numbers that grow together; NaN: not known."""
+
+    def __init__(self, *names: str) -> None:
+        self._columns: dict[str, GrowingArray[np.float64]] = {name: GrowingArray((), np.float64) for name in names}
+        self._length = 0
+
+    @property
+    def names(self) -> list[str]:
+        return list(self._columns)
+
+    def column(self, name: str) -> Values:
+        """`(n,)`: a view; of a new name, all NaN."""
+        if name not in self._columns:
+            self._columns[name] = GrowingArray((), np.float64)
+            self._columns[name].extend(np.full(self._length, np.nan))
+        return self._columns[name].view
+
+    def row(self, row: int) -> dict[str, float | None]:
+        return {name: _known(column.view[row]) for name, column in self._columns.items()}
+
+    def extend(self, numbers: Mapping[str, Sequence[float | None]], rows: int) -> None:
+        """Append `rows` numbers to each column; None, and columns that are not given, become NaN."""
+        for name in numbers:
+            self.column(name)
+        missing = [None] * rows
+        for name, column in self._columns.items():
+            column.extend(np.array(numbers.get(name, missing), dtype=np.float64))
+        self._length += rows
+
+
+class Trials:
+    """The `n` trials of one search in order of evaluation; every array is a view of what is there.
+
+    Args:
+        genes: how many genes an architecture has.
+        value: the name of the value that the search sees.
+    """
+
+    def __init__(self, genes: int, value: str) -> None:
+        self.value_name = value
+        self._genes: GrowingArray[np.uint8] = GrowingArray((genes,), np.uint8)
+        self._keys: GrowingArray[np.uint64] = GrowingArray((), np.uint64)
+        self._numbers, self._values = _Columns(*_NUMBERS), _Columns(value)
+        self._warm: GrowingArray[np.bool_] = GrowingArray((), np.bool_)
+        self._origins: list[str] = []
+        self._texts: dict[str, dict[int, Any]] = {"error": {}, "details": {}, "checkpoint": {}}
+        self._best = -1
+        self.failures = 0
+        """How many evaluations failed."""
+        self.charged = 0
+        """How many are this search's own: all but the warm ones."""
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __iter__(self) -> Iterator[Trial]:
+        return (self[row] for row in range(len(self)))
+
+    @property
+    def genes(self) -> NDArray[np.uint8]:
+        """`(n, genes)`: the architectures as they were proposed, failed ones included."""
+        return self._genes.view
+
+    @property
+    def keys(self) -> Keys:
+        """`(n,)`: the networks' keys."""
+        return self._keys.view
+
+    @property
+    def value(self) -> Values:
+        """`(n,)`: what the search sees, NaN where the evaluation failed."""
+        return self._values.column(self.value_name)
+
+    @property
+    def values(self) -> dict[str, Values]:
+        """All that was measured, by name, `(n,)` each; NaN: not measured."""
+        return {name: self._values.column(name) for name in self._values.names}
+
+    @property
+    def seconds(self) -> Values:
+        """`(n,)`: seconds of training that each stands for, NaN where unknown."""
+        return self._numbers.column("seconds")
+
+    @property
+    def epochs(self) -> Values:
+        """`(n,)`: epochs of training behind the values, NaN where unknown."""
+        return self._numbers.column("epochs")
+
+    @property
+    def estimate_seconds(self) -> Values:
+        """`(n,)`: seconds of candidate training that the estimates of each trial's round cost."""
+        return self._numbers.column("estimate_seconds")
+
+    @property
+    def warm(self) -> NDArray[np.bool_]:
+        """`(n,)`: which were known before the search began."""
+        return self._warm.view
+
+    @property
+    def known(self) -> NDArray[np.intp]:
+        """The rows that did not fail."""
+        return np.flatnonzero(np.isfinite(self.value))
+
+    @property
+    def best(self) -> Trial | None:
+        """The trial with the highest value, the first of equals; None where none has a value."""
+        return None if self._best < 0 else self[self._best]
+
+    def top(self, n: int) -> list[Trial]:
+        """The `n` trials of the highest values, or fewer, best first."""
+        return [self[int(self.known[row])] for row in top(self.value[self.known], n)]
+
+    def __getitem__(self, row: int) -> Trial:
+        row = range(len(self))[row]
+        numbers = self._numbers.row(row)
+        return Trial(
+            step=row,
+            key=f"{self.keys[row]:016x}",
+            genes=self.genes[row].tolist(),
+            values={name: number for name, number in self._values.row(row).items() if number is not None},
+            seconds=numbers["seconds"],
+            predicted_mean=numbers["predicted_mean"],
+            predicted_std=numbers["predicted_std"],
+            proposed_by=self._origins[row],
+            epochs=None if numbers["epochs"] is None else int(numbers["epochs"]),
+            estimate_seconds=numbers["estimate_seconds"] or 0.0,
+            warm=bool(self.warm[row]),
+            **{name: texts.get(row) for name, texts in self._texts.items()},
+        )
+
+    def append(self, candidate: Candidate, outcome: Outcome) -> int:
+        """Append a trial, and return its row."""
+        row = len(self)
+        self._keys.extend(candidate.batch.keys)
+        self._genes.extend(candidate.batch.genes)
+        self._warm.extend([False])
+        self._origins.append(candidate.origin)
+        self._numbers.extend(
+            {
+                "seconds": [outcome.seconds],
+                "epochs": [outcome.epochs],
+                "predicted_mean": [candidate.mean],
+                "predicted_std": [candidate.std],
+                "estimate_seconds": [candidate.seconds],
+            },
+            1,
+        )
+        self._values.extend({name: [number] for name, number in outcome.values.items()}, 1)
+        self._note(row, outcome)
+        self.charged += 1
+        self.failures += not np.isfinite(self.value[row])
+        return row
+
+    def extend(self, trials: Sequence[Trial], genes: NDArray[np.uint8], keys: Keys) -> None:
+        """Append trials that were recorded: their genes are `(m, genes)`, their keys `(m,)`."""
+        first = len(self)
+        self._keys.extend(keys)
+        self._genes.extend(genes)
+        self._warm.extend([trial.warm for trial in trials])
+        self._origins += [trial.proposed_by for trial in trials]
+        self._numbers.extend({name: [getattr(trial, name) for trial in trials] for name in _NUMBERS}, len(trials))
+        names = dict.fromkeys(name for trial in trials for name in trial.values)
+        self._values.extend({name: [trial.values.get(name) for trial in trials] for name in names}, len(trials))
+        for row, trial in enumerate(trials, first):
+            self._note(row, trial)
+        self.charged = len(self) - int(self.warm.sum())
+        self.failures = int(np.isnan(self.value).sum())
+
+    def replace(self, row: int, outcome: Outcome) -> None:
+        """Put the outcome of a repetition in the place of a failed trial's; the seconds of both are charged."""
+        for name, number in outcome.values.items():
+            self._values.column(name)[row] = number
+        spent = [seconds for seconds in (_known(self.seconds[row]), outcome.seconds) if seconds is not None]
+        self.seconds[row] = sum(spent) if spent else np.nan
+        for texts in self._texts.values():
+            texts.pop(row, None)
+        self._note(row, outcome)
+        self.failures -= bool(np.isfinite(self.value[row]))
+
+    def _note(self, row: int, told: Outcome | Trial) -> None:
+        for name, texts in self._texts.items():
+            if (content := getattr(told, name)) is not None:
+                texts[row] = content
+        if self.value[row] > (self.value[self._best] if self._best >= 0 else -np.inf):
+            self._best = row
+
+    def detail(self, name: str) -> list[Any]:
+        """`n` entries of this name among the details, None where there is none."""
+        details = self._texts["details"]
+        return [(details.get(row) or {}).get(name) for row in range(len(self))]
+
+    def to_pandas(self) -> DataFrame:
+        """One row a trial: step, key, genes, a column for each value, and the fields of `Trial`."""
+        from pandas import DataFrame
+
+        rows = []
+        for trial in self:
+            fields = dict(vars(trial))
+            rows.append({"step": fields.pop("step"), "key": fields.pop("key"), "genes": fields.pop("genes"),
+                         **fields.pop("values"), **fields})  # fmt: skip
+        return DataFrame(rows)
+
+
+def _known(number: float) -> float | None:
+    return None if np.isnan(number) else float(number)

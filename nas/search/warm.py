@@ -1,0 +1,84 @@
+"""Trials that are known before a search begins."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from nas._config import differences
+from nas.errors import UserError
+from nas.search.journal import read_trials
+from nas.search.record import read_record
+from nas.search.trials import Trials
+from nas.types import Candidate, Evaluator, Outcome, Space, finite
+
+_ORIGIN = "warm start"
+
+
+def read_warm(path: Path, space: Space, evaluator: Evaluator) -> Trials:
+    """Read trials that are known already: a run's `history.jsonl`, or a CSV as `Trials.to_csv` writes it.
+
+    A CSV has the columns `genes` (such as `[0, 3, 1]`), one named as the value that the search sees, and `measured_on`
+    (what `measured_on_code` gives); `seconds`, where it has it, is kept for the record and charged to nobody.
+
+    Raises:
+        UserError: the file cannot be read, or was measured on something else.
+    """
+    if not path.is_file():
+        raise UserError(f"warm_start is {str(path)!r}, where there is no file: name a history.jsonl or a .csv")
+    if path.suffix == ".csv":
+        return _of_csv(path, space, evaluator)
+    record = read_record(path.parent) or {}
+    measured, now = record.get("measured_on"), evaluator.identity()
+    if measured != now:
+        differ = "; ".join(differences(dict(measured or {}), now)[:3])
+        raise UserError(f"{path} was measured on something else, what is known must be measured on the same: {differ}")
+    return _warm(read_trials(path, space, evaluator.value), space)
+
+
+def measured_on_code(identity: dict[str, str]) -> str:
+    """What the column `measured_on` of a CSV holds: it stands for the whole of what was measured."""
+    return sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _of_csv(path: Path, space: Space, evaluator: Evaluator) -> Trials:
+    code, value = measured_on_code(evaluator.identity()), evaluator.value
+    trials = Trials(len(space.cardinalities), value)
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = csv.DictReader(file)
+        for name in ("genes", value, "measured_on"):
+            if name not in (rows.fieldnames or ()):
+                raise UserError(
+                    f"{path} has no column {name!r}: it needs genes, {value}, and measured_on, which is {code} here"
+                )
+        for line, row in enumerate(rows, 2):
+            if row["measured_on"] != code:
+                raise UserError(
+                    f"line {line} of {path} was measured on {row['measured_on']!r}, this run measures on {code!r}: "
+                    f"what is known must be measured on the same"
+                )
+            try:
+                genes = space.check(np.array([json.loads(row["genes"])], dtype=np.uint8))
+                seconds = finite(row["seconds"], "seconds") if row.get("seconds") else None
+                outcome = Outcome({value: finite(row[value], value)}, seconds)
+            except (ValueError, TypeError, OverflowError) as error:
+                raise UserError(f"line {line} of {path} is no trial: {error}") from error
+            trials.append(Candidate(space.batch(genes), _ORIGIN), outcome)
+    return _warm(trials, space)
+
+
+def _warm(trials: Trials, space: Space) -> Trials:
+    """The same trials, marked; those that failed, and repetitions of a network, are left out."""
+    kept: dict[str, int] = {}
+    for row in trials.known.tolist():
+        kept.setdefault(trials[row].key, row)
+    rows = np.array(sorted(kept.values()), dtype=np.intp)
+    warm = Trials(len(space.cardinalities), trials.value_name)
+    marked = [replace(trials[row], step=step, warm=True, proposed_by=_ORIGIN) for step, row in enumerate(rows.tolist())]
+    warm.extend(marked, trials.genes[rows], trials.keys[rows])
+    return warm

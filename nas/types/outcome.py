@@ -1,0 +1,141 @@
+"""What is evaluated, and what comes of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.types.batch import Batch, Values, same_length
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an evaluator measured: `value` `(n,)`, and the training `seconds` behind it `(n,)`, NaN where unknown."""
+
+    value: Values
+    seconds: Values
+
+    def __post_init__(self) -> None:
+        same_length(self, value=self.value, seconds=self.seconds)
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """One architecture that the search wants evaluated, and what the surrogate said when it was chosen.
+
+    Attributes:
+        batch: the architecture, a batch of one.
+        origin: the move that proposed it.
+        mean: the estimate, or None.
+        std: its standard deviation, or None.
+        seconds: of candidate training that the estimates of its round cost; charged with this candidate.
+        step: the trial that it repeats, where that failed and is tried again; else None.
+    """
+
+    batch: Batch
+    origin: str
+    mean: float | None = None
+    std: float | None = None
+    seconds: float = 0.0
+    step: int | None = None
+
+    @property
+    def genes(self) -> NDArray[np.uint8]:
+        """`(genes,)` uint8, as proposed."""
+        genes: NDArray[np.uint8] = self.batch.genes[0]
+        return genes
+
+    @property
+    def key(self) -> str:
+        """The network's key, 16 hexadecimal digits."""
+        return f"{self.batch.keys[0]:016x}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one candidate.
+
+    Attributes:
+        values: what was measured, by name, such as `{"validation": .93}`; empty where the evaluation failed.
+        seconds: of training, at least 0, or None where unknown.
+        epochs: the fidelity: how many epochs of training are behind the values, or None where unknown.
+        error: why the evaluation failed, or None.
+        details: what else the evaluator has to tell, such as learning curves; plain numbers, texts, lists and
+            mappings, also of NumPy. A number that is not finite becomes None.
+        checkpoint: the file from which the training can go on, or None.
+
+    Raises:
+        ValueError: a value, or the seconds, is no finite number; neither a value nor an error is given.
+        TypeError: the details hold something that is not plain.
+    """
+
+    values: Mapping[str, float]
+    seconds: float | None = None
+    epochs: int | None = None
+    error: str | None = None
+    details: Mapping[str, Any] | None = None
+    checkpoint: str | None = None
+
+    def __post_init__(self) -> None:
+        values = {str(name): finite(number, name) for name, number in self.values.items()}
+        if not values and self.error is None:
+            raise ValueError("neither a value nor an error was given")
+        set_ = object.__setattr__  # the instance is frozen
+        set_(self, "values", MappingProxyType(values))
+        set_(self, "seconds", None if self.seconds is None else finite(self.seconds, "seconds"))
+        set_(self, "epochs", None if self.epochs is None else int(self.epochs))
+        set_(self, "error", None if self.error is None else str(self.error))
+        set_(self, "details", None if self.details is None else plain(dict(self.details), "details"))
+
+    @classmethod
+    def failed(cls, error: str, seconds: float | None = None, details: Mapping[str, Any] | None = None) -> Outcome:
+        """The outcome of an evaluation that gave no value."""
+        return cls({}, seconds, error=error, details=details)
+
+
+def finite(number: Any, name: str) -> float:
+    """The number as a plain float. Raises ValueError where it is no finite number."""
+    try:
+        result = float(number)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} is {number!r}, must be a number") from error
+    if not math.isfinite(result):
+        raise ValueError(f"{name} is {result}, must be finite")
+    return result
+
+
+def plain(content: Any, name: str) -> Any:
+    """The content as JSON can hold it: NumPy becomes plain, a number that is not finite None. Raises TypeError."""
+    if isinstance(content, np.generic | np.ndarray):
+        content = content.tolist()
+    if content is None or isinstance(content, str | bool | int):
+        return content
+    if isinstance(content, float):
+        return content if math.isfinite(content) else None
+    if isinstance(content, Mapping):
+        return {str(key): plain(entry, f"{name}.{key}") for key, entry in content.items()}
+    if isinstance(content, list | tuple):
+        return [plain(entry, f"{name}[{place}]") for place, entry in enumerate(content)]
+    raise TypeError(f"{name} is a {type(content).__name__}, must be numbers, texts, lists or mappings")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What a benchmark knows of the whole space; for reports only, never for a search.
+
+    Attributes:
+        signal: `(n,)` the value of every architecture of the space.
+        test: `(n,)` its mean test accuracy, 0..1.
+    """
+
+    signal: Values
+    test: Values
+
+    def __post_init__(self) -> None:
+        same_length(self, signal=self.signal, test=self.test)
