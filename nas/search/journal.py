@@ -91,14 +91,7 @@ class Journal:
     def note_pending(self, candidates: Iterable[Candidate]) -> None:
         """Keep on disk what is being evaluated, or chosen to be."""
         entries = [
-            {
-                "genes": one.genes.tolist(),
-                "origin": one.origin,
-                "mean": one.mean,
-                "std": one.std,
-                "seconds": one.seconds,
-            }
-            for one in candidates
+            {"genes": one.genes.tolist(), **{name: getattr(one, name) for name in _OF_CANDIDATE}} for one in candidates
         ]
         write_whole(self._pending, json.dumps(entries, allow_nan=False))
 
