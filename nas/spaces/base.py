@@ -37,8 +37,11 @@ class GeneSpace(ABC):
     holds no data: sampling and enumeration follow from the definition of the space.
 
     Args:
-        genes: the genes, in order; their numbers of choices must multiply to less than 2**64.
+        genes: the genes, in order, of 1..256 choices each; the numbers of choices must multiply to less than 2**64.
         attempts: how often `mutate` tries anew for a child before it gives up.
+
+    Raises:
+        UserError: a gene has too many choices, or all genes have together.
     """
 
     tables: Mapping[str, str] = MappingProxyType({})
@@ -47,6 +50,9 @@ class GeneSpace(ABC):
     """What surrounds the cells of this space where they are trained."""
 
     def __init__(self, genes: tuple[Gene, ...], *, attempts: int = 1000) -> None:
+        for gene in genes:
+            if not 1 <= len(gene.choices) <= 256:
+                raise UserError(f"gene {gene.name!r} has {len(gene.choices)} choices, must have 1..256")
         self.genes = genes
         self.cardinalities = np.array([len(gene.choices) for gene in genes], dtype=np.int64)
         self._attempts = attempts
