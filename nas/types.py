@@ -6,18 +6,16 @@ numbers come from the generator that is passed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from nas.benchmarks.rows import TableColumns
-from nas.graphs import Graphs
-from nas.networks import Skeleton
+if TYPE_CHECKING:
+    from nas.graphs import Graphs
 
 Architectures: TypeAlias = NDArray[np.uint8]
 """`(n, genes)`: one architecture a row."""
@@ -150,15 +148,6 @@ class Space(Protocol):
     def cardinalities(self) -> NDArray[np.int64]:
         """`(genes,)`: the number of values each gene may take."""
 
-    tables: Mapping[str, str]
-    """The benchmark tables there are for this space: name to file name, the most telling first."""
-
-    skeleton: type[Skeleton]
-    """What surrounds the cells of this space where they are trained."""
-
-    def covered(self, arrays: Mapping[str, NDArray[Any]]) -> Space:
-        """The part of this space that the arrays of a benchmark table are about."""
-
     def check(self, archs: Any) -> Architectures:
         """Return a valid batch as it is. Raises UserError for anything out of the space."""
 
@@ -198,12 +187,6 @@ class Space(Protocol):
 
     def graphs(self, archs: Architectures) -> Graphs:
         """The computation graphs, from which all other encodings follow."""
-
-    def table_columns(self, arrays: Mapping[str, NDArray[Any]], table: str | None = None) -> TableColumns:
-        """Read this space's benchmark format: of `table`, where a file holds several. Raises UserError if it cannot."""
-
-    def digests(self, archs: Architectures) -> list[str]:
-        """The name (a hash, a string) by which the field knows each network."""
 
 
 class Strategy(Protocol):

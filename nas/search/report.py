@@ -10,6 +10,7 @@ import numpy as np
 
 from nas import __version__
 from nas._config import SearchConfig
+from nas.benchmarks import benchmark_of
 from nas.compare.metrics import expected_best_of_random, incumbents
 from nas.errors import UserError
 from nas.search.journal import History, write_whole
@@ -56,7 +57,7 @@ def write_report(
         "best": {
             "step": best,
             "key": history.trials[best].key,
-            "digest": space.digests(archs[best : best + 1])[0],
+            "digest": benchmark_of(space).names(archs[best : best + 1])[0],
             "genes": space.canonical(archs[best : best + 1])[0].tolist(),
             "value": values[best],
             "test_accuracy": None if test is None else test[best],
