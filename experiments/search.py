@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nas.benchmarks import benchmark_of
 from nas.benchmarks.table import Table
 from nas.graphs import FIRST_OPERATION, Graphs
 from nas.types import Values
@@ -45,7 +46,7 @@ RESULTS = Path(__file__).parent / "results"
 def run_one(overrides: list[str], folder: Path) -> dict[str, Any]:
     """Run, or continue, one search; return its result."""
     from nas._config import checked, composed
-    from nas.search.run import run
+    from nas.search.runner import run
 
     folder.mkdir(parents=True, exist_ok=True)
     return run(checked(composed(overrides)), folder)
@@ -59,11 +60,11 @@ def within(budget: int) -> list[int]:
 def read(space_name: str, table_name: str) -> Table:
     """The table that the runs look architectures up in."""
     from nas._config import build, composed
-    from nas._paths import find_table
+    from nas.benchmarks import find_table
     from nas.benchmarks.table import read_table
 
     space = build(composed([f"space={space_name}"])["space"], "space")
-    return read_table(find_table(None, table_name, space.tables)[1], space, name=table_name)
+    return read_table(find_table(None, table_name, benchmark_of(space).tables)[1], space, name=table_name)
 
 
 def fixed_orders(table: Table, seeds: range, budget: int) -> dict[str, list[dict[str, Any]]]:

@@ -12,7 +12,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from nas._config import checked, config_folder, register
-from nas.search.run import run
+from nas.search.runner import run
 
 FOLDER = Path(config_folder()) / "experiment"
 NAMES = sorted(path.relative_to(FOLDER).with_suffix("").as_posix() for path in FOLDER.rglob("*.yaml"))

@@ -8,11 +8,11 @@ import pytest
 from helpers import run_search
 
 from nas._config import build
+from nas.benchmarks import Custom, benchmark_of
 from nas.errors import UserError
 from nas.evaluators import TableEvaluator, TrainingEvaluator
 from nas.objectives import Objective
-from nas.spaces import NB101, NB201, Custom
-from nas.spaces.constrained import Constrained
+from nas.spaces import NB101, NB201, Constrained
 from nas.strategies import RandomSearch, RegularizedEvolution
 
 
@@ -44,7 +44,7 @@ def test_the_space_is_what_satisfies_the_constraints(digits: TableEvaluator, lim
     part.space.check(archs)
     part.space.check(part.space.mutate(archs, np.random.default_rng(1)))
     assert (part.space.keys(archs) == digits.space.keys(archs)).all()
-    assert part.space.digests(archs[:3]) == digits.space.digests(archs[:3])
+    assert benchmark_of(part.space).names(archs[:3]) == benchmark_of(digits.space).names(archs[:3])
     outside = everything[~part.space.valid(everything)]
     with pytest.raises(UserError, match="is out of the space: .*, and params"):
         part.space.check(outside)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nas._paths import cache_folder, table_folders
-from nas.benchmarks.published.published import TABLES, Published, found
+from nas.benchmarks.published.catalogue import TABLES, Published, found
 from nas.errors import UserError
 
 _log = logging.getLogger("nas.data")
@@ -44,8 +44,8 @@ def _list(options: argparse.Namespace) -> None:
 
 
 def _fetch(options: argparse.Namespace) -> None:
-    from nas.benchmarks.published.convert import check_free
-    from nas.benchmarks.published.download import download
+    from nas.benchmarks.published.conversion import check_free
+    from nas.benchmarks.published.fetching import download
 
     table = _published(options.name)
     source = table.sources["full" if options.full else "108"]
@@ -63,7 +63,7 @@ def _convert(options: argparse.Namespace) -> None:
 
 
 def _write(path: Path, out: Path | None, *, replace: bool) -> None:
-    from nas.benchmarks.published.convert import convert, row_count
+    from nas.benchmarks.published.conversion import convert, row_count
 
     size = path.stat().st_size if path.is_file() else None
     with _bar("converting", of_bytes=True) as show:
@@ -80,7 +80,7 @@ def _write(path: Path, out: Path | None, *, replace: bool) -> None:
 
 
 def _verify(options: argparse.Namespace) -> None:
-    from nas.benchmarks.published.verify import verify
+    from nas.benchmarks.published.verification import verify
 
     files = [options.file] if options.file else [file for table in TABLES if (file := found(table.file))]
     space = None if options.space is None else _space(options.space)

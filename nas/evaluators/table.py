@@ -8,8 +8,7 @@ from concurrent.futures import Future
 import numpy as np
 from numpy.typing import NDArray
 
-from nas._paths import find_table
-from nas.benchmarks.table import read_table
+from nas.benchmarks import benchmark_of, find_table, read_table
 from nas.datasets import Dataset
 from nas.errors import UserError
 from nas.types import Batch, Candidate, Evaluation, Outcome, Reference, Space, Values
@@ -18,10 +17,10 @@ _log = logging.getLogger(__name__)
 
 
 class TableEvaluator:
-    """Looks architectures up in a benchmark table; see `nas.benchmarks.table` for the file.
+    """Looks architectures up in a benchmark table; see `nas.benchmarks` for the file.
 
     Args:
-        space: the search space; it knows its tables. The evaluator's own `space` is the part that the table covers.
+        space: the search space; the evaluator's own `space` is the part of it that the table covers.
         table: which of the space's tables, or `auto`: that of `dataset`, else the first that is there.
         path: the file; None: look in `NAS_DATA_DIR`, then in the user's cache folder, then in this package.
         signal: what the search sees: `validation_run` (one run of each architecture, drawn once by `seed`),
@@ -52,11 +51,12 @@ class TableEvaluator:
     ) -> None:
         if seed < 0:
             raise UserError(f"evaluator.seed is {seed}, must be 0 or more")
-        if not space.tables:
+        tables = benchmark_of(space).tables
+        if not tables:
             raise UserError(f"{type(space).__name__} has no benchmark table: use another evaluator")
         if dataset is not None and table not in ("auto", dataset.name):
             raise UserError(f"table is {table!r}, but dataset is {dataset.name!r}: choose one of them, or the same")
-        self._name, file = find_table(path, table if dataset is None else dataset.name, space.tables)
+        self._name, file = find_table(path, table if dataset is None else dataset.name, tables)
         self._table = read_table(file, space, sha256, self._name)
         self.space = self._table.space
         self._check_whole()

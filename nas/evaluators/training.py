@@ -14,7 +14,7 @@ from nas.datasets import Dataset, Digits, Images
 from nas.errors import UserError
 from nas.evaluators.executors import LocalExecutor, Opener
 from nas.graphs import Graphs
-from nas.networks import Skeleton
+from nas.networks import Skeleton, skeleton_of
 from nas.training import Recipe, train
 from nas.types import Batch, Candidate, Evaluation, Outcome, Reference, Space, Values
 
@@ -142,8 +142,9 @@ class TrainingEvaluator:
         shape = images.x_train.shape
         if len(images.y_train) < self.recipe.batch:
             raise UserError(f"recipe.batch is {self.recipe.batch}, but there are {len(images.y_train)} training images")
-        numbers = asdict(skeleton or space.skeleton())
-        self.skeleton = space.skeleton(**{**numbers, "classes": images.classes, "image_channels": shape[1]})
+        kind = skeleton_of(space)
+        numbers = asdict(skeleton or kind())
+        self.skeleton = kind(**{**numbers, "classes": images.classes, "image_channels": shape[1]})
         self._images = {"dataset": type(self.dataset).__name__, "images": str(shape), "images_sha256": images.digest}
         self.slots = workers
         self.patience, self.time_limit = patience, time_limit

@@ -10,15 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.graphs import Graphs
-from nas.networks.channels import Skeleton, kernel_areas
+from nas.networks.kernels import RESIDUAL_KERNELS, kernel_areas
+from nas.networks.skeleton import Skeleton
 
 if TYPE_CHECKING:
     import torch
 
     from nas.networks.residual_cell import ResidualNetwork
-
-KERNELS = {"skip_connect": 0, "nor_conv_1x1": 1, "nor_conv_3x3": 3, "avg_pool_3x3": 0}
-"""The operations a vertex may carry, each with the side of its convolution; 0: it has no weights."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class ResidualSkeleton(Skeleton):
 
     def parameters(self, graphs: Graphs) -> NDArray[np.int64]:
         """Count the trainable parameters of each graph's network: `(n,)`."""
-        area = kernel_areas(graphs, KERNELS)
+        area = kernel_areas(graphs, RESIDUAL_KERNELS)
         around = (9 * self.image_channels + 2) * self.stem + 2 * self.last + (self.last + 1) * self.classes
         total = np.full(len(graphs), around, dtype=np.int64)
         for stack in range(self.stacks):

@@ -21,7 +21,7 @@ from nas.errors import UserError
 from nas.search.callbacks import Progress
 from nas.search.compose import chosen, given_paths
 from nas.search.console import print_summary
-from nas.search.run import run_options
+from nas.search.runner import run_options
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # of a disk; such an error names no file
 _log = logging.getLogger("nas.search")  # __name__ is __main__ when this is the program

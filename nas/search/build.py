@@ -11,7 +11,7 @@ from nas.search.search import Phases, Search
 from nas.types import Acquisition, Estimator, Evaluator, Space, Strategy
 
 if TYPE_CHECKING:
-    from nas.search.run import Function
+    from nas.search.runner import Function
 
 _INITIAL = 20  # trials before the surrogate is asked, where the budget is larger
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from nas import __version__
+from nas.benchmarks import benchmark_of
 from nas.compare.metrics import expected_best_of_random, incumbents
 from nas.errors import UserError
 from nas.search.journal import write_whole
@@ -64,7 +65,7 @@ def write_report(
         "best": {
             "step": best.step,
             "key": best.key,
-            "digest": space.digests(the_best.genes)[0],
+            "digest": benchmark_of(space).names(the_best.genes)[0],
             "genes": the_best.canonical[0].tolist(),
             "value": best.values[trials.value_name],
             "values": best.values,

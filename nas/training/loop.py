@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from nas.datasets.base import Images
 from nas.errors import UserError
 from nas.graphs import ABSENT, Graphs
-from nas.networks.channels import Skeleton
+from nas.networks import Skeleton
 from nas.training.recipe import Recipe
 
 if TYPE_CHECKING:

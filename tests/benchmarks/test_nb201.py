@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from helpers import nb201_arrays, run_search
 
-from nas.benchmarks.published.verify import verify
+from nas.benchmarks.published.verification import verify
 from nas.benchmarks.table import read_table
 from nas.datasets import Cifar, Digits, NpzFile
 from nas.errors import UserError

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nas.benchmarks.published.convert import convert
+from nas.benchmarks.published.conversion import convert
 from nas.benchmarks.published.nats import OPERATIONS, read_official
 from nas.benchmarks.table import read_table
 from nas.errors import UserError

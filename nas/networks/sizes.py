@@ -1,0 +1,51 @@
+"""How large is what surrounds the cells of a network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from nas.errors import UserError
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Numbers of channels and of cells in the network that surrounds the cells.
+
+    The channels double from each stack of cells to the next.
+
+    Args:
+        stem: channels of the first convolution and the first stack, at least 1.
+        stacks: number of stacks, at least 1.
+        cells: cells in a stack, at least 1.
+        classes: at least 2.
+        image_channels: channels of an image, at least 1.
+
+    Raises:
+        UserError: a number is out of its range.
+    """
+
+    stem: int = 128
+    stacks: int = 3
+    cells: int = 3
+    classes: int = 10
+    image_channels: int = 3
+
+    def __post_init__(self) -> None:
+        for name, least in {"stem": 1, "stacks": 1, "cells": 1, "classes": 2, "image_channels": 1}.items():
+            if (value := getattr(self, name)) < least:
+                raise UserError(f"skeleton.{name} is {value}, must be at least {least}")
+
+    def widths(self) -> Iterator[tuple[int, int]]:
+        """Channels that enter and leave each cell, in order."""
+        before = self.stem
+        for stack in range(self.stacks):
+            for _ in range(self.cells):
+                after = self.stem << stack
+                yield before, after
+                before = after
+
+    @property
+    def last(self) -> int:
+        """Channels after the last cell."""
+        return self.stem << (self.stacks - 1)
