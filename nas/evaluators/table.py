@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from nas._paths import find_table
 from nas.benchmarks.table import read_table
 from nas.datasets import Dataset
-from nas.errors import UserError
+from nas.errors import OptionError, UserError
+from nas.options import Natural, PositiveInt, validated
 from nas.types import Architectures, Evaluation, Outcome, Reference, Space, Values
 
 _log = logging.getLogger(__name__)
 
 
+@validated
 class TableEvaluator:
     """Looks architectures up in a benchmark table; see `nas.benchmarks.table` for the file.
 
@@ -34,7 +36,7 @@ class TableEvaluator:
 
     Raises:
         UserError: there is no such file, it is not a valid table of this space or only of some of it, or it lacks the
-            signal or the epochs, `table` and `dataset` contradict each other, or `seed` is below 0.
+            signal or the epochs, `table` and `dataset` contradict each other, or a number is out of its range.
     """
 
     slots = 1
@@ -42,16 +44,14 @@ class TableEvaluator:
     def __init__(
         self,
         space: Space,
-        table: str,
-        path: str | None,
-        signal: str | None,
-        sha256: str | None,
+        table: str = "auto",
+        path: str | None = None,
+        signal: str | None = None,
+        sha256: str | None = None,
         dataset: Dataset | None = None,
-        epochs: int | None = None,
-        seed: int = 0,
+        epochs: PositiveInt | None = None,
+        seed: Natural = 0,
     ) -> None:
-        if seed < 0:
-            raise UserError(f"evaluator.seed is {seed}, must be 0 or more")
         if not space.tables:
             raise UserError(f"{type(space).__name__} has no benchmark table: use another evaluator")
         if dataset is not None and table not in ("auto", dataset.name):
@@ -63,9 +63,8 @@ class TableEvaluator:
         signals = self._table.signals(epochs, seed)
         self._signal = next(iter(signals)) if signal is None else signal
         if self._signal not in signals:
-            raise UserError(
-                f"evaluator.signal is {signal!r}, but {self._table.path} has for every architecture "
-                f"only {', '.join(signals)}"
+            raise OptionError(
+                "signal", f"is {signal!r}, but {self._table.path} has for every architecture only {', '.join(signals)}"
             )
         self._shown = signals[self._signal]
         self._epochs = max(self._table.columns.trainings, default=None) if epochs is None else epochs

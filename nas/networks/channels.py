@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
+from annotated_types import Ge
 from numpy.typing import NDArray
 
 from nas.errors import UserError
 from nas.graphs import FIRST_OPERATION, OUTPUT, Graphs
+from nas.options import PositiveInt, validated
 
 if TYPE_CHECKING:
     import torch
@@ -24,12 +26,14 @@ KERNELS = {"conv3x3-bn-relu": 3, "conv1x1-bn-relu": 1, "maxpool3x3": 0}
 """The operations a vertex may carry, each with the side of its convolution; 0: it has no weights."""
 
 
+@validated
 @dataclass(frozen=True)
 class Skeleton:
     """What surrounds the cells: a 3x3 convolution, stacks of cells, global average pooling, a dense layer.
 
-    Between two stacks the image is halved (2x2 max-pool) and the number of channels doubled. The defaults are those of
-    NAS-Bench-101. A space whose networks are others says so by a subclass, which gives `network` and `parameters`.
+    Between two stacks the image is halved (2x2 max-pool) and the number of channels doubled. NAS-Bench-101 has 128, 3
+    and 3; the defaults are small enough to train candidates on one core. A space whose networks are others says so by a
+    subclass, which gives `network` and `parameters`.
 
     Args:
         stem: channels of the first convolution and the first stack, at least 1.
@@ -39,19 +43,14 @@ class Skeleton:
         image_channels: channels of an image, at least 1.
 
     Raises:
-        UserError: a number is out of its range.
+        OptionError: a number is out of its range.
     """
 
-    stem: int = 128
-    stacks: int = 3
-    cells: int = 3
-    classes: int = 10
-    image_channels: int = 3
-
-    def __post_init__(self) -> None:
-        for name, least in {"stem": 1, "stacks": 1, "cells": 1, "classes": 2, "image_channels": 1}.items():
-            if (value := getattr(self, name)) < least:
-                raise UserError(f"skeleton.{name} is {value}, must be at least {least}")
+    stem: PositiveInt = 8
+    stacks: PositiveInt = 2
+    cells: PositiveInt = 1
+    classes: Annotated[int, Ge(2)] = 10
+    image_channels: PositiveInt = 3
 
     def widths(self) -> Iterator[tuple[int, int]]:
         """Channels that enter and leave each cell, in order."""

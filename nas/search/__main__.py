@@ -72,9 +72,9 @@ def _search(composed: DictConfig) -> float:
         if not folder.samefile(options["resume"]):
             raise UserError(f"resume is {options['resume']!r}, but hydra.run.dir names {folder}: leave that out")
         if all(override.startswith("resume=") for override in job.overrides.task):
-            options = {**(recorded(folder) or {}), "resume": options["resume"]}
-            for name, node in options.items():
-                check_recorded(node, name)
+            record = recorded(folder) or {}
+            check_recorded(record, [source.path for source in job.runtime.config_sources if source.schema == "file"])
+            options = {"executor": options["executor"], **record, "resume": options["resume"]}
             options.pop("measured_on", None)
             choices = options.pop("choices", {})
     _log.info("results go to %s", folder)

@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import MISSING, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
-from nas._config import SearchConfig, build, differences
+from nas._config import SearchConfig, build, differences, read_record
 from nas.errors import UserError
 from nas.objectives import Objective
 from nas.search.console import progress
@@ -120,14 +118,8 @@ def _options(config: SearchConfig) -> dict[str, Any]:
 
 
 def recorded(folder: Path) -> dict[str, Any] | None:
-    """The record of the run in a folder, or None. Raises UserError where it is damaged."""
+    """The record of the run in a folder, without its executor; None: there is none. Raises UserError where damaged."""
     path = folder / "config.yaml"
     if not path.is_file():
         return None
-    try:
-        content = OmegaConf.to_container(OmegaConf.load(path))
-    except (YAMLError, OmegaConfBaseException) as error:
-        raise UserError(f"{path} is not the record of a run: {str(error).splitlines()[0]}") from error
-    if not isinstance(content, dict):
-        raise UserError(f"{path} is not the record of a run")
-    return {str(key): value for key, value in content.items()}
+    return {name: node for name, node in read_record(path).items() if name != "executor"}

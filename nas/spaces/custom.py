@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from nas.benchmarks.rows import TableColumns, zero_if_unknown
 from nas.errors import UserError
 from nas.graphs import FIRST_OPERATION, INPUT, OUTPUT, Graphs
 from nas.networks import Skeleton
+from nas.options import validated
 from nas.spaces.base import Gene, GeneSpace
 from nas.types import Architectures
 
@@ -37,6 +38,7 @@ class NoNetwork(Skeleton):
         raise UserError("the rows of a table are no networks that could be trained: use evaluator=table")
 
 
+@validated
 class Custom(GeneSpace):
     """The rows of a table: some of its columns are the genes, others say how good each row is.
 
@@ -65,11 +67,11 @@ class Custom(GeneSpace):
         self,
         path: str,
         value: str,
-        genes: list[str] | None = None,
+        genes: Sequence[str] | None = None,
         test: str | None = None,
         cost: str | None = None,
         parameters: str | None = None,
-        objectives: list[str] | None = None,
+        objectives: Sequence[str] | None = None,
         minimise: bool = False,
     ) -> None:
         file = Path(path).absolute()
@@ -84,7 +86,7 @@ class Custom(GeneSpace):
         taken = {name for name in (*self._roles.values(), *self._objectives) if name is not None}
         for name in sorted(taken):
             arrays[name]  # raises where there is none
-        self._names = _genes(arrays, taken, genes)
+        self._names = _genes(arrays, taken, genes if genes is None else list(genes))
         if not self._names:
             raise UserError(f"{path} has no column for a gene, only {', '.join(arrays)}")
         _check_lengths(arrays, [*self._names, *sorted(taken)])
