@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from nas.benchmarks.base import Benchmark, benchmark_of
 from nas.benchmarks.flat_files import number, read_arrays
 from nas.benchmarks.rows import TableColumns, zero_if_unknown
 from nas.errors import UserError
+from nas.options import validated
 from nas.spaces import Gene, Rows
 from nas.types import Architectures
 
@@ -44,6 +45,7 @@ class Roles:
         return {name for name in named if name is not None}
 
 
+@validated
 class Custom(Rows):
     """The rows of a table: some of its columns are the genes, others say how good each row is.
 
@@ -68,11 +70,11 @@ class Custom(Rows):
         self,
         path: str,
         value: str,
-        genes: list[str] | None = None,
+        genes: Sequence[str] | None = None,
         test: str | None = None,
         cost: str | None = None,
         parameters: str | None = None,
-        objectives: list[str] | None = None,
+        objectives: Sequence[str] | None = None,
         minimise: bool = False,
     ) -> None:
         file = Path(path).absolute()
@@ -84,7 +86,7 @@ class Custom(Rows):
         self.roles = Roles(value, test or value, cost, parameters, tuple(objectives or []), minimise)
         for name in sorted(self.roles.columns):
             arrays[name]  # raises where there is none
-        names = _genes(arrays, self.roles.columns, genes)
+        names = _genes(arrays, self.roles.columns, genes if genes is None else list(genes))
         if not names:
             raise UserError(f"{path} has no column for a gene, only {', '.join(arrays)}")
         _check_lengths(arrays, [*names, *sorted(self.roles.columns)])

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from nas.benchmarks.base import Benchmark, benchmark_of
 from nas.benchmarks.flat_files import read_arrays
 from nas.benchmarks.rows import Runs, TableColumns, Training, check_range, zero_if_unknown
-from nas.errors import UserError
+from nas.errors import OptionError, UserError
 from nas.types import Evaluation, Keys, Space
 
 _MOST = float(np.finfo(np.float64).max)
@@ -54,7 +54,7 @@ class Table:
         columns = self.columns
         if epochs is not None and epochs not in columns.trainings:
             there = ", ".join(map(str, columns.trainings)) or "no trainings by epochs to choose from: leave it null"
-            raise UserError(f"evaluator.epochs is {epochs}, but {self.path} has {there}")
+            raise OptionError("epochs", f"is {epochs}, but {self.path} has {there}")
         if columns.trainings:
             training = columns.trainings[max(columns.trainings) if epochs is None else epochs]
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ _LEVEL = "values to be reached, in percent where all values are within 0..1, as 
 
 
 def run(
-    folders: list[Path], at: list[int] | None, levels: list[float], seed: int = 0
+    folders: list[Path], at: list[int] | None, levels: list[float], seed: int = 0, config_dirs: Sequence[str] = ()
 ) -> tuple[dict[str, Any], dict[str, list[Run]]]:
     """Read runs and compare them.
 
@@ -34,6 +35,7 @@ def run(
         at: numbers of evaluations to tell of; None: 50, 100, 150, 300 and the budget.
         levels: values, in percent where values are within 0..1, the time to which is to be told.
         seed: of the bootstrap.
+        config_dirs: folders with the user's own YAML files, as for `whole_space`.
 
     Returns:
         What was found, plain enough for JSON, and the runs by method, the best first.
@@ -58,7 +60,7 @@ def run(
     omitted = []
     population = None
     try:
-        population = whole_space(runs)
+        population = whole_space(runs, config_dirs)
     except UserError as error:
         omitted.append(f"no sample efficiency gain: {error}")
     if not costs_known(methods):
@@ -91,8 +93,12 @@ def _scale(runs: list[Run], measure: str) -> int:
     return percent_scale(np.concatenate([best, *(getattr(run, measure) for run in runs)]))
 
 
-def whole_space(runs: list[Run]) -> Values:
+def whole_space(runs: list[Run], folders: Sequence[str] = ()) -> Values:
     """The value of every architecture of the space that runs searched, from their benchmark table.
+
+    Args:
+        runs: of one comparison.
+        folders: with the user's own YAML files, which name the classes that a record may name.
 
     Raises:
         UserError: nothing is known of the whole space, the runs saw it differently, or the table is not at hand.
@@ -104,8 +110,7 @@ def whole_space(runs: list[Run]) -> Values:
         raise UserError("nothing is known of the whole space")
     if not all(_saw_the_same(run, other) for other in runs):
         raise UserError("the signal was drawn anew for each seed")
-    for name in ("objective", "evaluator", "space"):
-        check_recorded(run.config[name], name)
+    check_recorded({name: run.config[name] for name in ("objective", "evaluator", "space")}, folders)
     # What the run recorded of its table (name, signal, digest) goes before what it was asked for.
     options = {key: run.measured_on.get(key, value) for key, value in run.config["evaluator"].items()}
     objective: Objective = build(run.config["objective"], "objective")
@@ -133,9 +138,10 @@ def main(given: list[str] | None = None) -> int:
     parser.add_argument("--curve", choices=("mean", "median"), default="mean", help="what the figure shows")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="write comparison.html, .json and .png there")
     parser.add_argument("--json", action="store_true", help="print the comparison as JSON instead of tables")
+    parser.add_argument("--config-dir", action="append", default=[], metavar="FOLDER", help="with your own options")
     arguments = parser.parse_args(given)
     try:
-        comparison, methods = run(arguments.folders, arguments.at, arguments.level)
+        comparison, methods = run(arguments.folders, arguments.at, arguments.level, config_dirs=arguments.config_dir)
         text = json.dumps(comparison, indent=1, allow_nan=False) + "\n"
         if arguments.out is not None:
             arguments.out.mkdir(parents=True, exist_ok=True)

@@ -24,4 +24,4 @@ def torch_device(name: str) -> torch.device:
         return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise UserError(f"estimator.encoder.device is {name!r}, cannot be used: {reason}") from error
+        raise UserError(f"the encoder's device is {name!r}, which cannot be used: {reason}") from error

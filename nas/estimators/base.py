@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import replace
 
@@ -24,6 +25,8 @@ class NetworkEstimator(ABC):
 
     gives_std = False
     """Whether predictions have standard deviations; a subclass that gives them says so."""
+    values_in = (-math.inf, math.inf)
+    """The values that `fit` accepts: from the first to the second."""
 
     def __init__(self, space: Space, min_trials: int = 1) -> None:
         self.space = space

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated
 
 import numpy as np
+from annotated_types import MinLen
 from numpy.typing import NDArray
 
 from nas.encoders import Encoder
-from nas.errors import UserError
 from nas.estimators.base import NetworkEstimator
 from nas.estimators.kriging import AllKnown, Kriging, NearestKnown, Prior, likeliest
 from nas.estimators.target import RankNormal
+from nas.options import NonNegative, Positive, PositiveInt, validated
 from nas.types import Batch, Keys, Prediction, Space, Values
 
 _SHARED = 1 << 18  # proximities at once, so that they stay in the processor's cache
@@ -20,6 +23,7 @@ _FEW = 4  # batches that are done before threads would be ready
 _SAMPLE = 256  # architectures drawn anywhere in the space
 
 
+@validated
 class EmProx(NetworkEstimator):
     """Weighted nearest neighbours in an embedding (Franken, Singh and Vanschoren 2022), weighted by kriging.
 
@@ -54,22 +58,12 @@ class EmProx(NetworkEstimator):
         space: Space,
         encoder: Encoder,
         *,
-        k: int | None,
-        length: float,
-        linear: float,
-        noise: list[float],
-        rank: int,
+        k: PositiveInt | None = None,
+        length: Positive = 1.4,
+        linear: NonNegative = 0.1,
+        noise: Annotated[Sequence[Positive], MinLen(1)] = (0.03, 0.1, 0.3, 1.0),
+        rank: PositiveInt = 64,
     ) -> None:
-        if not length > 0:
-            raise UserError(f"estimator.length is {length}, must be above 0")
-        if not noise or not all(variance > 0 for variance in noise):
-            raise UserError(f"estimator.noise is {noise}, must be a list of numbers above 0")
-        if linear < 0:
-            raise UserError(f"estimator.linear is {linear}, must be at least 0")
-        if k is not None and k < 1:
-            raise UserError(f"estimator.k is {k}, must be at least 1, or null for all")
-        if rank < 1:
-            raise UserError(f"estimator.rank is {rank}, must be at least 1")
         super().__init__(space, min_trials=max(2, k or 0))
         self.encoder = encoder
         self.k, self.rank = k, rank

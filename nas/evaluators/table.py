@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 
 from nas.benchmarks import benchmark_of, find_table, read_table
 from nas.datasets import Dataset
-from nas.errors import UserError
+from nas.errors import OptionError, UserError
+from nas.options import Natural, PositiveInt, validated
 from nas.types import Batch, Candidate, Evaluation, Outcome, Reference, Space, Values
 
 _log = logging.getLogger(__name__)
 
 
+@validated
 class TableEvaluator:
     """Looks architectures up in a benchmark table; see `nas.benchmarks` for the file.
 
@@ -33,7 +35,7 @@ class TableEvaluator:
 
     Raises:
         UserError: there is no such file, it is not a valid table of this space or only of some of it, or it lacks the
-            signal or the epochs, `table` and `dataset` contradict each other, or `seed` is below 0.
+            signal or the epochs, `table` and `dataset` contradict each other, or a number is out of its range.
     """
 
     slots = 1
@@ -41,16 +43,14 @@ class TableEvaluator:
     def __init__(
         self,
         space: Space,
-        table: str,
-        path: str | None,
-        signal: str | None,
-        sha256: str | None,
+        table: str = "auto",
+        path: str | None = None,
+        signal: str | None = None,
+        sha256: str | None = None,
         dataset: Dataset | None = None,
-        epochs: int | None = None,
-        seed: int = 0,
+        epochs: PositiveInt | None = None,
+        seed: Natural = 0,
     ) -> None:
-        if seed < 0:
-            raise UserError(f"evaluator.seed is {seed}, must be 0 or more")
         tables = benchmark_of(space).tables
         if not tables:
             raise UserError(f"{type(space).__name__} has no benchmark table: use another evaluator")
@@ -63,9 +63,8 @@ class TableEvaluator:
         signals = self._table.signals(epochs, seed)
         self._signal = next(iter(signals)) if signal is None else signal
         if self._signal not in signals:
-            raise UserError(
-                f"evaluator.signal is {signal!r}, but {self._table.path} has for every architecture "
-                f"only {', '.join(signals)}"
+            raise OptionError(
+                "signal", f"is {signal!r}, but {self._table.path} has for every architecture only {', '.join(signals)}"
             )
         self._shown = signals[self._signal]
         self.value = self._signal

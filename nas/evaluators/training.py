@@ -6,15 +6,17 @@ from collections.abc import Iterable
 from concurrent.futures import CancelledError, Executor, Future
 from dataclasses import asdict
 from functools import cached_property, lru_cache
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nas.datasets import Dataset, Digits, Images
-from nas.errors import UserError
+from nas.errors import OptionError, UserError
 from nas.evaluators.executors import LocalExecutor, Opener
 from nas.graphs import Graphs
 from nas.networks import Skeleton, skeleton_of
+from nas.options import Natural, Positive, PositiveInt, validated
 from nas.training import Recipe, train
 from nas.types import Batch, Candidate, Evaluation, Outcome, Reference, Space, Values
 
@@ -85,6 +87,7 @@ def _plain(values: NDArray[np.float64]) -> list[float | None]:
     return [round(value, 6) if np.isfinite(value) else None for value in values.tolist()]
 
 
+@validated
 class TrainingEvaluator:
     """Trains every candidate; its value is the validation accuracy after the last epoch.
 
@@ -95,15 +98,15 @@ class TrainingEvaluator:
         space: the search space.
         dataset: what to train on; None: `Digits()`.
         skeleton: how large to make what surrounds the cells; its kind is the space's, its classes and image channels
-            follow from the data set.
-        recipe: how to train.
+            follow from the data set. None: `Skeleton()`.
+        recipe: how to train; None: `Recipe()`.
         seed: 0 or more.
         device: `cpu`, `cuda`, or `auto`: CUDA where there is one.
         threads: PyTorch's threads on the CPU, at least 1; more than 1 pay for large networks only.
         workers: how many candidates are trained at once, at least 1.
-        patience: stop a training after so many epochs without a lower validation loss; None: never.
-        time_limit: seconds after which a candidate has failed; None: no limit.
-        executor: where candidates are trained.
+        patience: stop a training after so many epochs, at least 1, without a lower validation loss; None: never.
+        time_limit: seconds, above 0, after which a candidate has failed; None: no limit.
+        executor: where candidates are trained; None: `LocalExecutor()`.
 
     Raises:
         UserError: the data set cannot be used, or an option is out of its range.
@@ -118,21 +121,14 @@ class TrainingEvaluator:
         dataset: Dataset | None = None,
         skeleton: Skeleton | None = None,
         recipe: Recipe | None = None,
-        seed: int = 0,
-        device: str = "auto",
-        threads: int = 1,
-        workers: int = 1,
-        patience: int | None = None,
-        time_limit: float | None = None,
+        seed: Natural = 0,
+        device: Literal["auto", "cpu", "cuda"] = "auto",
+        threads: PositiveInt = 1,
+        workers: PositiveInt = 1,
+        patience: PositiveInt | None = None,
+        time_limit: Positive | None = None,
         executor: Opener | None = None,
     ) -> None:
-        for name, value, least in (("seed", seed, 0), ("threads", threads, 1), ("workers", workers, 1)):
-            if value < least:
-                raise UserError(f"evaluator.{name} is {value}, must be at least {least}")
-        if patience is not None and patience < 1:
-            raise UserError(f"evaluator.patience is {patience}, must be at least 1, or null: never stop early")
-        if time_limit is not None and not time_limit > 0:
-            raise UserError(f"evaluator.time_limit is {time_limit}, must be above 0 seconds, or null: no limit")
         self.space = space
         self.dataset: Dataset = dataset or Digits()
         self.device = _device(device)
@@ -141,9 +137,10 @@ class TrainingEvaluator:
         images = load(self.dataset)
         shape = images.x_train.shape
         if len(images.y_train) < self.recipe.batch:
-            raise UserError(f"recipe.batch is {self.recipe.batch}, but there are {len(images.y_train)} training images")
+            text = f"is {self.recipe.batch}, must be at most {len(images.y_train)}: there are no more training images"
+            raise OptionError("recipe.batch", text)
         kind = skeleton_of(space)
-        numbers = asdict(skeleton or kind())
+        numbers = asdict(skeleton or Skeleton())
         self.skeleton = kind(**{**numbers, "classes": images.classes, "image_channels": shape[1]})
         self._images = {"dataset": type(self.dataset).__name__, "images": str(shape), "images_sha256": images.digest}
         self.slots = workers
@@ -240,7 +237,7 @@ def _device(name: str) -> str:
     import torch
 
     if name not in ("auto", "cpu", "cuda"):
-        raise UserError(f"evaluator.device is {name!r}, must be auto, cpu or cuda")
+        raise OptionError("device", f"is {name!r}, must be auto, cpu or cuda")
     if name == "cuda" and not torch.cuda.is_available():
-        raise UserError("evaluator.device is 'cuda', but PyTorch sees no CUDA device: use device=cpu or auto")
+        raise OptionError("device", "is 'cuda', but PyTorch sees no CUDA device: use device=cpu or auto")
     return "cuda" if name != "cpu" and torch.cuda.is_available() else "cpu"

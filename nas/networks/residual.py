@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from nas.graphs import Graphs
 from nas.networks.kernels import RESIDUAL_KERNELS, kernel_areas
 from nas.networks.skeleton import Skeleton
+from nas.options import validated
 
 if TYPE_CHECKING:
     import torch
@@ -19,17 +20,14 @@ if TYPE_CHECKING:
     from nas.networks.residual_cell import ResidualNetwork
 
 
+@validated
 @dataclass(frozen=True)
 class ResidualSkeleton(Skeleton):
     """A 3x3 convolution, stacks of cells, batch norm, ReLU, global average pooling, a dense layer.
 
-    Between two stacks a residual block of two 3x3 convolutions halves the image and doubles the channels. The defaults
-    are those of NAS-Bench-201.
+    Between two stacks a residual block of two 3x3 convolutions halves the image and doubles the channels. NAS-Bench-201
+    has a stem of 16, 3 stacks and 5 cells in each.
     """
-
-    stem: int = 16
-    stacks: int = 3
-    cells: int = 5
 
     def network(self, graph: Graphs, generators: Sequence[torch.Generator]) -> ResidualNetwork:
         """Build the network of one graph, a copy for each generator, side by side."""

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Annotated
 
-from nas.errors import UserError
+from annotated_types import Ge
+
+from nas.options import PositiveInt
 
 
 @dataclass(frozen=True)
@@ -22,19 +25,14 @@ class Sizes:
         image_channels: channels of an image, at least 1.
 
     Raises:
-        UserError: a number is out of its range.
+        OptionError: a number is out of its range.
     """
 
-    stem: int = 128
-    stacks: int = 3
-    cells: int = 3
-    classes: int = 10
-    image_channels: int = 3
-
-    def __post_init__(self) -> None:
-        for name, least in {"stem": 1, "stacks": 1, "cells": 1, "classes": 2, "image_channels": 1}.items():
-            if (value := getattr(self, name)) < least:
-                raise UserError(f"skeleton.{name} is {value}, must be at least {least}")
+    stem: PositiveInt = 8
+    stacks: PositiveInt = 2
+    cells: PositiveInt = 1
+    classes: Annotated[int, Ge(2)] = 10
+    image_channels: PositiveInt = 3
 
     def widths(self) -> Iterator[tuple[int, int]]:
         """Channels that enter and leave each cell, in order."""

@@ -13,6 +13,7 @@ from nas.graphs import Graphs
 from nas.networks.channels import vertex_channels
 from nas.networks.kernels import CELL_KERNELS, kernel_areas
 from nas.networks.sizes import Sizes
+from nas.options import validated
 
 if TYPE_CHECKING:
     import torch
@@ -20,13 +21,15 @@ if TYPE_CHECKING:
     from nas.networks.classifier import Classifier
 
 
+@validated
 @dataclass(frozen=True)
 class Skeleton(Sizes):
     """What surrounds the cells: a 3x3 convolution, stacks of cells, global average pooling, a dense layer.
 
-    Between two stacks the image is halved (2x2 max-pool) and the number of channels doubled. The defaults are those of
-    NAS-Bench-101. Networks of another kind are a subclass, which gives `network` and `parameters`; `skeleton_of` tells
-    which space has it. See `Sizes` for the arguments.
+    Between two stacks the image is halved (2x2 max-pool) and the number of channels doubled. NAS-Bench-101 has a stem
+    of 128, 3 stacks and 3 cells; the defaults are small enough to train candidates on one core. Networks of another
+    kind are a subclass, which gives `network` and `parameters`; `skeleton_of` tells which space has it. See `Sizes` for
+    the arguments.
     """
 
     def network(self, graph: Graphs, generators: Sequence[torch.Generator]) -> Classifier:

@@ -19,9 +19,9 @@ from omegaconf.errors import OmegaConfBaseException
 from nas._config import config_folder, explain, register
 from nas.errors import UserError
 from nas.search.callbacks import Progress
-from nas.search.compose import chosen, given_paths
+from nas.search.compose import Composed
 from nas.search.console import print_summary
-from nas.search.runner import run_options
+from nas.search.runner import run_composed
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # of a disk; such an error names no file
 _log = logging.getLogger("nas.search")  # __name__ is __main__ when this is the program
@@ -71,8 +71,7 @@ def _search(composed: DictConfig) -> float:
         if not folder.samefile(options["resume"]):
             raise UserError(f"resume is {options['resume']!r}, but hydra.run.dir names {folder}: leave that out")
     _log.info("results go to %s", folder)
-    changed = given_paths(job.overrides.task)
-    result = run_options(options, chosen(job.runtime.choices), changed, folder, callbacks=[Progress()])
+    result = run_composed(Composed.of(composed, job, job.overrides.task, folder), callbacks=[Progress()])
     print_summary(result.content, folder)
     return float(result.content["best"]["value"])
 

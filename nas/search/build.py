@@ -112,5 +112,7 @@ def build_parts(config: SearchConfig, function: Function | None = None) -> Parts
     evaluator = build(config.objective, "objective").restrict(evaluator)
     space = evaluator.space
     estimator = build(config.estimator, "estimator", space=space)
-    strategy = build(config.strategy, "strategy", space=space, estimator=estimator, budget=config.budget)
+    encoder = getattr(estimator, "encoder", None)
+    shared = {"encoder": encoder} if hasattr(encoder, "decode") else {}  # one embedding for both
+    strategy = build(config.strategy, "strategy", space=space, budget=config.budget, **shared)
     return Parts(evaluator, estimator, strategy, build(config.acquisition, "acquisition"))

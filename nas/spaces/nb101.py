@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from functools import cached_property
 from itertools import permutations
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from annotated_types import Ge, Le
 from numpy.typing import NDArray
 
-from nas.errors import UserError
 from nas.graphs import ABSENT, FIRST_OPERATION, INPUT, OUTPUT, Graphs
+from nas.options import validated
 from nas.spaces.base import Gene, GeneSpace, in_batches
 from nas.types import Architectures
 
@@ -22,6 +23,7 @@ _RELABELLED = 1 << 8  # cells at once, so that their codes under all relabelling
 Bits = NDArray[np.uint32]
 
 
+@validated
 class NB101(GeneSpace):
     """Cells of at most 7 vertices and 9 edges, each inner vertex with one of three operations.
 
@@ -37,14 +39,12 @@ class NB101(GeneSpace):
         max_edges: after pruning, 1..21.
 
     Raises:
-        UserError: a limit is out of its range.
+        OptionError: a limit is out of its range.
     """
 
-    def __init__(self, max_vertices: int = 7, max_edges: int = 9) -> None:
-        if not 3 <= max_vertices <= 7:
-            raise UserError(f"space.max_vertices is {max_vertices}, must be 3..7")
-        if not 1 <= max_edges <= 21:
-            raise UserError(f"space.max_edges is {max_edges}, must be 1..21")
+    def __init__(
+        self, max_vertices: Annotated[int, Ge(3), Le(7)] = 7, max_edges: Annotated[int, Ge(1), Le(21)] = 9
+    ) -> None:
         self.max_vertices = max_vertices
         self.max_edges = max_edges
         self._inner = max_vertices - 2

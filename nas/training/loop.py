@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.datasets.base import Images
-from nas.errors import UserError
+from nas.errors import OptionError
 from nas.graphs import ABSENT, Graphs
 from nas.networks import Skeleton
 from nas.training.recipe import Recipe
@@ -94,11 +94,11 @@ def train(
     import torch
 
     if len(images.x_train) < recipe.batch:
-        raise UserError(f"recipe.batch is {recipe.batch}, must be at most {len(images.x_train)}, the training images")
+        raise OptionError("batch", f"is {recipe.batch}, must be at most {len(images.x_train)}, the training images")
     fits = {"image_channels": images.x_train.shape[1], "classes": images.classes}
     for name, needed in fits.items():
         if (stated := getattr(skeleton, name)) != needed:
-            raise UserError(f"skeleton.{name} is {stated}, but the images need {needed}")
+            raise OptionError(name, f"is {stated}, but the images need {needed}")
     before = torch.get_num_threads()
     torch.set_num_threads(threads or before)
     try:
