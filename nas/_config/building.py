@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from nas.errors import OptionError, UserError
 from nas.options import fitted, hints
 
-GIVEN = frozenset({"space", "dataset", "executor", "estimator", "budget", "classes", "image_channels"})
+GIVEN = frozenset({"space", "dataset", "executor", "encoder", "budget", "classes", "image_channels"})
 """Parameters that are no options: what a constructor is given by name, and what follows from the data set."""
 
 
