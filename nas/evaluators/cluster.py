@@ -14,12 +14,19 @@ from typing import Any, ParamSpec, TypeVar
 import nas
 from nas.errors import UserError
 from nas.evaluators.calls import Answer, answer, describe, leave_import_of_main, pack, unpack
+from nas.evaluators.processes import SpawnedProcesses
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_PATIENCE = 20.0  # seconds for workers to come, and for all of them to answer a question
-_REFUSALS = (OSError, TimeoutError, asyncio.TimeoutError, ValueError)  # two of which are one since Python 3.11
+_PATIENCE = 20.0  # seconds for workers to come, and for all of them to answer
+_REFUSALS = (
+    OSError,
+    TimeoutError,
+    asyncio.TimeoutError,
+    ValueError,
+    RuntimeError,
+)  # two of which are one since Python 3.11
 
 
 class DaskExecutor:
@@ -51,12 +58,17 @@ class DaskExecutor:
         leave_import_of_main()
         logging.getLogger("distributed").setLevel(logging.ERROR)  # it tells of every connection
         connect: Any = Client  # Dask has no types
+        if self._address is None:
+            with SpawnedProcesses(1) as probe:  # of whose start all faults are told; Dask tells that one failed
+                probe.submit(_nothing).result()
         try:
             if self._address is None:
                 client = connect(n_workers=workers, threads_per_worker=1, dashboard_address=None)
             else:
                 client = connect(self._address, timeout="10s")
         except _REFUSALS as error:
+            if self._address is None:
+                raise UserError(f"no Dask cluster can be started on this machine ({describe(error)})") from error
             raise UserError(f"no Dask scheduler answers at {self._address!r} ({describe(error)})") from error
         try:
             _check(client, self._address, pack(prepare or _nothing, (), {}, _dumps))
@@ -127,26 +139,25 @@ def _check(client: Any, address: str | None, call: bytes) -> None:
             f"the Dask scheduler at {where} has no workers after {_PATIENCE:g} seconds: "
             f"start one with `dask worker {where}`"
         ) from error
-    versions = _asked(client, where, pkgutil.resolve_name, "nas:__version__")
-    for worker, version in versions.items():
+    for worker, version in _versions(client, where).items():
         if version != nas.__version__:
             has = describe(version) if isinstance(version, Exception) else f"nas {version}"
             raise UserError(
                 f"Dask worker {worker} has another nas than this process ({has}, here {nas.__version__}): "
                 f"install the same on all machines"
             )
-    for worker, fault in _asked(client, where, _loads, call).items():
+    for worker, fault in client.run(_loads, call, on_error="return").items():
         if fault is not None:
             raise UserError(f"Dask worker {worker} cannot load what it is to do ({describe(fault)}): install it there")
 
 
-def _asked(client: Any, where: str, fn: Callable[[Any], object], argument: object) -> Mapping[str, Any]:
-    """What a function returns or raises on each worker."""
-    answers: Future[Mapping[str, Any]] = Future()
+def _versions(client: Any, where: str) -> Mapping[str, str | Exception]:
+    """The version of this package on each worker, or why there is none."""
+    answers: Future[Mapping[str, str | Exception]] = Future()
 
     def ask() -> None:
         try:
-            answers.set_result(client.run(fn, argument, on_error="return"))
+            answers.set_result(client.run(pkgutil.resolve_name, "nas:__version__", on_error="return"))
         except Exception as error:  # of foreign code, and for the thread that waits
             answers.set_exception(error)
 

@@ -176,7 +176,7 @@ class TrainingEvaluator:
 def _settle(training: Future[Outcome], outcome: Future[Outcome]) -> None:
     if training.cancelled() or isinstance(training.exception(), CancelledError):
         outcome.set_exception(UserError("the executor was stopped: continue with resume=FOLDER"))
-    elif isinstance(error := training.exception(), UserError):
+    elif isinstance(error := training.exception(), UserError | SystemExit):
         outcome.set_exception(error)
     elif isinstance(error, ImportError):  # of the worker: it would fail every candidate, and faster than others train
         reason = f"a worker cannot train ({describe(error)}): mend it, and continue with resume=FOLDER"

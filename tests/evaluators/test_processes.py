@@ -15,75 +15,24 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from calls import (
+    LocalError,
+    Odd,
+    OddError,
+    die,
+    fail,
+    generator,
+    give,
+    hang,
+    has_mark,
+    raise_after,
+    slowly_fail,
+    where,
+)
 
 from nas.errors import UserError
 from nas.evaluators.calls import TransferError
 from nas.evaluators.processes import SpawnedProcesses
-
-
-def where(seconds: float = 0.3) -> int:
-    time.sleep(seconds)
-    return os.getpid()
-
-
-def die(marks: str, times: int) -> str:
-    """Kill the own process the first `times` times."""
-    died = mark(marks)
-    if died < times:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return "alive"
-
-
-def mark(marks: str) -> int:
-    """Leave a mark; how many there were before."""
-    before = len(list(Path(marks).iterdir()))
-    (Path(marks) / str(before)).touch()
-    return before
-
-
-def fail() -> None:
-    raise ValueError("no such thing")
-
-
-def hang() -> None:
-    """Be deaf: no Python code runs any more in this process, as in a kernel that never returns and holds the GIL."""
-    import ctypes
-
-    ctypes.PyDLL(None).sleep(300)
-
-
-class LocalError(Exception):
-    """Cannot be pickled: it holds a lock."""
-
-    def __init__(self) -> None:
-        super().__init__("the disk fell off")
-        self.lock = threading.Lock()
-
-
-class OddError(Exception):
-    """Can be pickled, but not unpickled: its arguments are not those of `__init__`."""
-
-    def __init__(self, code: int, what: str) -> None:
-        super().__init__(f"{what} has code {code}")
-
-
-class Odd:
-    def __reduce__(self) -> tuple:
-        return int, ("seven",)
-
-
-def raise_after(marks: str, error: Callable[[], BaseException]) -> None:
-    mark(marks)
-    raise error()
-
-
-def give(marks: str, result: Callable[[], object]) -> object:
-    mark(marks)
-    return result()
-
-
-def generator() -> Iterator[int]:
-    return (number for number in range(3))
 
 
 @pytest.fixture(scope="module")
@@ -106,10 +55,6 @@ def test_workers_are_spawned_and_not_forked(pool: SpawnedProcesses) -> None:
         assert not pool.submit(has_mark).result()
     finally:
         del where.forked  # type: ignore[attr-defined]
-
-
-def has_mark() -> bool:
-    return hasattr(where, "forked")
 
 
 @pytest.mark.parametrize(
@@ -196,12 +141,6 @@ def test_the_start_of_a_process_does_not_count_for_its_first_call(tmp_path: Path
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def slowly_fail(marks: str) -> None:
-    mark(marks)
-    time.sleep(1)
-    raise ValueError("no matter")
-
-
 def test_shutdown_waits_only_where_it_is_asked_to_and_may_be_repeated() -> None:
     executor = SpawnedProcesses(1)
     assert executor.submit(where).result()
@@ -222,7 +161,7 @@ def test_shutdown_waits_only_where_it_is_asked_to_and_may_be_repeated() -> None:
 PROGRAM = """
 import os, sys, time
 from concurrent.futures import wait
-from test_processes import where
+from calls import where
 from nas.evaluators.processes import SpawnedProcesses
 if __name__ == "__main__":
     executor = SpawnedProcesses(2)
@@ -241,7 +180,7 @@ def start(folder: Path, program: str, *arguments: str, stdin: int | None = None)
     (folder / "program.py").write_text(program)
     return subprocess.Popen(
         [sys.executable, *(arguments or [str(folder / "program.py")])],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path])},
         stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -278,7 +217,7 @@ import sys, time
 if __name__ != "__main__":
     print("starting", flush=True)
     time.sleep(2)
-from test_processes import where
+from calls import where
 from nas.evaluators.processes import SpawnedProcesses
 if __name__ == "__main__":
     executor = SpawnedProcesses(1)
