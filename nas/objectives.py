@@ -84,6 +84,15 @@ class ConstrainedEvaluator:
         """What is measured and on what, and the constraints."""
         return {**self._evaluator.identity(), "constraints": self._text}
 
+    def platform(self) -> dict[str, str]:
+        """Where architectures are measured."""
+        return self._evaluator.platform()
+
+    @property
+    def deaths(self) -> int:
+        """How many workers died so far."""
+        return self._evaluator.deaths
+
     def objective(self, name: str, batch: Batch) -> Values:
         """Return what the evaluator knows without evaluating."""
         return self._evaluator.objective(name, batch)

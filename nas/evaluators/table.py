@@ -39,6 +39,7 @@ class TableEvaluator:
     """
 
     slots = 1
+    deaths = 0
 
     def __init__(
         self,
@@ -104,6 +105,10 @@ class TableEvaluator:
         measured = {self.value: float(found.value[0])}
         future.set_result(Outcome(measured, None if np.isnan(seconds) else seconds, self._epochs))
         return future
+
+    def platform(self) -> dict[str, str]:
+        """It does not matter where."""
+        return {}
 
     def close(self) -> None:
         """Do nothing: nothing is open."""

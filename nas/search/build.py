@@ -39,8 +39,12 @@ class Parts:
     @property
     def platform(self) -> dict[str, str]:
         """Where candidates are measured: a run goes on elsewhere, but not exactly as it would have."""
-        platform: dict[str, str] = getattr(self.evaluator, "platform", dict)()
-        return platform
+        return self.evaluator.platform()
+
+    @property
+    def measured_on(self) -> dict[str, str]:
+        """What is measured, on what, and where."""
+        return {**self.evaluator.identity(), **self.platform}
 
     def initial(self, config: SearchConfig) -> int:
         """Trials before the surrogate is asked: as given, else following the budget, at least what it needs."""

@@ -18,8 +18,9 @@ def print_summary(result: dict[str, Any], folder: Path) -> None:
         print(f"test accuracy {best['test_accuracy']:.5f}{regret}")
     print(f"cell {best['key']} (known as {best['digest']})")
     if result["failures"]:
-        repeated = f", {result['retries']} calls of dead workers were run again" if result["retries"] else ""
-        print(f"{result['failures']} evaluations failed{repeated}")
+        print(f"{result['failures']} evaluations failed")
+    if result["deaths"]:
+        print(f"{result['deaths']} worker processes died, and were replaced")
     print("measured on " + ", ".join(f"{name} {value}" for name, value in result["measured_on"].items()))
     print("seconds: " + ", ".join(f"{name} {seconds:.2f}" for name, seconds in result["wall_seconds"].items()))
     print(f"everything else in {folder}")

@@ -109,6 +109,9 @@ def _essential(record: Mapping[str, Any]) -> dict[str, Any]:
         for name, node in record.items()
         if name not in _MAY_CHANGE and (name not in _OF_RECORD or name == "measured_on")
     }
+    platform = record.get("made_with") or {}
+    measured = record.get("measured_on") or {}
+    kept["measured_on"] = {name: text for name, text in measured.items() if name not in platform}
     for part in _DATA:
         if isinstance(node := kept.get(part), dict):
             gone = _MAY_CHANGE_OF_EVALUATOR if part == "evaluator" else ("path",)

@@ -60,7 +60,6 @@ def write_report(
     the_best = batch.take(slice(best.step, best.step + 1))
     result = {
         "version": __version__,
-        "measured_on": evaluator.identity(),
         **about,
         "best": {
             "step": best.step,

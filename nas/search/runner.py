@@ -76,7 +76,7 @@ def run_composed(composed: Composed, *, function: Function | None = None, callba
     parts.check(config)
     record = {
         **{name: node for name, node in vars(config).items() if name not in ("resume", "retry_failed")},
-        "measured_on": parts.evaluator.identity(),
+        "measured_on": parts.measured_on,
         "made_with": {"version": __version__, "encoder": parts.encoder, **parts.platform},
         "choices": dict(choices),
     }
@@ -129,6 +129,7 @@ def _run(
     if not search.estimated and parts.estimator.min_trials:
         _log.warning("the estimator was never asked: all %d candidates are the strategy's own", config.budget)
     about = {
+        "measured_on": record["measured_on"],
         "config": {name: record[name] for name in vars(config) if name in record},
         "choices": record["choices"],
         "made_with": record["made_with"],
@@ -137,7 +138,7 @@ def _run(
         "resumed_at": recorded or None,
         "diverged_at": record.get("diverged_at"),
         "warm_trials": len(search.trials) - search.trials.charged,
-        "retries": getattr(parts.evaluator, "retries", 0),
+        "deaths": parts.evaluator.deaths,
     }
     write_report(folder, search, parts.evaluator, about, seconds.total)
     return load(folder)

@@ -222,4 +222,4 @@ def test_without_the_package_it_says_what_to_install(official: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "needs the package nats_bench: install it with pip install 'nas[nats]'" in done.stderr
+    assert "needs the package nats_bench: install it with pip install -e '.[nats]'" in done.stderr
