@@ -19,6 +19,9 @@ class Encoder(Protocol):
     def embed(self, archs: Architectures) -> NDArray[np.float32]:
         """`(n, dimensions)`: the embeddings of architectures; calls `load` where that was not done."""
 
+    def identity(self) -> str:
+        """Which encoder it is, in short: encoders of the same identity give the same embeddings."""
+
 
 class Decoder(Encoder, Protocol):
     """An encoder that can also go back."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from nas.encoders.fingerprint import NO_FILE, fingerprint
 from nas.errors import UserError
 from nas.graphs import Graphs
 from nas.graphs.features import graph_features
@@ -67,6 +68,11 @@ class FeatureEncoder:
             mean, deviation = sample.mean(axis=0), sample.std(axis=0)
             scale = np.divide(1, deviation, out=np.zeros_like(deviation), where=deviation > 1e-6)
             self._scaling = mean.astype(np.float32), scale.astype(np.float32)
+
+    def identity(self) -> str:
+        """Say which sets of features, and by a digest how they are scaled, in which space and by which code."""
+        settings = (self.cells, self.seed) if self.cells else ()
+        return f"{'+'.join(self.features)} {fingerprint(self, self.space, self.features, settings) or NO_FILE}"
 
     def embed(self, archs: Architectures) -> NDArray[np.float32]:
         """`(n, columns)`: the features, scaled if asked for; the same network has the same."""

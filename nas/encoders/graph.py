@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.encoders.cache import Weights, fingerprint, trained
-from nas.encoders.device import torch_device
+from nas.encoders.cache import Weights, trained
+from nas.encoders.device import device_kind, torch_device
 from nas.encoders.features import FeatureEncoder
+from nas.encoders.fingerprint import NO_FILE, fingerprint
 from nas.errors import UserError
-from nas.graphs import Graphs, features, walks
 from nas.types import Architectures, Space
 
 if TYPE_CHECKING:
@@ -84,14 +85,17 @@ class GraphEncoder:
             UserError: it must be trained, and the device does not exist.
         """
         if self._weights is None:
-            settings = (self.weights, self.width, self.cells, self.hidden, self.epochs, self.batch)
-            name = fingerprint(
-                settings,
-                (self.learning_rate, self.seed, version("torch"), self.device, repr(self.space)),
-                code=[type(self), type(self.space), Graphs, FeatureEncoder],
-                modules=[features, walks],
-            )
-            self._weights = trained(name, self._train)
+            self._weights = trained(self._fingerprint, self._train)
+
+    def identity(self) -> str:
+        """Name the file in the cache: it follows from the settings, the space, the device and the code."""
+        return self._fingerprint or NO_FILE
+
+    @cached_property
+    def _fingerprint(self) -> str | None:
+        settings = (self.weights, self.width, self.cells, self.hidden, self.epochs, self.batch)
+        more = (self.learning_rate, self.seed, device_kind(self.device), version("torch"))
+        return fingerprint(self, self.space, settings, more)
 
     def _train(self) -> Weights:
         device = torch_device(self.device)
