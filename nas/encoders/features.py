@@ -9,6 +9,7 @@ import numpy as np
 from annotated_types import MinLen
 from numpy.typing import NDArray
 
+from nas.encoders.fingerprint import NO_FILE, fingerprint
 from nas.errors import OptionError, UserError
 from nas.graphs.features import graph_features
 from nas.graphs.walks import signal_features, walk_features
@@ -76,6 +77,11 @@ class FeatureEncoder:
             scale = np.divide(1, deviation, out=np.zeros_like(deviation), where=deviation > 1e-6)
             self._scaling = mean.astype(np.float32), scale.astype(np.float32)
         return 0.0
+
+    def identity(self) -> str:
+        """Say which sets of features, and by a digest how they are scaled, in which space and by which code."""
+        settings = (self.cells, self.seed) if self.cells else ()
+        return f"{'+'.join(self.features)} {fingerprint(self, self.space, self.features, settings) or NO_FILE}"
 
     def embed(self, batch: Batch) -> Features:
         """`(n, columns)`: the features, scaled if asked for; the same network has the same."""

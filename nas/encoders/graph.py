@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from importlib.metadata import version
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated
@@ -11,10 +12,10 @@ import numpy as np
 from annotated_types import MinLen
 from numpy.typing import NDArray
 
-from nas.encoders.cache import Weights, fingerprint, trained
-from nas.encoders.device import torch_device
+from nas.encoders.cache import Weights, trained
+from nas.encoders.device import device_kind, torch_device
 from nas.encoders.features import FeatureEncoder, FeatureSet
-from nas.graphs import Graphs, features, walks
+from nas.encoders.fingerprint import NO_FILE, fingerprint
 from nas.options import Natural, Positive, PositiveInt, validated
 from nas.types import Architectures, Batch, Features, Space
 
@@ -80,15 +81,18 @@ class GraphEncoder:
             UserError: it must be trained, and the device does not exist.
         """
         if self._weights is None:
-            settings = (self.weights, self.width, self.cells, self.hidden, self.epochs, self.batch)
-            name = fingerprint(
-                settings,
-                (self.learning_rate, self.seed, version("torch"), self.device, repr(self.space)),
-                code=[type(self), type(self.space), Graphs, FeatureEncoder],
-                modules=[features, walks],
-            )
-            self._weights = trained(name, self._train)
+            self._weights = trained(self._fingerprint, self._train)
         return 0.0
+
+    def identity(self) -> str:
+        """Name the file in the cache: it follows from the settings, the space, the device and the code."""
+        return self._fingerprint or NO_FILE
+
+    @cached_property
+    def _fingerprint(self) -> str | None:
+        settings = (self.weights, self.width, self.cells, self.hidden, self.epochs, self.batch)
+        more = (self.learning_rate, self.seed, device_kind(self.device), version("torch"))
+        return fingerprint(self, self.space, settings, more)
 
     def _train(self) -> Weights:
         device = torch_device(self.device)

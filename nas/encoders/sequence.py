@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from annotated_types import Ge, Lt
 from numpy.typing import NDArray
 
-from nas.encoders.cache import Weights, fingerprint, trained
-from nas.encoders.device import torch_device
-from nas.graphs import Graphs
+from nas.encoders.cache import Weights, trained
+from nas.encoders.device import device_kind, torch_device
+from nas.encoders.fingerprint import NO_FILE, fingerprint
 from nas.options import Natural, NonNegative, Positive, PositiveInt, validated
 from nas.types import Batch, Features, Space, Values
 
@@ -77,24 +79,24 @@ class SequenceEncoder:
         if self._network is None:
             import torch
 
-            from nas.encoders.network import SequenceEncoderNetwork
-
             device = torch_device(self.device)
-            name = fingerprint(
-                self._settings,
-                torch.__version__,
-                device.type,
-                repr(self.space),
-                code=[type(self), type(self.space), Graphs, SequenceEncoderNetwork],
-            )
             rng = np.random.default_rng(self.seed)
             network, _ = self._networks(device)
             weights = trained(
-                name, lambda: self._weights(self.space.batch(self.space.sample(self.cells, rng)), rng, device)
+                self._fingerprint,
+                lambda: self._weights(self.space.batch(self.space.sample(self.cells, rng)), rng, device),
             )
             network.load_state_dict({key: torch.from_numpy(value) for key, value in weights.items()})
             self._network = network.eval().requires_grad_(False)
         return 0.0
+
+    def identity(self) -> str:
+        """Name the file in the cache: it follows from the settings, the space, the device and the code."""
+        return self._fingerprint or NO_FILE
+
+    @cached_property
+    def _fingerprint(self) -> str | None:
+        return fingerprint(self, self.space, self._settings, device_kind(self.device), version("torch"))
 
     def learn(self, batch: Batch, targets: Values | None = None, share: float = 0.0) -> None:
         """Train anew on these architectures alone; nothing is cached.

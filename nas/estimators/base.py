@@ -45,6 +45,11 @@ class NetworkEstimator(ABC):
     def prepare(self) -> None:  # noqa: B027
         """Do, once, what needs no values: nothing, unless a subclass has something to do."""
 
+    def identity(self) -> str:
+        """Which encoder the estimates come from; empty where there is none."""
+        encoder: Encoder | None = getattr(self, "encoder", None)
+        return "" if encoder is None else encoder.identity()
+
     def fit(self, batch: Batch, values: Values) -> None:
         """Learn from all trials so far; a network that was evaluated several times counts once, with its mean.
 

@@ -31,12 +31,6 @@ class Parts:
         return self.evaluator.space
 
     @property
-    def encoder(self) -> str | None:
-        """Which encoder the surrogate uses; None: none that is trained."""
-        identity: str | None = getattr(self.estimator, "identity", lambda: None)()
-        return identity
-
-    @property
     def platform(self) -> dict[str, str]:
         """Where candidates are measured: a run goes on elsewhere, but not exactly as it would have."""
         return self.evaluator.platform()

@@ -77,7 +77,7 @@ def run_composed(composed: Composed, *, function: Function | None = None, callba
     record = {
         **{name: node for name, node in vars(config).items() if name not in ("resume", "retry_failed")},
         "measured_on": parts.measured_on,
-        "made_with": {"version": __version__, "encoder": parts.encoder, **parts.platform},
+        "made_with": {"version": __version__, "encoder": parts.estimator.identity(), **parts.platform},
         "choices": dict(choices),
     }
     if before is not None:

@@ -100,6 +100,9 @@ class Estimator(Protocol):
     def prepare(self) -> None:
         """Do, once, what needs no values (such as training an encoder)."""
 
+    def identity(self) -> str:
+        """What the estimates depend on beside the options, such as the encoder that was trained; empty: nothing."""
+
     def fit(self, batch: Batch, values: Values) -> None:
         """Learn from all trials so far. Raises UserError for fewer than `min_trials`."""
 

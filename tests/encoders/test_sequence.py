@@ -117,7 +117,7 @@ def test_a_head_learns_what_it_is_told(cache, small_space) -> None:
     [
         ({"width": 0}, "encoder.width is 0"),
         ({"dropout": 1.0}, "encoder.dropout is 1.0"),
-        ({"device": "abacus"}, "encoder.device is 'abacus'"),
+        ({"device": "abacus"}, "^device is 'abacus'"),
     ],
 )
 def test_settings_out_of_range_are_refused(change, message, cache, small_space) -> None:
