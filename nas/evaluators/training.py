@@ -58,7 +58,7 @@ def train_candidate(
                 f"{dataset} was loaded by a worker with SHA-256 {images.digest[:16]}..., by the search with "
                 f"{digest[:16]}...: give every worker the same files, and leave them as they are"
             )
-        curves = train(graph, images, skeleton, recipe, [seed], device, threads, patience, time_limit)
+        curves, _ = train(graph, images, skeleton, recipe, [seed], device, threads, patience, time_limit)
     except (RuntimeError, ArithmeticError, MemoryError, TimeoutError) as error:
         return Outcome(None, error=_reason(error))
     epochs = {
