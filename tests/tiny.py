@@ -65,12 +65,14 @@ class Pixels(Skeleton):
         return np.full(len(graphs), (PIXELS + 1) * CLASSES)
 
 
-def images(train: int = 10, valid: int = 300, test: int = 5) -> Images:
+def images(
+    train: int = 10, valid: int = 300, test: int = 5, shape: tuple[int, int, int] = SHAPE, classes: int = CLASSES
+) -> Images:
     """Noise, a little of it by class."""
     rng = np.random.default_rng(0)
-    labels = [np.arange(n) % CLASSES for n in (train, valid, test)]
-    kinds = rng.normal(size=(CLASSES, *SHAPE))
-    return Images.of([(kinds[y] + rng.normal(size=(len(y), *SHAPE))).astype(np.float32) for y in labels], labels)
+    labels = [np.arange(n) % classes for n in (train, valid, test)]
+    kinds = rng.normal(size=(classes, *shape))
+    return Images.of([(kinds[y] + rng.normal(size=(len(y), *shape))).astype(np.float32) for y in labels], labels)
 
 
 @dataclass

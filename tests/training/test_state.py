@@ -13,20 +13,14 @@ from safetensors.numpy import load_file, save_file
 from tiny import GRAPH, Pixels
 from tiny import images as noise
 
-from nas.datasets import Digits, Images
 from nas.errors import UserError
 from nas.graphs import Graphs
 from nas.networks import ResidualSkeleton, Skeleton
 from nas.spaces import NB101, NB201
 from nas.training import Curves, Recipe, State, load_state, save_state, train
 
-RECIPE = Recipe(epochs=8, batch=32, shift=1, noise=0.1, cutout=2, flip=True)
+RECIPE = Recipe(epochs=8, batch=16, shift=1, noise=0.1, cutout=2, flip=True)
 SHORT = Recipe(epochs=3, batch=5)
-
-
-@pytest.fixture(scope="module")
-def images() -> Images:
-    return Digits(train=80, valid=50).load()
 
 
 @pytest.fixture(scope="module")
@@ -64,22 +58,21 @@ def assert_same(one: tuple[Curves, State], other: tuple[Curves, State]) -> None:
     ],
     ids=["nb101", "plain descent", "nb201", "nothing"],
 )
-def test_eight_epochs_are_three_and_five_bit_for_bit(
-    graph: Graphs, skeleton: Skeleton, changes: dict[str, Any], seeds: list[int], images: Images, tmp_path: Path
+def test_eight_epochs_are_three_and_one_and_four_bit_for_bit(
+    graph: Graphs, skeleton: Skeleton, changes: dict[str, Any], seeds: list[int], tmp_path: Path
 ) -> None:
+    images = noise(40, 30, 20, shape=(1, 8, 8), classes=10)
     recipe = replace(RECIPE, **changes)
     whole = train(graph, images, skeleton, recipe, seeds)
     curves, state = train(graph, images, skeleton, recipe, seeds, until=3)
     assert curves.valid_loss.shape == (len(seeds), 3)
     kept = {name: tensor.copy() for name, tensor in state.tensors.items()}
-    assert_same(whole, train(graph, images, skeleton, recipe, seeds, state=state))
+    _, further = train(graph, images, skeleton, recipe, seeds, until=4, state=state)
     for name, tensor in kept.items():
         np.testing.assert_array_equal(state.tensors[name], tensor, err_msg="the state is no longer what it was")
-    save_state(tmp_path / "state.safetensors", state)
+    save_state(tmp_path / "state.safetensors", further)
     read = load_state(tmp_path / "state.safetensors")
     assert_same(whole, train(graph, images, skeleton, recipe, seeds, state=read))
-    _, further = train(graph, images, skeleton, recipe, seeds, state=read, until=4)
-    assert_same(whole, train(graph, images, skeleton, recipe, seeds, state=further))
 
 
 def test_a_state_at_its_end_gives_what_it_holds(state: State) -> None:

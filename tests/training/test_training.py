@@ -20,7 +20,8 @@ RECIPE = Recipe(epochs=2, shift=1, noise=0.1, cutout=2, flip=True)
 
 @pytest.fixture(scope="module")
 def images() -> Images:
-    return Digits(train=160, valid=100).load()
+    images = Digits(train=160, valid=100).load()
+    return replace(images, x_test=images.x_test[:100], y_test=images.y_test[:100])
 
 
 @pytest.fixture(scope="module")
