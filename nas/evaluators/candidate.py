@@ -59,7 +59,7 @@ def train_candidate(
     """
     try:
         with _ready(graph, dataset, digest, skeleton, recipe, devices, device_kind, threads) as (images, device):
-            curves = train(graph, images, skeleton, recipe, [seed], device, threads, patience, time_limit)
+            curves, _ = train(graph, images, skeleton, recipe, [seed], device, threads, patience, time_limit)
     except (RuntimeError, ArithmeticError, MemoryError, TimeoutError) as error:
         return Outcome.failed(describe(error))
     epochs = {
