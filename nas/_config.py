@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, make_dataclass
 from importlib import import_module
@@ -83,9 +84,10 @@ def composed(overrides: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def register() -> None:
-    """Tell Hydra the types of the top-level options, and OmegaConf how to name a run's folder."""
+    """Tell Hydra the types of the top-level options, and OmegaConf how to name a run's folder and the program."""
     ConfigStore.instance().store("search_options", SearchConfig)
     OmegaConf.register_new_resolver("run_folder", _run_folder, replace=True)
+    OmegaConf.register_new_resolver("program", lambda: sys.argv[0], replace=True)
 
 
 def _run_folder(resume: str | None, fresh: str) -> str:

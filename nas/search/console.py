@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nas.search.journal import History
+if TYPE_CHECKING:
+    from nas.search.journal import History
+
+
+class LogLines(logging.StreamHandler):  # type: ignore[type-arg] # it takes one from Python 3.11 on
+    """Log lines on a stream; where nobody reads it any more, whoever logs gets the BrokenPipeError."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (as logging calls it)
+        """Raise what ends the program, and leave all else to the base class."""
+        if isinstance(sys.exc_info()[1], BrokenPipeError):
+            raise  # logging calls this where it handles the error
+        super().handleError(record)
 
 
 @contextmanager
 def progress(budget: int) -> Iterator[Callable[[History], None]]:
     """Show a bar of evaluations with the incumbent; gives the function that moves it."""
+    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    best = TextColumn("best {task.fields[best]}")
-    with Progress(TextColumn("evaluations"), BarColumn(), MofNCompleteColumn(), best, TimeElapsedColumn()) as bar:
+    class Terminal(Console):
+        def on_broken_pipe(self) -> None:
+            raise  # rich's own would end the program without a word
+
+    columns = (TextColumn("evaluations"), BarColumn(), MofNCompleteColumn(), TextColumn("best {task.fields[best]}"))
+    with Progress(*columns, TimeElapsedColumn(), console=Terminal()) as bar:
         task = bar.add_task("search", total=budget, best="-")
 
         def show(history: History) -> None:
