@@ -46,7 +46,7 @@ def _task(composed: DictConfig) -> float:
     try:
         return _search(composed)
     except BrokenPipeError as error:
-        if not is_closed(sys.stdout):
+        if not is_closed():
             raise
         raise _StoppedError(CLOSED) from error
 
@@ -100,7 +100,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m nas.search") 
     except KeyboardInterrupt as stop:
         return _stopped(jobs, stop.code if isinstance(stop, _StoppedError) else _INTERRUPTED)
     except (UserError, HydraException, OmegaConfBaseException, OSError, RuntimeError) as error:
-        if isinstance(error, BrokenPipeError) and is_closed(sys.stdout):
+        if isinstance(error, BrokenPipeError) and is_closed():
             return _stopped(jobs, CLOSED)
         if (line := one_line(error, jobs.going_on())) is None:
             raise

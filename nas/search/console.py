@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nas._output import console
+
 if TYPE_CHECKING:
     from nas.search.journal import History
 
@@ -26,15 +28,10 @@ class LogLines(logging.StreamHandler):  # type: ignore[type-arg] # it takes one 
 @contextmanager
 def progress(budget: int) -> Iterator[Callable[[History], None]]:
     """Show a bar of evaluations with the incumbent; gives the function that moves it."""
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    class Terminal(Console):
-        def on_broken_pipe(self) -> None:
-            raise  # rich's own would end the program without a word
-
     columns = (TextColumn("evaluations"), BarColumn(), MofNCompleteColumn(), TextColumn("best {task.fields[best]}"))
-    with Progress(*columns, TimeElapsedColumn(), console=Terminal()) as bar:
+    with Progress(*columns, TimeElapsedColumn(), console=console()) as bar:
         task = bar.add_task("search", total=budget, best="-")
 
         def show(history: History) -> None:

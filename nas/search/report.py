@@ -10,6 +10,7 @@ import numpy as np
 
 from nas import __version__
 from nas._config import SearchConfig
+from nas._drawing import attempt
 from nas.compare.metrics import expected_best_of_random, incumbents
 from nas.errors import UserError
 from nas.search.journal import History, write_whole
@@ -27,7 +28,8 @@ def write_report(
     history: History,
     phase: Phases,
 ) -> dict[str, Any]:
-    """Write `progress.png`, `best_cell.png` and, last, `result.json`; return the content of the latter.
+    """Write `result.json` and, where they can be drawn, `progress.png` and `best_cell.png`; return the content of the
+    first.
 
     The test accuracy is read here for the first time: nothing of the search depends on it unless it is the signal.
     """
@@ -42,9 +44,6 @@ def write_report(
         if reference is not None:
             random = expected_best_of_random(reference.signal, len(values))
             random_test = expected_best_of_random(reference.signal, len(values), reference.test)
-        draw_progress(best_so_far, random, evaluator.identity()).savefig(folder / "progress.png", dpi=120)
-        title = f"{history.trials[best].key}: {values[best]:.4f}"
-        draw_cell(folder / "best_cell.png", space.graphs(archs[best : best + 1]), title)
     leaders = [None if np.isnan(value) else int((values == value).argmax()) for value in best_so_far]
     result = {
         "version": __version__,
@@ -72,6 +71,13 @@ def write_report(
         "wall_seconds": {name: round(seconds, 3) for name, seconds in phase.items()},
     }
     write_whole(folder / "result.json", json.dumps(result, indent=1, allow_nan=False, default=_plain) + "\n")
+
+    def draw() -> None:
+        draw_progress(best_so_far, random, evaluator.identity()).savefig(folder / "progress.png", dpi=120)
+
+    attempt("progress.png", draw)
+    title = f"{history.trials[best].key}: {values[best]:.4f}"
+    attempt("best_cell.png", lambda: draw_cell(folder / "best_cell.png", space.graphs(archs[best : best + 1]), title))
     return result
 
 
