@@ -115,12 +115,15 @@ def _stopped(jobs: Jobs, code: int) -> int:
     """Say how to continue what was stopped."""
     if code == CLOSED:
         drop_output()
-    folder = jobs.folder
-    if folder is not None:
-        jobs.remove(folder)
-    begun = folder is not None and (jobs.sweep or (folder / "config.yaml").is_file())
+    told = "stopped before anything was recorded"
+    if jobs.folder is not None:
+        jobs.remove(jobs.folder)
+        if jobs.sweep or (jobs.folder / "config.yaml").is_file():
+            told = f"stopped: {jobs.going_on()}"
+    elif code == CLOSED:
+        return code  # help, or the like
     with suppress(BrokenPipeError):
-        print(f"stopped: {jobs.going_on()}" if begun else "stopped before anything was recorded", file=sys.stderr)
+        print(told, file=sys.stderr)
     return code
 
 
