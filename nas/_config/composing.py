@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,10 +91,11 @@ def composed(overrides: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def register() -> None:
-    """Tell Hydra the top-level options and how YAML files are completed, and OmegaConf how to name a run's folder."""
+    """Tell Hydra the options and how YAML files are completed; tell OmegaConf the run's folder and the program's name."""
     sources.register()
     ConfigStore.instance().store(sources.SCHEMA, SearchConfig)
     OmegaConf.register_new_resolver("run_folder", _run_folder, replace=True)
+    OmegaConf.register_new_resolver("program", lambda: sys.argv[0], replace=True)
 
 
 def _run_folder(resume: str | None, fresh: str) -> str:

@@ -7,10 +7,12 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nas._drawing import attempt
+from nas._output import read_to_the_end
 from nas.compare.figures import costs_known, draw_comparison
 from nas.compare.metrics import percent_scale
 from nas.compare.page import html, print_tables
@@ -20,6 +22,9 @@ from nas.errors import UserError
 from nas.objectives import Objective
 from nas.search.journal import write_whole
 from nas.types import Values
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _AT = (50, 100, 150, 300)
 _LEVEL = "values to be reached, in percent where all values are within 0..1, as accuracies are"
@@ -129,9 +134,13 @@ def _saw_the_same(run: Run, other: Run) -> bool:
     )
 
 
-def main(given: list[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, prog: str = "python -m nas.compare") -> int:
     """Run from the command line; a user's mistake is one line on standard error and exit code 1."""
-    parser = argparse.ArgumentParser(prog="python -m nas.compare", description="Compare methods by their runs.")
+    return read_to_the_end(lambda: _main(argv, prog))
+
+
+def _main(argv: Sequence[str] | None, prog: str) -> int:
+    parser = argparse.ArgumentParser(prog=prog, description="Compare methods by their runs.")
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="a run, or a folder with runs below it")
     parser.add_argument("--at", nargs="+", type=int, metavar="N", help="evaluations to tell of (50 100 150 300)")
     parser.add_argument("--level", nargs="+", type=float, default=[], metavar="VALUE", help=_LEVEL)
@@ -139,16 +148,13 @@ def main(given: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="write comparison.html, .json and .png there")
     parser.add_argument("--json", action="store_true", help="print the comparison as JSON instead of tables")
     parser.add_argument("--config-dir", action="append", default=[], metavar="FOLDER", help="with your own options")
-    arguments = parser.parse_args(given)
+    arguments = parser.parse_args(argv)
     try:
         comparison, methods = run(arguments.folders, arguments.at, arguments.level, config_dirs=arguments.config_dir)
         text = json.dumps(comparison, indent=1, allow_nan=False) + "\n"
         if arguments.out is not None:
             arguments.out.mkdir(parents=True, exist_ok=True)
-            figure = draw_comparison(methods, comparison["scales"], arguments.curve)
-            figure.savefig(arguments.out / "comparison.png", dpi=120)
-            write_whole(arguments.out / "comparison.html", html(comparison, figure, arguments.curve))
-            write_whole(arguments.out / "comparison.json", text)
+            _write(arguments.out, text, comparison, methods, arguments.curve)
         if arguments.json:
             print(text, end="")
         else:
@@ -164,6 +170,19 @@ def main(given: list[str] | None = None) -> int:
         print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
         return 1
     return 0
+
+
+def _write(folder: Path, text: str, comparison: dict[str, Any], methods: dict[str, list[Run]], curve: str) -> None:
+    """Write the numbers first: a figure or a page that cannot be drawn must not cost them."""
+    write_whole(folder / "comparison.json", text)
+
+    def draw() -> Figure:
+        figure = draw_comparison(methods, comparison["scales"], curve)
+        figure.savefig(folder / "comparison.png", dpi=120)
+        return figure
+
+    figure = attempt("comparison.png", draw)
+    write_whole(folder / "comparison.html", html(comparison, figure, curve))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nas._output import console
 from nas.search.trials import Trial
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Progress(Callback):
 
         best, failed = TextColumn("best {task.fields[best]}"), TextColumn("{task.fields[failed]}")
         columns = TextColumn("evaluations"), BarColumn(), MofNCompleteColumn(), best, failed, TimeElapsedColumn()
-        self._bar = Progress(*columns)
+        self._bar = Progress(*columns, console=console())
         self._task = self._bar.add_task("search", total=budget, best="-", failed="")
         self._bar.start()
         self._show(search)

@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 from pathlib import Path
 from typing import Any
+
+
+class LogLines(logging.StreamHandler):  # type: ignore[type-arg] # it takes one from Python 3.11 on
+    """Log lines on a stream; where nobody reads it any more, whoever logs gets the BrokenPipeError."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (as logging calls it)
+        """Raise what ends the program, and leave all else to the base class."""
+        if isinstance(sys.exc_info()[1], BrokenPipeError):
+            raise  # logging calls this where it handles the error
+        super().handleError(record)
 
 
 def print_summary(result: dict[str, Any], folder: Path) -> None:

@@ -100,11 +100,14 @@ def test_the_list_says_what_is_there_and_what_to_do_for_the_rest(tmp_path: Path)
         (["verify", __file__], "no NumPy archive"),
     ],
 )
-def test_a_mistake_is_one_line(arguments: list[str], message: str, tmp_path: Path) -> None:
-    done = run(*arguments, cache=tmp_path)
-    assert done.returncode == 1
-    assert message in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+def test_a_mistake_is_one_line(
+    arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    monkeypatch.setenv("NAS_CACHE_DIR", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert message in line
 
 
 def test_a_conversion_that_fails_leaves_nothing(official: Path, tmp_path: Path) -> None:

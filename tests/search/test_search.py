@@ -266,15 +266,20 @@ def test_what_cannot_change_a_result_may_change_between_two_parts_of_a_run(
         (["estimator.encoder.device=abacus", "budget=21"], "estimator.encoder.device is 'abacus', cannot be used"),
     ],
 )
-def test_bad_input_is_answered_with_one_line(options: list[str], message: str, tmp_path: Path, data) -> None:
+def test_bad_input_is_answered_with_one_line(
+    options: list[str], message: str, refused, tmp_path: Path, data, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "damaged.npz").write_bytes(b"PK\x03\x04 but nothing more")
+    for name, value in data.items():
+        monkeypatch.setenv(name, value)
     space = [] if any(option.startswith("space") for option in options) else ["space.max_vertices=5"]
-    done = run_search(*space, *options, cwd=tmp_path, **data)
-    assert done.returncode == 1
-    lines = done.stderr.strip().splitlines()
-    assert len(lines) == 1
-    assert lines[0].startswith("error: ")
-    assert message.format(cwd=tmp_path) in lines[0]
+    assert message.format(cwd=tmp_path) in refused(*space, *options)
+
+
+def test_a_process_answers_bad_input_with_one_line_and_exit_code_1(tmp_path: Path, data) -> None:
+    done = run_search("budget=0", cwd=tmp_path, **data)
+    assert (done.returncode, done.stderr) == (1, "error: budget is 0, must be at least 1\n")
+    assert not list(tmp_path.iterdir())
 
 
 def test_help_needs_none_of_the_heavy_modules(tmp_path: Path) -> None:
