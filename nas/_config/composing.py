@@ -91,7 +91,7 @@ def composed(overrides: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def register() -> None:
-    """Tell Hydra the options and how YAML files are completed; tell OmegaConf the run's folder and the program's name."""
+    """Tell Hydra the options and how YAML files are completed, OmegaConf a run's folder and the program's name."""
     sources.register()
     ConfigStore.instance().store(sources.SCHEMA, SearchConfig)
     OmegaConf.register_new_resolver("run_folder", _run_folder, replace=True)
