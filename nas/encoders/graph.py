@@ -22,6 +22,8 @@ from nas.types import Architectures, Batch, Features, Space
 if TYPE_CHECKING:
     import torch
 
+_BATCH = 1 << 12  # architectures embedded at once, so that memory stays small
+
 
 _WEIGHTS: Mapping[FeatureSet, float] = MappingProxyType({"graph": 1.0, "walk": 1.0, "signal": 2.5, "one_hot": 0.2})
 
@@ -139,11 +141,16 @@ class GraphEncoder:
         }
 
     def embed(self, batch: Batch) -> Features:
-        """`(n, width)`: embeddings, of mean 0 and mean squared length 1; the same network has the same."""
+        """`(n, width)`: embeddings, of mean 0 and mean squared length 1.
+
+        The same network has the same, alone or among others: in double precision, what the order of a sum changes is
+        lost when it is rounded.
+        """
         self.prepare()
         assert self._weights is not None
-        raw = self._features.raw(batch)
-        return Features.free(np.matmul(raw - self._weights["mean"], self._weights["projection"]))
+        mean, projection = (self._weights[name].astype(np.float64) for name in ("mean", "projection"))
+        parts = [(self._features.raw(part) - mean) @ projection for part in batch.split(_BATCH)]
+        return Features.free(np.concatenate(parts, dtype=np.float32, casting="same_kind"))
 
     def decode(self, embeddings: NDArray[np.float32]) -> Architectures:
         """`(n, genes)`: the most likely genes at points of the embedding `(n, width)`.

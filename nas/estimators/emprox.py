@@ -70,7 +70,8 @@ class EmProx(NetworkEstimator):
         self.prior, self.noise = Prior(length, linear, noise[0]), noise
         self._known: tuple[Keys, Values, RankNormal, float, Kriging] | None = None
         self._anywhere: NDArray[np.float64] | None = None
-        self._queried: tuple[Keys, NDArray[np.float32]] | None = None
+        self._remembered: list[tuple[Keys, NDArray[np.float32]]] = []  # by ascending keys: known, and asked for before
+        self._asked: list[tuple[Keys, NDArray[np.float32]]] = []  # since the last fit
 
     def prepare(self) -> None:
         """Train the encoder for this space, or read it from the user's cache; embed a sample of the space."""
@@ -82,9 +83,9 @@ class EmProx(NetworkEstimator):
     def _fit(self, batch: Batch, values: Values) -> None:
         self.prepare()
         assert self._anywhere is not None
-        # All at once, though most were known at the last fit: how many are embedded together may change the last bit,
-        # and a search that was stopped must continue into the same history.
-        embedded = self._embed(self.encoder, batch)
+        embedded = self._embedded(batch)
+        order = np.argsort(batch.keys)
+        self._remembered, self._asked = [(batch.keys[order], embedded[order]), *self._asked], []
         target = RankNormal(values)
         prior = likeliest(self.prior, self.noise, embedded, target.scores)
         kriging: Kriging
@@ -100,6 +101,7 @@ class EmProx(NetworkEstimator):
         assert self._known is not None
         known, values, target, noise, kriging = self._known
         queries = self._embedded(batch)
+        self._asked.append((batch.keys, queries))
         scores, variance = np.empty(len(queries)), np.empty(len(queries))
 
         def estimate(start: int) -> None:
@@ -120,14 +122,21 @@ class EmProx(NetworkEstimator):
         return Prediction(mean, std)
 
     def _embedded(self, batch: Batch) -> NDArray[np.float32]:
-        """`(n, width)`: embeddings; those of a part of what was asked for last are not made again.
+        """`(n, width)`: embeddings; those of what is known, and of what was asked for lately, are not made again.
 
-        A search that ranks the whole space asks every round for all that is left.
+        What a search evaluates it has asked for before, and one that ranks the whole space asks every round for all
+        that is left.
         """
-        if self._queried is not None:
-            last, embedded = self._queried
-            rows = np.minimum(np.searchsorted(last, batch.keys), len(last) - 1)
-            if np.array_equal(last[rows], batch.keys):
-                return embedded[rows]
-        self._queried = batch.keys, self._embed(self.encoder, batch)
-        return self._queried[1]
+        parts: list[tuple[NDArray[np.intp], NDArray[np.float32]]] = []
+        left = np.arange(len(batch))
+        for keys, rows in [*self._remembered, *self._asked]:
+            place = np.minimum(np.searchsorted(keys, batch.keys[left]), len(keys) - 1)
+            here = keys[place] == batch.keys[left]
+            parts.append((left[here], rows[place[here]]))
+            left = left[~here]
+        if len(left):
+            parts.append((left, self._embed(self.encoder, batch.take(left))))
+        embedded: NDArray[np.float32] = np.empty((len(batch), parts[0][1].shape[1]), dtype=np.float32)
+        for rows_of_batch, found in parts:
+            embedded[rows_of_batch] = found
+        return embedded
