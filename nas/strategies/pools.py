@@ -9,7 +9,7 @@ import numpy as np
 from numpy.random import Generator
 
 from nas.encoders.base import Decoder
-from nas.errors import UserError
+from nas.errors import OptionError
 from nas.options import NonNegative, Positive, PositiveInt, validated
 from nas.strategies.base import ArchiveStrategy, is_new
 from nas.strategies.latent_space import LatentSpace
@@ -90,7 +90,10 @@ class SmartPool(ArchiveStrategy):
         radius: Positive = 0.8,
     ) -> None:
         if (total := sum(mutations) + crossover + latent) > 1 + 1e-9:
-            raise UserError(f"mutations, crossover and latent are shares that sum to {total:g}, must be at most 1")
+            shares = (
+                f"is {list(mutations)}, and with crossover and latent its shares sum to {total:g}, must be at most 1"
+            )
+            raise OptionError("mutations", shares)
         super().__init__(space)
         self.estimator, self.generations, self.parents, self.radius = estimator, generations, parents, radius
         self._latent_space = LatentSpace(space, estimator, encoder)
