@@ -28,6 +28,9 @@ NonNegative = Annotated[float, Ge(0)]
 Share = Annotated[float, Gt(0), Le(1)]
 """A part of a whole, which must not be nothing."""
 
+FOLLOWS = "follows from other parts"
+"""In an `Annotated` hint: the parameter is no option of a configuration."""
+
 T = TypeVar("T")
 
 _BOUNDS: dict[type, tuple[str, Callable[[Any, Any], bool], str]] = {
@@ -210,6 +213,8 @@ def _check_limits(fit: Any, value: Any, limits: Sequence[Any], name: str, null: 
 
 def is_option(hint: Any) -> bool:
     """Whether a hint is that of an option: a number, text or truth value, or a list or mapping of such, or null."""
+    if FOLLOWS in _bare(hint)[1]:
+        return False
     kinds = [_bare(kind)[0] for kind in _kinds(hint)]
     plain = (*_WORDS, NoneType)
     return all(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from nas.errors import UserError
 from nas.graphs import FIRST_OPERATION, OUTPUT, Graphs
-from nas.options import PositiveInt, validated
+from nas.options import FOLLOWS, PositiveInt, validated
 
 if TYPE_CHECKING:
     import torch
@@ -49,8 +49,8 @@ class Skeleton:
     stem: PositiveInt = 8
     stacks: PositiveInt = 2
     cells: PositiveInt = 1
-    classes: Annotated[int, Ge(2)] = 10
-    image_channels: PositiveInt = 3
+    classes: Annotated[int, Ge(2), FOLLOWS] = 10
+    image_channels: Annotated[int, Ge(1), FOLLOWS] = 3
 
     def widths(self) -> Iterator[tuple[int, int]]:
         """Channels that enter and leave each cell, in order."""
