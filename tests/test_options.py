@@ -14,7 +14,7 @@ import pytest
 from annotated_types import Ge, Gt, Interval, Le, Lt, MinLen
 
 from nas.errors import OptionError
-from nas.options import Natural, Positive, PositiveInt, Share, fitted, hints, is_option, validated
+from nas.options import FOLLOWS, Natural, Positive, PositiveInt, Share, fitted, hints, is_option, validated
 
 NAN, INF = float("nan"), float("inf")
 
@@ -101,7 +101,7 @@ def test_text_that_is_no_number_is_refused(hint: Any, text: Any) -> None:
 def test_options_are_told_apart_from_parts() -> None:
     for option in (int, PositiveInt | None, Literal["a"], Sequence[Positive], dict[str, list[int]], list, str | None):
         assert is_option(option), option
-    for part in (Any, Part, Part | None, list[Part], np.ndarray, object):
+    for part in (Any, Part, Part | None, list[Part], np.ndarray, object, Annotated[int, Ge(1), FOLLOWS]):
         assert not is_option(part), part
 
 

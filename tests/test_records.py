@@ -87,8 +87,10 @@ def test_a_record_in_the_users_folder_names_no_option(tmp_path: Path) -> None:
 
 def test_what_can_be_composed_can_be_recorded() -> None:
     for overrides in (
-        ["strategy=latent", "+encoder@strategy.encoder=graph"], ["estimator=nao", "evaluator=training"], ["table=digits"],
-    ):  # fmt: skip
+        ["strategy=latent", "+encoder@strategy.encoder=graph"],
+        ["estimator=nao", "evaluator=training"],
+        ["table=digits"],
+    ):
         check_recorded({name: node for name, node in composed(overrides).items() if name != "executor"})
 
 

@@ -90,10 +90,8 @@ class SmartPool(ArchiveStrategy):
         radius: Positive = 0.8,
     ) -> None:
         if (total := sum(mutations) + crossover + latent) > 1 + 1e-9:
-            shares = (
-                f"is {list(mutations)}, and with crossover and latent its shares sum to {total:g}, must be at most 1"
-            )
-            raise OptionError("mutations", shares)
+            text = f"is {list(mutations)}, whose shares sum to {total:g} with crossover and latent, must be at most 1"
+            raise OptionError("mutations", text)
         super().__init__(space)
         self.estimator, self.generations, self.parents, self.radius = estimator, generations, parents, radius
         self._latent_space = LatentSpace(space, estimator, encoder)
