@@ -24,7 +24,7 @@ def digits() -> TableEvaluator:
 
 @pytest.mark.parametrize("constraints", [["params"], "params<5", 3])
 def test_constraints_that_are_no_limits_by_name_are_refused(constraints) -> None:
-    with pytest.raises(UserError, match="objective.constraints is .*, must be limits by name"):
+    with pytest.raises(UserError, match=r"^objective\.constraints is .*, must be values by name, or null: "):
         build({"_target_": "nas.objectives.Objective", "constraints": constraints}, "objective")
 
 
@@ -170,7 +170,7 @@ def test_what_is_unknown_satisfies_nothing(own_table: Path, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("limit", ["5e6", "<", "< x", "=5", "<nan", "<inf", "", 5, None])
 def test_what_is_no_limit_is_refused(limit) -> None:
-    with pytest.raises(UserError, match=r"objective\.constraints\.params is .*, must be a comparison with a number"):
+    with pytest.raises(UserError, match=r"^constraints\.params is .*, must be a (comparison with a number|text)"):
         Objective({"params": limit})
 
 
