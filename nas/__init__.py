@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nas._version import __version__
 
 if TYPE_CHECKING:
-    from nas.search import Result, Search, load
-    from nas.search.run import run  # not of the package, whose module has the same name
+    from nas.search import Result, Search, load, run
 
 __all__ = ["Result", "Search", "__version__", "load", "run"]
 
