@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import node, options
+from helpers import node, options, strategy_node
 
 from nas._config import build
 from nas.acquisition import Mean
@@ -34,7 +34,7 @@ def run(
 ) -> list[dict]:
     space = evaluator.space
     estimates = build(node("estimator", estimator), "estimator", space=space)
-    proposes = build(node("strategy", *strategy), "strategy", space=space, estimator=estimates, budget=budget.total)
+    proposes = build(strategy_node(*strategy), "strategy", space=space, estimator=estimates, budget=budget.total)
 
     def on_trial(history: History) -> None:
         if len(history) == stop_at:
