@@ -15,6 +15,7 @@ from yaml import YAMLError
 from nas._config import SearchConfig, build, differences
 from nas.errors import UserError
 from nas.objectives import Objective
+from nas.search._messages import override
 from nas.search.console import progress
 from nas.search.journal import History, write_whole
 from nas.search.loop import Budget, Phases, search
@@ -95,7 +96,7 @@ def _check(folder: Path, current: dict[str, Any]) -> bool:
         more = [f"{len(told) - _TOLD} more"] if len(told) > _TOLD else []
         raise UserError(
             f"{folder} holds a run with another configuration: {'; '.join([*told[:_TOLD], *more])}: use another "
-            f"folder, or continue it with resume={folder} and nothing else"
+            f"folder, or continue it with {override('resume', folder)} and nothing else"
         )
     return before is not None
 
