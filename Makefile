@@ -17,7 +17,7 @@ test: .venv/installed
 slow: .venv/installed
 	$(PYTEST) -m slow
 
-.venv/installed: pyproject.toml constraints.txt
+.venv/installed: pyproject.toml setup.py constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --editable ".[dev]" --constraint constraints.txt
 	touch $@

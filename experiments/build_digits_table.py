@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.digits import SEEDS, TABLE, Setting, in_processes, space, train_cell, versions
+from nas.benchmarks import benchmark_of
 from nas.graphs import ABSENT, FIRST_OPERATION, INPUT, OUTPUT, Graphs
 from nas.training import Curves
 from nas.types import Architectures
@@ -72,7 +73,7 @@ def official_columns(graphs: Graphs) -> dict[str, NDArray[Any]]:
 
 def table(archs: Architectures, lines: list[dict[str, Any]], setting: Setting, made_with: dict[str, str]) -> Any:
     """Arrays of the table, rows in ascending order of the module hash."""
-    hashes = space().digests(archs)
+    hashes = benchmark_of(space()).names(archs)
     order = np.array(sorted(range(len(archs)), key=lambda row: hashes[row]))
     archs, lines = archs[order], [lines[row] for row in order]
     graphs = space().graphs(archs)

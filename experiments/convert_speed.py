@@ -24,7 +24,7 @@ import numpy as np
 
 from experiments.digits import versions
 from nas.benchmarks.archives import Arrays
-from nas.benchmarks.published.published import found
+from nas.benchmarks.published.catalogue import found
 from nas.benchmarks.published.records import masked_crc
 
 RUNS = 3

@@ -59,7 +59,7 @@ def train_cell(arch: Architectures, setting: Setting, seeds: Sequence[int] = SEE
     """Train one cell `(1, genes)` with each seed, jointly; also the CPU seconds it took."""
     images = setting.dataset.load()
     start = process_time()
-    curves = train(space().graphs(arch), images, setting.skeleton, setting.recipe, seeds)
+    curves, _ = train(space().graphs(arch), images, setting.skeleton, setting.recipe, seeds)
     return curves, process_time() - start
 
 

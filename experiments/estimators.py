@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas._config import build, composed, config_folder, explain
-from nas._paths import find_table
+from nas.benchmarks import benchmark_of, find_table
 from nas.benchmarks.table import Table, read_table
 from nas.errors import UserError
 from nas.spaces import GeneSpace
@@ -203,7 +203,7 @@ def run(options: dict[str, Any]) -> None:
     from rich.progress import track
 
     space: GeneSpace = build(options["space"], "space")
-    chosen, path = find_table(options["path"], options["table"], space.tables)
+    chosen, path = find_table(options["path"], options["table"], benchmark_of(space).tables)
     table = read_table(path, space, name=chosen)
     labels = Labels(path, table)
     if max(options["sizes"]) > len(labels.rows):

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nas.benchmarks import benchmark_of
 from nas.benchmarks.table import Table
 from nas.graphs import FIRST_OPERATION, Graphs
 from nas.types import Values
@@ -57,11 +58,11 @@ def within(budget: int) -> list[int]:
 def read(space_name: str, table_name: str) -> Table:
     """The table that the runs look architectures up in."""
     from nas._config import build, composed
-    from nas._paths import find_table
+    from nas.benchmarks import find_table
     from nas.benchmarks.table import read_table
 
     space = build(composed([f"space={space_name}"])["space"], "space")
-    return read_table(find_table(None, table_name, space.tables)[1], space, name=table_name)
+    return read_table(find_table(None, table_name, benchmark_of(space).tables)[1], space, name=table_name)
 
 
 def fixed_orders(table: Table, seeds: range, budget: int) -> dict[str, list[dict[str, Any]]]:

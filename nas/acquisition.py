@@ -13,6 +13,7 @@ import numpy as np
 from numpy.random import Generator
 
 from nas.errors import UserError
+from nas.options import NonNegative, validated
 from nas.types import Prediction, Values
 
 
@@ -27,6 +28,7 @@ class Mean:
         return prediction.mean
 
 
+@validated
 @dataclass(frozen=True)
 class UpperConfidenceBound:
     """Mean plus `beta` standard deviations (Srinivas et al. 2010, GP-UCB, with a constant factor).
@@ -35,22 +37,19 @@ class UpperConfidenceBound:
         beta: at least 0; 0 is the mean.
 
     Raises:
-        UserError: `beta` is negative; when called, the estimator has no standard deviation.
+        UserError: `beta` is out of its range; when called, the estimator has no standard deviation.
     """
 
     needs_std: ClassVar[bool] = True
 
-    beta: float
-
-    def __post_init__(self) -> None:
-        if not self.beta >= 0:
-            raise UserError(f"acquisition.beta is {self.beta}, must be at least 0")
+    beta: NonNegative = 0.5
 
     def __call__(self, prediction: Prediction, best: float, rng: Generator) -> Values:
         """`(n,)`: the bounds."""
         return prediction.mean + self.beta * _std(prediction)
 
 
+@validated
 @dataclass(frozen=True)
 class ExpectedImprovement:
     """Expected improvement on the best known value, the estimate taken as normal (Jones et al. 1998).
@@ -64,7 +63,7 @@ class ExpectedImprovement:
 
     needs_std: ClassVar[bool] = True
 
-    margin: float
+    margin: float = 0.0
 
     def __call__(self, prediction: Prediction, best: float, rng: Generator) -> Values:
         """`(n,)`: the expectations, at least 0."""

@@ -1,5 +1,27 @@
-"""The one error that is addressed to the user."""
+"""Errors that are addressed to the user."""
 
 
 class UserError(ValueError):
     """A mistake the user can mend; its text is one line: what is wrong, what is allowed, what to do."""
+
+
+class OptionError(UserError):
+    """An option has a value that it cannot have.
+
+    A class names its own parameter; `nas._config.build` puts the path of the configuration node before it.
+
+    Args:
+        option: the parameter, such as `width` or `weights.graph`.
+        text: the value and what is allowed, such as "is 0, must be at least 1".
+    """
+
+    def __init__(self, option: str, text: str) -> None:
+        super().__init__(option, text)  # so that it can be pickled
+        self.option, self.text = option, text
+
+    def __str__(self) -> str:
+        return f"{self.option} {self.text}"
+
+    def below(self, path: str) -> "OptionError":
+        """The same error, of an option below `path`."""
+        return OptionError(f"{path}.{self.option}", self.text)

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.errors import UserError
+from nas.errors import OptionError
+from nas.options import validated
 from nas.spaces.constrained import Constrained
 from nas.types import Architectures, Batch, Candidate, Evaluation, Evaluator, Outcome, Reference, Space, Values
 
@@ -27,6 +28,7 @@ _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
+@validated
 @dataclass(frozen=True)
 class Objective:
     """The value, under constraints on what is known of an architecture before it is evaluated.
@@ -36,17 +38,12 @@ class Objective:
             what there is. What is unknown satisfies none.
 
     Raises:
-        UserError: a limit is not `<`, `<=`, `>` or `>=` and a number.
+        OptionError: a limit is not `<`, `<=`, `>` or `>=` and a number.
     """
 
-    constraints: dict[str, str] | None = None
+    constraints: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.constraints, Mapping | None):
-            raise UserError(
-                f"objective.constraints is {self.constraints!r}, must be limits by name: "
-                f"objective.constraints={{params: '<5e6'}}"
-            )
         for name, limit in (self.constraints or {}).items():
             _parsed(name, limit)
 
@@ -67,7 +64,7 @@ class ConstrainedEvaluator:
         constraints: as for `Objective`.
     """
 
-    def __init__(self, evaluator: Evaluator, constraints: dict[str, str]) -> None:
+    def __init__(self, evaluator: Evaluator, constraints: Mapping[str, str]) -> None:
         self._evaluator = evaluator
         self._limits = {name: _parsed(name, limit) for name, limit in constraints.items()}
         self._text = ", ".join(f"{name} {' '.join(limit.split())}" for name, limit in constraints.items())
@@ -86,6 +83,15 @@ class ConstrainedEvaluator:
     def identity(self) -> dict[str, str]:
         """What is measured and on what, and the constraints."""
         return {**self._evaluator.identity(), "constraints": self._text}
+
+    def platform(self) -> dict[str, str]:
+        """Where architectures are measured."""
+        return self._evaluator.platform()
+
+    @property
+    def deaths(self) -> int:
+        """How many workers died so far."""
+        return self._evaluator.deaths
 
     def objective(self, name: str, batch: Batch) -> Values:
         """Return what the evaluator knows without evaluating."""
@@ -127,7 +133,4 @@ def _parsed(name: str, limit: object) -> tuple[Callable[[Any, Any], Any], float]
             return _COMPARISONS[found[1]], number
     except ValueError:
         pass
-    raise UserError(
-        f"objective.constraints.{name} is {limit!r}, must be a comparison with a number: "
-        f"objective.constraints={{{name}: '<5e6'}}"
-    )
+    raise OptionError(f"constraints.{name}", f"is {limit!r}, must be a comparison with a number, such as '<5e6'")

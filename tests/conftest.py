@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from helpers import SWEEP_BUDGET, run_search, table_arrays
 
 from nas.evaluators import TableEvaluator
+from nas.search.__main__ import main
 from nas.spaces import NB101
 
 
@@ -86,3 +88,22 @@ def sweep(tmp_path_factory: pytest.TempPathFactory, small_table: Path) -> Path:
     done = run_search("-m", *swept, *options, cwd=cwd, NAS_DATA_DIR=str(small_table.parent))
     assert done.returncode == 0, done.stderr
     return cwd / "sweep"
+
+
+@pytest.fixture
+def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Runs `nas.search` in `tmp_path`, within this process; gives the one line with which it refuses its options.
+
+    Such a run leaves nothing.
+    """
+
+    def run(*options: str) -> str:
+        monkeypatch.chdir(tmp_path)
+        before = set(tmp_path.rglob("*"))
+        assert main(options) == 1
+        [line] = capsys.readouterr().err.splitlines()
+        assert set(tmp_path.rglob("*")) == before
+        assert line.startswith("error: ")
+        return line
+
+    return run

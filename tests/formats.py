@@ -16,6 +16,7 @@ import pytest
 from helpers import table_arrays
 from records import write_official
 
+from nas.benchmarks import Custom
 from nas.benchmarks.published.nasbench101 import read_official
 from nas.benchmarks.published.nats import read_official as read_nats
 from nas.benchmarks.table import read_table
@@ -25,7 +26,7 @@ from nas.encoders.cache import trained
 from nas.errors import UserError
 from nas.evaluators import TableEvaluator
 from nas.search.journal import History, Trial
-from nas.spaces import NB101, NB201, Custom
+from nas.spaces import NB101, NB201
 from nas.types import Space
 
 SPACE = NB101(max_vertices=4)

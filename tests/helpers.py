@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas._config import composed, config_folder
+from nas.benchmarks import benchmark_of
 from nas.encoders import FeatureEncoder
 from nas.graphs import ABSENT, FIRST_OPERATION, OUTPUT
 from nas.spaces import NB101, NB201
@@ -71,7 +72,7 @@ def table_arrays(space: NB101, archs: NDArray[np.uint8], *, validated: bool = Fa
         "val_epochs": np.array([4, 12, 36, 108]),
         "val_acc_1run": np.repeat(test[rows, None] - 0.02, 4, axis=1).astype(np.float32),
         "train_time_108_1run": np.full(len(rows), 100.0, dtype=np.float32),
-        "md5": np.array([list(bytes.fromhex(digest)) for digest in space.digests(archs)], dtype=np.uint8),
+        "md5": np.array([list(bytes.fromhex(digest)) for digest in benchmark_of(space).names(archs)], dtype=np.uint8),
     }
 
 

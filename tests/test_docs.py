@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from records import write_official
 
-from nas.benchmarks.published.convert import convert
+from nas.benchmarks.published.conversion import convert
 from nas.spaces import NB101
 
 DOCS = Path(__file__).parents[1] / "docs"

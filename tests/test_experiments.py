@@ -11,6 +11,7 @@ import pytest
 from experiments.build_digits_table import official_columns, read_journal, record, table
 from experiments.digits import SEEDS, TABLE, Setting, reliability, skeleton, space, train_cell, versions
 from experiments.digits_figures import figures
+from nas.benchmarks import benchmark_of
 from nas.datasets import Digits
 from nas.training import Recipe
 
@@ -37,8 +38,8 @@ def test_columns_are_read_back_as_the_same_cells() -> None:
         "val_acc_1run": np.zeros((n, 4)),
         "params": np.ones(n, dtype=np.int32),
     }
-    md5 = np.array([list(bytes.fromhex(digest)) for digest in space().digests(archs)], dtype=np.uint8)
-    read = space().table_columns({**columns, **rest, "train_time_108_1run": np.zeros(n), "md5": md5})
+    md5 = np.array([list(bytes.fromhex(digest)) for digest in benchmark_of(space()).names(archs)], dtype=np.uint8)
+    read = benchmark_of(space()).columns({**columns, **rest, "train_time_108_1run": np.zeros(n), "md5": md5})
     np.testing.assert_array_equal(space().keys(read.archs), space().keys(archs))
 
 
@@ -51,9 +52,9 @@ def test_table_holds_what_training_gave() -> None:
     ]
     arrays = table(archs, lines, QUICK, {"torch": "x"})
     hashes = [row.tobytes().hex() for row in arrays["md5"]]
-    assert hashes == sorted(space().digests(archs))
+    assert hashes == sorted(benchmark_of(space()).names(archs))
     for arch, (curves, _) in zip(archs, trained, strict=True):
-        row = hashes.index(space().digests(arch[None])[0])
+        row = hashes.index(benchmark_of(space()).names(arch[None])[0])
         assert arrays["params"][row] == curves.parameters
         assert arrays["images"].tolist() == list(curves.images)
         for part in ("train", "valid", "test"):
@@ -94,9 +95,9 @@ def shipped() -> dict[str, np.ndarray]:
 
 def test_the_shipped_table_has_every_cell_once(shipped: dict[str, np.ndarray]) -> None:
     archs = space().enumerate()
-    assert [row.tobytes().hex() for row in shipped["md5"]] == sorted(space().digests(archs))
+    assert [row.tobytes().hex() for row in shipped["md5"]] == sorted(benchmark_of(space()).names(archs))
     graphs = space().graphs(archs)
-    rows = np.argsort(np.array(space().digests(archs)))
+    rows = np.argsort(np.array(benchmark_of(space()).names(archs)))
     for name, column in official_columns(graphs).items():
         np.testing.assert_array_equal(shipped[name], column if name == "op_names" else column[rows])
     np.testing.assert_array_equal(shipped["params"], TABLE.skeleton.parameters(graphs)[rows])
@@ -122,7 +123,7 @@ def test_training_a_cell_again_gives_what_the_shipped_table_says(shipped: dict[s
         pytest.skip(f"the table was made with another {', '.join(changed)}: the same figures to the bit need the same")
     assert json.loads(str(shipped["setting"])) == TABLE.describe()
     archs = space().enumerate()[[700, 2100]]
-    for arch, digest in zip(archs, space().digests(archs), strict=True):
+    for arch, digest in zip(archs, benchmark_of(space()).names(archs), strict=True):
         row = [stated.tobytes().hex() for stated in shipped["md5"]].index(digest)
         curves, _ = train_cell(arch[None], TABLE)
         for part in ("train", "valid", "test"):

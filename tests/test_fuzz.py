@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 from formats import FORMATS, make_reduced, table
 
+from nas.benchmarks import Custom
 from nas.benchmarks.flat_files import read_arrays
 from nas.datasets import Cifar
 from nas.errors import UserError
-from nas.spaces import Custom
 
 
 def damaged(content: bytes, rng: np.random.Generator) -> bytes:

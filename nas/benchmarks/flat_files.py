@@ -64,7 +64,7 @@ def _read_parquet(path: Path, content: bytes) -> dict[str, list[Any]]:
         import pyarrow
         from pyarrow.parquet import ParquetFile
     except ImportError as error:
-        raise UserError(f"{path} needs the package pyarrow: install it with pip install 'nas[parquet]'") from error
+        raise UserError(f"{path} needs the package pyarrow: install it with pip install -e '.[parquet]'") from error
     try:
         file = ParquetFile(BytesIO(content), page_checksum_verification=True)
         _check_size(file.metadata)

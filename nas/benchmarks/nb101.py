@@ -1,16 +1,20 @@
-"""The compact formats of NAS-Bench-101: what their arrays say of the cells; see `docs/data.md`."""
+"""NAS-Bench-101: its tables, what the arrays of their compact formats say of the cells; see `docs/data.md`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nas.benchmarks.archives import column
+from nas.benchmarks.base import Benchmark, benchmark_of
+from nas.benchmarks.nb101_hash import module_hashes
 from nas.benchmarks.rows import Runs, TableColumns, Training, check_range
 from nas.errors import UserError
+from nas.spaces import NB101
 from nas.types import Architectures
 
 POINTS = ("halfway", "final")
@@ -20,6 +24,41 @@ OPERATION_NAMES = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3", "input", 
 _VERTICES, _PADDING = 7, 255
 _MOST = {"adj_bits": 2**21 - 1, "ops": _PADDING, "md5": 255}
 _LONGEST = float(np.finfo(np.float32).max)  # seconds
+
+
+@benchmark_of.register(NB101)
+class NASBench101(Benchmark):
+    """The table of Ying et al. (2019), and that of digits which is in this package; cells are known by their hash."""
+
+    tables: Mapping[str, str] = MappingProxyType({"cifar10": "nasbench101.npz", "digits": "nb101_digits.npz"})
+    space: NB101
+
+    def covered(self, arrays: Mapping[str, NDArray[Any]]) -> NB101:
+        """Return the space, or its part with at most as many vertices as any cell of the table."""
+        most = int(column(arrays, "num_vertices", "integers", None).max(initial=3))
+        return self.space if most >= self.space.max_vertices else NB101(max(most, 3), self.space.max_edges)
+
+    def columns(self, arrays: Mapping[str, NDArray[Any]], table: str | None = None) -> TableColumns:
+        """Read a table of NAS-Bench-101 cells.
+
+        All have `num_vertices`, `adj_bits`, `ops`, `params` and `md5`, in the way of the published files. The full
+        table of CIFAR-10 has every run of every epoch budget; the reduced one has mean test accuracy after 108 epochs
+        and, for some rows, validation accuracy and seconds of one run; that of digits has the number of correct images
+        by row, seed and epoch.
+
+        Raises:
+            UserError: an array is missing, or does not fit this space.
+        """
+        most = self.space.max_vertices
+        vertices, bits = (column(arrays, name, "integers", None) for name in ("num_vertices", "adj_bits"))
+        ops = column(arrays, "ops", "integers", len(vertices), _VERTICES)
+        for row in np.flatnonzero((vertices < 2) | (vertices > most))[:1]:
+            raise UserError(f"row {row} has {vertices[row]} vertices, space.max_vertices is {most}")
+        return _columns(arrays, self.space.from_published(vertices, bits.astype(np.uint32), ops))
+
+    def names(self, archs: Architectures) -> list[str]:
+        """Return the official module hash of each cell, 32 hexadecimal digits."""
+        return module_hashes(self.space.graphs(archs))
 
 
 def arrays_of_cells(
@@ -55,7 +94,7 @@ def arrays_of_cells(
     }
 
 
-def read_columns(arrays: Mapping[str, NDArray[Any]], archs: Architectures) -> TableColumns:
+def _columns(arrays: Mapping[str, NDArray[Any]], archs: Architectures) -> TableColumns:
     """Read what the arrays say of the cells `archs`, the rows of the table.
 
     Raises:

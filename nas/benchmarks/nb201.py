@@ -1,17 +1,20 @@
-"""The compact format of NATS-Bench topology: what its arrays say of the cells; see `docs/data.md`."""
+"""NATS-Bench topology: its tables, what the arrays of their compact format say of the cells; see `docs/data.md`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nas.benchmarks.archives import column
+from nas.benchmarks.base import Benchmark, benchmark_of
 from nas.benchmarks.rows import Runs, TableColumns, Training, check_range, zero_if_unknown
 from nas.errors import UserError
+from nas.spaces import NB201
 from nas.types import Architectures, Values
 
 _BUDGETS = (12, 200)  # epochs
@@ -22,7 +25,43 @@ _CLOCKS = {"cifar10": (f"{_ALONE}train_time", "train_time")}  # the first is tha
 _MOST = float(np.finfo(np.float64).max)
 
 
-def read_columns(
+@benchmark_of.register(NB201)
+class NASBench201(Benchmark):
+    """The tables of NATS-Bench topology, one a data set, all in one file; cells are known by their string."""
+
+    tables: Mapping[str, str] = MappingProxyType(
+        dict.fromkeys(("cifar10", "cifar100", "imagenet16-120"), "nasbench201.npz")
+    )
+    space: NB201
+
+    def columns(self, arrays: Mapping[str, NDArray[Any]], table: str | None = None) -> TableColumns:
+        """Read the table of all 15,625 cells in the official order, `ops` and the columns of one of its `datasets`.
+
+        It may have trainings of 12 and of 200 epochs, as means over the runs and, to choose one, as runs; of cifar10
+        the seconds are those of the training on half of the images, which the validation accuracy is of, where the
+        table has them.
+
+        A network's accuracies and seconds are the means over the cells that describe it, its parameters the fewest of
+        them (the others have operations that carry nothing). Its runs are those of the cell that stands for it: of all
+        its cells there would be 1,380 for one network and three for most.
+
+        Raises:
+            UserError: an array is missing, does not fit or says something impossible, or the table lacks the data set.
+        """
+        choices = self.space.cardinalities
+        ops = column(arrays, "ops", "integers", None, len(choices))
+        if not np.array_equal(ops, self.space.from_indices(np.arange(choices.prod()))):
+            raise UserError("ops are not those of the 15,625 cells in the official order: obtain the file again")
+        archs = ops.astype(np.uint8)
+        networks, rows = self.space.unique(archs), np.unique(self.space.keys(archs), return_inverse=True)[1]
+        return _columns(arrays, table, networks, rows, self.space.indices(networks))
+
+    def names(self, archs: Architectures) -> list[str]:
+        """Return the official string of each cell's canonical form."""
+        return self.space.strings(self.space.canonical(archs))
+
+
+def _columns(
     arrays: Mapping[str, NDArray[Any]],
     table: str | None,
     networks: Architectures,
@@ -30,10 +69,6 @@ def read_columns(
     standing: NDArray[np.intp],
 ) -> TableColumns:
     """Read what the arrays say of networks that one or several cells describe.
-
-    A network's accuracies and seconds are the means over its cells, its parameters the fewest of them (the others have
-    operations that carry nothing). Its runs are those of the cell that stands for it: of all its cells there would be
-    1,380 for one network and three for most.
 
     Args:
         arrays: of the file.

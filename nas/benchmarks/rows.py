@@ -25,6 +25,10 @@ class Runs:
     validation: NDArray[np.float64]
     cost: NDArray[np.float64]
 
+    def take(self, rows: NDArray[np.intp]) -> Runs:
+        """Return those of some of the architectures."""
+        return Runs(self.validation[rows], self.cost[rows])
+
 
 @dataclass(frozen=True)
 class Training:
@@ -41,6 +45,12 @@ class Training:
     validation: NDArray[np.float64] | None
     cost: NDArray[np.float64]
     runs: Runs | None = None
+
+    def take(self, rows: NDArray[np.intp]) -> Training:
+        """Return what is known of some of the architectures."""
+        validation = None if self.validation is None else self.validation[rows]
+        runs = None if self.runs is None else self.runs.take(rows)
+        return Training(self.test[rows], validation, self.cost[rows], runs)
 
 
 @dataclass(frozen=True)
@@ -82,6 +92,20 @@ class TableColumns:
         longest = trainings[max(trainings)]
         means = longest.test, longest.validation, longest.cost
         return cls(archs, *means, parameters, digests, trainings, objectives)
+
+    def take(self, rows: NDArray[np.intp]) -> TableColumns:
+        """Return some of the rows."""
+        return TableColumns(
+            self.archs[rows],
+            self.test[rows],
+            None if self.validation is None else self.validation[rows],
+            self.cost[rows],
+            self.parameters[rows],
+            None if self.digests is None else self.digests[rows],
+            {epochs: training.take(rows) for epochs, training in self.trainings.items()},
+            {name: values[rows] for name, values in self.objectives.items()},
+            self.bounds,
+        )
 
 
 def check_range(name: str, values: NDArray[np.floating[Any]], least: float, most: float, allowed: str) -> None:

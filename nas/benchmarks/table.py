@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nas.benchmarks.base import Benchmark, benchmark_of
 from nas.benchmarks.flat_files import read_arrays
 from nas.benchmarks.rows import Runs, TableColumns, Training, check_range, zero_if_unknown
-from nas.errors import UserError
+from nas.errors import OptionError, UserError
 from nas.types import Evaluation, Keys, Space
 
 _MOST = float(np.finfo(np.float64).max)
@@ -53,7 +54,7 @@ class Table:
         columns = self.columns
         if epochs is not None and epochs not in columns.trainings:
             there = ", ".join(map(str, columns.trainings)) or "no trainings by epochs to choose from: leave it null"
-            raise UserError(f"evaluator.epochs is {epochs}, but {self.path} has {there}")
+            raise OptionError("epochs", f"is {epochs}, but {self.path} has {there}")
         if columns.trainings:
             training = columns.trainings[max(columns.trainings) if epochs is None else epochs]
         else:
@@ -90,7 +91,7 @@ def read_table(path: Path, space: Space, expected_sha256: str | None = None, nam
 
     Args:
         path: the file.
-        space: says what its arrays mean.
+        space: its benchmark says what the arrays mean.
         expected_sha256: refuse a file with another digest.
         name: which of the space's tables it is, for a file that holds several.
 
@@ -106,8 +107,9 @@ def read_table(path: Path, space: Space, expected_sha256: str | None = None, nam
         raise UserError(f"{path} has SHA-256 {digest}, expected {expected_sha256}: obtain the file again")
     arrays = read_arrays(path, content)
     try:
-        space = space.covered(arrays)
-        columns = space.table_columns(arrays, name)
+        space = benchmark_of(space).covered(arrays)
+        benchmark = benchmark_of(space)
+        columns = benchmark.columns(arrays, name)
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
     except (ValueError, IndexError, TypeError, OverflowError) as error:
@@ -116,7 +118,7 @@ def read_table(path: Path, space: Space, expected_sha256: str | None = None, nam
         space.check(columns.archs)
         _check_values(columns)
         keys = space.keys(columns.archs)
-        _check_rows(space, columns, keys)
+        _check_rows(benchmark, columns, keys)
     except UserError as error:
         raise UserError(f"{path} is no valid table: {error}") from error
     order = np.argsort(keys)
@@ -161,7 +163,7 @@ def _check_column(
     check_range(name, values, least, most, allowed)
 
 
-def _check_rows(space: Space, columns: TableColumns, keys: Keys) -> None:
+def _check_rows(benchmark: Benchmark, columns: TableColumns, keys: Keys) -> None:
     unique, counts = np.unique(keys, return_counts=True)
     for key in unique[counts > 1][:1]:
         rows = np.flatnonzero(keys == key)[:2].tolist()
@@ -171,7 +173,7 @@ def _check_rows(space: Space, columns: TableColumns, keys: Keys) -> None:
     if len(columns.digests) != len(keys):
         raise UserError(f"there are {len(columns.digests)} hashes for {len(keys)} rows")
     sample = np.linspace(0, len(keys) - 1, min(_CHECKED_ROWS, len(keys))).astype(np.intp)
-    for row, computed in zip(sample, space.digests(columns.archs[sample]), strict=True):
+    for row, computed in zip(sample, benchmark.names(columns.archs[sample]), strict=True):
         stated = columns.digests[row].tobytes().hex()
         if stated != computed:
             raise UserError(f"row {row} is said to hash to {stated}, but hashes to {computed}")

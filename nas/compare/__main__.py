@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nas._drawing import attempt
+from nas._output import read_to_the_end
 from nas.compare.figures import costs_known, draw_comparison
 from nas.compare.metrics import percent_scale
 from nas.compare.page import html, print_tables
@@ -20,12 +23,15 @@ from nas.objectives import Objective
 from nas.search.journal import write_whole
 from nas.types import Values
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 _AT = (50, 100, 150, 300)
 _LEVEL = "values to be reached, in percent where all values are within 0..1, as accuracies are"
 
 
 def run(
-    folders: list[Path], at: list[int] | None, levels: list[float], seed: int = 0
+    folders: list[Path], at: list[int] | None, levels: list[float], seed: int = 0, config_dirs: Sequence[str] = ()
 ) -> tuple[dict[str, Any], dict[str, list[Run]]]:
     """Read runs and compare them.
 
@@ -34,6 +40,7 @@ def run(
         at: numbers of evaluations to tell of; None: 50, 100, 150, 300 and the budget.
         levels: values, in percent where values are within 0..1, the time to which is to be told.
         seed: of the bootstrap.
+        config_dirs: folders with the user's own YAML files, as for `whole_space`.
 
     Returns:
         What was found, plain enough for JSON, and the runs by method, the best first.
@@ -58,7 +65,7 @@ def run(
     omitted = []
     population = None
     try:
-        population = whole_space(runs)
+        population = whole_space(runs, config_dirs)
     except UserError as error:
         omitted.append(f"no sample efficiency gain: {error}")
     if not costs_known(methods):
@@ -91,8 +98,12 @@ def _scale(runs: list[Run], measure: str) -> int:
     return percent_scale(np.concatenate([best, *(getattr(run, measure) for run in runs)]))
 
 
-def whole_space(runs: list[Run]) -> Values:
+def whole_space(runs: list[Run], folders: Sequence[str] = ()) -> Values:
     """The value of every architecture of the space that runs searched, from their benchmark table.
+
+    Args:
+        runs: of one comparison.
+        folders: with the user's own YAML files, which name the classes that a record may name.
 
     Raises:
         UserError: nothing is known of the whole space, the runs saw it differently, or the table is not at hand.
@@ -104,8 +115,7 @@ def whole_space(runs: list[Run]) -> Values:
         raise UserError("nothing is known of the whole space")
     if not all(_saw_the_same(run, other) for other in runs):
         raise UserError("the signal was drawn anew for each seed")
-    for name in ("objective", "evaluator", "space"):
-        check_recorded(run.config[name], name)
+    check_recorded({name: run.config[name] for name in ("objective", "evaluator", "space")}, folders)
     # What the run recorded of its table (name, signal, digest) goes before what it was asked for.
     options = {key: run.measured_on.get(key, value) for key, value in run.config["evaluator"].items()}
     objective: Objective = build(run.config["objective"], "objective")
@@ -124,25 +134,27 @@ def _saw_the_same(run: Run, other: Run) -> bool:
     )
 
 
-def main(given: list[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, prog: str = "python -m nas.compare") -> int:
     """Run from the command line; a user's mistake is one line on standard error and exit code 1."""
-    parser = argparse.ArgumentParser(prog="python -m nas.compare", description="Compare methods by their runs.")
+    return read_to_the_end(lambda: _main(argv, prog))
+
+
+def _main(argv: Sequence[str] | None, prog: str) -> int:
+    parser = argparse.ArgumentParser(prog=prog, description="Compare methods by their runs.")
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="a run, or a folder with runs below it")
     parser.add_argument("--at", nargs="+", type=int, metavar="N", help="evaluations to tell of (50 100 150 300)")
     parser.add_argument("--level", nargs="+", type=float, default=[], metavar="VALUE", help=_LEVEL)
     parser.add_argument("--curve", choices=("mean", "median"), default="mean", help="what the figure shows")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="write comparison.html, .json and .png there")
     parser.add_argument("--json", action="store_true", help="print the comparison as JSON instead of tables")
-    arguments = parser.parse_args(given)
+    parser.add_argument("--config-dir", action="append", default=[], metavar="FOLDER", help="with your own options")
+    arguments = parser.parse_args(argv)
     try:
-        comparison, methods = run(arguments.folders, arguments.at, arguments.level)
+        comparison, methods = run(arguments.folders, arguments.at, arguments.level, config_dirs=arguments.config_dir)
         text = json.dumps(comparison, indent=1, allow_nan=False) + "\n"
         if arguments.out is not None:
             arguments.out.mkdir(parents=True, exist_ok=True)
-            figure = draw_comparison(methods, comparison["scales"], arguments.curve)
-            figure.savefig(arguments.out / "comparison.png", dpi=120)
-            write_whole(arguments.out / "comparison.html", html(comparison, figure, arguments.curve))
-            write_whole(arguments.out / "comparison.json", text)
+            _write(arguments.out, text, comparison, methods, arguments.curve)
         if arguments.json:
             print(text, end="")
         else:
@@ -158,6 +170,19 @@ def main(given: list[str] | None = None) -> int:
         print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
         return 1
     return 0
+
+
+def _write(folder: Path, text: str, comparison: dict[str, Any], methods: dict[str, list[Run]], curve: str) -> None:
+    """Write the numbers first: a figure or a page that cannot be drawn must not cost them."""
+    write_whole(folder / "comparison.json", text)
+
+    def draw() -> Figure:
+        figure = draw_comparison(methods, comparison["scales"], curve)
+        figure.savefig(folder / "comparison.png", dpi=120)
+        return figure
+
+    figure = attempt("comparison.png", draw)
+    write_whole(folder / "comparison.html", html(comparison, figure, curve))
 
 
 if __name__ == "__main__":

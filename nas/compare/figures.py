@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nas._drawing import as_written, drawable
 from nas.compare.runs import Run
 from nas.types import Values
 
@@ -21,6 +22,7 @@ _STYLES = ("-", "--", ":", "-.")
 _SECONDS = 200  # points on the axis of costs
 
 
+@as_written()
 def draw_comparison(methods: dict[str, list[Run]], scales: dict[str, int], centre: str) -> Figure:
     """Draw each measure and its regret, against evaluations and, where every run tells its costs, against those.
 
@@ -69,7 +71,7 @@ def _draw(
             x, matrix = by_cost(np.array([run.cost for run in runs]), matrix)
         middle, low, high = band(matrix, centre)
         style: dict[str, Any] = {"color": f"C{place % 10}", "linestyle": _STYLES[place // 10 % len(_STYLES)]}
-        axes.plot(x, scale * middle, label=name, drawstyle="steps-post", **style)
+        axes.plot(x, scale * middle, label=drawable(name), drawstyle="steps-post", **style)
         axes.fill_between(x, scale * low, scale * high, color=style["color"], alpha=0.15, linewidth=0, step="post")
         shown.append(scale * np.concatenate([curve[len(curve) // 20 :] for curve in (middle, low, high)]))
         ends.append(x[-1])
@@ -84,7 +86,7 @@ def _draw(
     _limits(axes, np.concatenate(shown), log=regret)
     label = (_REGRETS if regret else _LABELS)[measure]
     unit = "" if scale == 1 else " (points)" if regret else " (%)"
-    axes.set_ylabel(label.format(signal=first.measured_on.get("signal", "value")) + unit)
+    axes.set_ylabel(label.format(signal=drawable(first.measured_on.get("signal", "value"), 30)) + unit)
     axes.set_xlabel("training seconds of what was evaluated" if against_cost else "evaluations")
     axes.set_xlim(0, max(ends))
     axes.grid(alpha=0.3)

@@ -9,6 +9,8 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from nas import __version__
+from nas._drawing import attempt
+from nas._output import console
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -172,50 +174,62 @@ def remarks(comparison: dict[str, Any]) -> list[str]:
 def print_tables(comparison: dict[str, Any]) -> None:
     """Show the tables on the terminal, or as wide as they are where the output goes elsewhere."""
     from rich import box
-    from rich.console import Console
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=1000)
+    terminal = console()
+    if not terminal.is_terminal:
+        terminal = console(width=1000)
     for table in tables(comparison):
         shown = RichTable(box=box.SIMPLE)
         for place, name in enumerate(table.header):
             shown.add_column(name, justify="left" if place < table.names else "right", overflow="fold")
         for row in table.rows:
             shown.add_row(*map(Text, row))
-        console.print(Text(table.title, style="bold"))
-        console.print(Text(table.note, style="dim"), soft_wrap=True)
-        console.print(shown)
+        terminal.print(Text(table.title, style="bold"))
+        terminal.print(Text(table.note, style="dim"), soft_wrap=True)
+        terminal.print(shown)
     for line in remarks(comparison):
-        console.print(Text(line), soft_wrap=True)
+        terminal.print(Text(line), soft_wrap=True)
 
 
-def html(comparison: dict[str, Any], figure: Figure, centre: str) -> str:
+def html(comparison: dict[str, Any], figure: Figure | None, centre: str) -> str:
     """One page with the figure and all tables; it refers to nothing outside itself.
 
     Args:
         comparison: what `nas.compare` found.
-        figure: as drawn by `draw_comparison`.
+        figure: as drawn by `draw_comparison`; None: it could not be drawn.
         centre: `mean` or `median`, what the figure shows.
     """
-    image = BytesIO()
-    figure.savefig(image, format="svg", metadata={"Date": None})
-    data = base64.b64encode(image.getvalue()).decode("ascii")
     parts = [f'<div class="wide">{_html_table(table)}</div>' for table in tables(comparison)]
     lines = "".join(f"<li>{escape(line)}</li>" for line in remarks(comparison))
     names = ", ".join(one["method"] for one in comparison["methods"])
+    image = None if figure is None else attempt("the figure of the page", lambda: _svg(figure))
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Comparison of searches</title>\n'
+        f"<style>{_STYLE}</style></head>\n<body><h1>Comparison of searches</h1>\n"
+        f'<p class="note">nas {escape(__version__)}</p>\n<ul>{lines}</ul>\n'
+        + ("" if image is None else _html_figure(image, names, centre))
+        + "\n".join(parts)
+        + "\n</body></html>\n"
+    )
+
+
+def _svg(figure: Figure) -> bytes:
+    image = BytesIO()
+    figure.savefig(image, format="svg", metadata={"Date": None})
+    return image.getvalue()
+
+
+def _html_figure(image: bytes, names: str, centre: str) -> str:
+    data = base64.b64encode(image).decode("ascii")
     caption = (
         f"{_BANDS[centre]}. Regret: what is missing to the best of the whole space, where that is known; a method that "
         f"has it is off the logarithmic axis."
     )
     return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Comparison of searches</title>\n'
-        f"<style>{_STYLE}</style></head>\n<body><h1>Comparison of searches</h1>\n"
-        f'<p class="note">nas {escape(__version__)}</p>\n<ul>{lines}</ul>\n'
         f'<figure><img alt="Curves of {escape(names)}" src="data:image/svg+xml;base64,{data}">\n'
-        f"<figcaption>{escape(caption)}</figcaption></figure>\n" + "\n".join(parts) + "\n</body></html>\n"
+        f"<figcaption>{escape(caption)}</figcaption></figure>\n"
     )
 
 

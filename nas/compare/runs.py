@@ -102,7 +102,7 @@ def _read(folder: Path) -> Run:
         raise UserError(f"{path} cannot be read: {error.strerror}") from error
     except KeyError as error:
         raise UserError(f"{path} has no {error.args[0]!r}: damaged, or written by an older version") from error
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"{path} is damaged: {error}") from error
 
 

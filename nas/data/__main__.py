@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from nas._output import read_to_the_end
 from nas._paths import cache_folder, table_folders
-from nas.benchmarks.published.published import TABLES, Published, found
+from nas.benchmarks.published.catalogue import TABLES, Published, found
 from nas.errors import UserError
 
 _log = logging.getLogger("nas.data")
@@ -44,8 +45,8 @@ def _list(options: argparse.Namespace) -> None:
 
 
 def _fetch(options: argparse.Namespace) -> None:
-    from nas.benchmarks.published.convert import check_free
-    from nas.benchmarks.published.download import download
+    from nas.benchmarks.published.conversion import check_free
+    from nas.benchmarks.published.fetching import download
 
     table = _published(options.name)
     source = table.sources["full" if options.full else "108"]
@@ -63,7 +64,7 @@ def _convert(options: argparse.Namespace) -> None:
 
 
 def _write(path: Path, out: Path | None, *, replace: bool) -> None:
-    from nas.benchmarks.published.convert import convert, row_count
+    from nas.benchmarks.published.conversion import convert, row_count
 
     size = path.stat().st_size if path.is_file() else None
     with _bar("converting", of_bytes=True) as show:
@@ -80,7 +81,7 @@ def _write(path: Path, out: Path | None, *, replace: bool) -> None:
 
 
 def _verify(options: argparse.Namespace) -> None:
-    from nas.benchmarks.published.verify import verify
+    from nas.benchmarks.published.verification import verify
 
     files = [options.file] if options.file else [file for table in TABLES if (file := found(table.file))]
     space = None if options.space is None else _space(options.space)
@@ -105,8 +106,8 @@ def _space(path: Path) -> Any:
     return build(node, "space")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m nas.data", description=__doc__)
+def _parser(prog: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=prog, description="List, fetch, convert and verify benchmark tables.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     command = commands.add_parser("list", help="the tables there are, and where")
     command.set_defaults(run=_list)
@@ -129,15 +130,21 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, prog: str = "python -m nas.data") -> int:
     """Run from the command line; a mistake is one line on standard error and exit code 1."""
-    options = _parser().parse_args(arguments)
+    return read_to_the_end(lambda: _main(argv, prog))
+
+
+def _main(argv: Sequence[str] | None, prog: str) -> int:
+    options = _parser(prog).parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
     try:
         options.run(options)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        raise
     except OSError as error:
         print(f"error: {error.filename or 'cannot read or write'}: {error.strerror}", file=sys.stderr)
         return 1

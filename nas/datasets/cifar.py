@@ -8,18 +8,22 @@ import zlib
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import Annotated, Literal
 
 import numpy as np
+from annotated_types import Ge, Le
 from numpy.typing import NDArray
 
 from nas._paths import cache_folder
 from nas.datasets.base import Images, image_digests, standardised
 from nas.errors import UserError
+from nas.options import validated
 
 _PIXELS = 3 * 32 * 32
 _LARGEST = 1 << 28  # bytes that an archive may unpack to; those published have 185 million
 
 
+@validated
 @dataclass(frozen=True)
 class Cifar:
     """CIFAR-10 or CIFAR-100 (Krizhevsky 2009), read from the archive of the "binary version".
@@ -35,18 +39,12 @@ class Cifar:
         valid: images to validate on, 1..49,999.
 
     Raises:
-        UserError: a number is out of its range.
+        OptionError: a number is out of its range.
     """
 
-    classes: int = 10
+    classes: Literal[10, 100] = 10
     path: str | None = None
-    valid: int = 10_000
-
-    def __post_init__(self) -> None:
-        if self.classes not in (10, 100):
-            raise UserError(f"dataset.classes is {self.classes}, must be 10 or 100")
-        if not 1 <= self.valid < 50_000:
-            raise UserError(f"dataset.valid is {self.valid}, must be 1..49,999")
+    valid: Annotated[int, Ge(1), Le(49_999)] = 10_000
 
     @property
     def name(self) -> str:
@@ -76,7 +74,7 @@ class Cifar:
         images = np.concatenate([part[0] for part in parts[:-1]])
         labels = np.concatenate([part[1] for part in parts[:-1]])
         if len(images) <= self.valid:
-            raise UserError(f"dataset.valid is {self.valid}, but {path} has {len(images)} training images")
+            raise UserError(f"{path} has {len(images)} training images, of which {self.valid} cannot be for validation")
         split = len(images) - self.valid
         return _disjoint((images[:split], labels[:split]), (images[split:], labels[split:]), parts[-1])
 

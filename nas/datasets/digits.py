@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Annotated
 
 import numpy as np
+from annotated_types import Ge
 
 from nas.datasets.base import Images
-from nas.errors import UserError
+from nas.errors import OptionError
+from nas.options import PositiveInt, validated
 
 _IMAGES = 1797
 
 
+@validated
 @dataclass(frozen=True)
 class Digits:
     """8x8 images of ten digits (Alpaydin and Kaynak 1998, the test part of "optdigits"), 1,797 of them.
@@ -26,18 +30,16 @@ class Digits:
         valid: images to validate on, at least 1; with `train` at most 1,796.
 
     Raises:
-        UserError: a number is out of its range.
+        OptionError: a number is out of its range.
     """
 
-    train: int = 960
-    valid: int = 300
+    train: Annotated[int, Ge(32)] = 960
+    valid: PositiveInt = 300
 
     def __post_init__(self) -> None:
-        if self.train < 32 or self.valid < 1 or self.train + self.valid >= _IMAGES:
-            raise UserError(
-                f"dataset.train is {self.train} and dataset.valid {self.valid}, must be at least 32 and 1, "
-                f"together at most {_IMAGES - 1}"
-            )
+        if self.train + self.valid >= _IMAGES:
+            text = f"is {self.valid}, must be at most {_IMAGES - 1 - self.train}, beside {self.train} to train on"
+            raise OptionError("valid", text)
 
     @property
     def name(self) -> str:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nas.datasets.base import PARTS, Images, standardised
 from nas.errors import UserError
+from nas.options import PositiveInt, validated
 
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"}
 
 
+@validated
 @dataclass(frozen=True)
 class ImageFolder:
     """Folders `train/`, `valid/` and, where there is one, `test/`, each with one folder of image files per class.
@@ -24,22 +27,16 @@ class ImageFolder:
 
     Args:
         path: the folder.
-        size: side to which every image is scaled; None: images must all have the same shape.
-        channels: 1 or 3.
+        size: side to which every image is scaled, at least 1; None: images must all have the same shape.
+        channels: 1 (grey) or 3 (RGB).
 
     Raises:
-        UserError: `size` or `channels` is out of its range.
+        OptionError: `size` or `channels` is out of its range.
     """
 
     path: str
-    size: int | None = None
-    channels: int = 3
-
-    def __post_init__(self) -> None:
-        if self.channels not in (1, 3):
-            raise UserError(f"dataset.channels is {self.channels}, must be 1 (grey) or 3 (RGB)")
-        if self.size is not None and self.size < 1:
-            raise UserError(f"dataset.size is {self.size}, must be at least 1")
+    size: PositiveInt | None = None
+    channels: Literal[1, 3] = 3
 
     @property
     def name(self) -> str:
@@ -55,7 +52,9 @@ class ImageFolder:
         root = Path(self.path)
         for part in PARTS[:2]:
             if not (root / part).is_dir():
-                raise UserError(f"no folder {root / part}: dataset.path must hold train/ and valid/, with classes")
+                raise UserError(
+                    f"no folder {root / part}: the data set's folder must hold train/ and valid/, with classes"
+                )
         classes = _folders(root / "train")
         shape: tuple[int, ...] | None = None
         images, labels = [], []

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from nas.benchmarks.archives import Arrays
 from nas.datasets.base import PARTS, Images, check_finite, standardised
 from nas.errors import UserError
+from nas.options import validated
 
 
+@validated
 @dataclass(frozen=True)
 class NpzFile:
     """An `.npz` file with `x_train, y_train, x_valid, y_valid`, and `x_test, y_test` where there is a test part.

@@ -27,6 +27,9 @@ class Encoder(Protocol):
     def embed(self, batch: Batch) -> Features:
         """`n` rows of features, and what they cost; calls `prepare` where that was not done."""
 
+    def identity(self) -> str:
+        """Which encoder it is, in short: encoders of the same identity give the same embeddings."""
+
 
 class Decoder(Encoder, Protocol):
     """An encoder that can also go back."""

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cached_property
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
+from annotated_types import MinLen
 from numpy.typing import NDArray
 
-from nas.encoders.cache import Weights, fingerprint, trained
-from nas.encoders.device import torch_device
-from nas.encoders.features import FeatureEncoder
-from nas.errors import UserError
-from nas.graphs import Graphs, features, walks
+from nas.encoders.cache import Weights, trained
+from nas.encoders.device import device_kind, torch_device
+from nas.encoders.features import FeatureEncoder, FeatureSet
+from nas.encoders.fingerprint import NO_FILE, fingerprint
+from nas.options import Natural, Positive, PositiveInt, validated
 from nas.types import Architectures, Batch, Features, Space
 
 if TYPE_CHECKING:
     import torch
 
+_BATCH = 1 << 12  # architectures embedded at once, so that memory stays small
 
+
+_WEIGHTS: Mapping[FeatureSet, float] = MappingProxyType({"graph": 1.0, "walk": 1.0, "signal": 2.5, "one_hot": 0.2})
+
+
+@validated
 class GraphEncoder:
     """Auto-encoder over graph features: linear encoder, decoder of one hidden layer, trained without labels.
 
@@ -32,44 +42,33 @@ class GraphEncoder:
         space: the search space.
         weights: the sets of features (see `FeatureEncoder`), and the weight of each, above 0. `one_hot` must be among
             them for the decoder to be exact: different networks may share all other features.
-        width: dimension of the embedding; less where there are fewer features.
-        cells: how many architectures to train on, drawn uniformly.
-        hidden: width of the decoder's hidden layer.
-        epochs: passes of the decoder over the cells.
-        batch: architectures per step.
-        learning_rate: highest of Adam, reached after 30 % of the steps (one cycle, Smith and Topin 2019).
-        seed: of the training's random numbers; not the search's seed, so that searches share the encoder.
+        width: dimension of the embedding, at least 1; less where there are fewer features.
+        cells: how many architectures to train on, drawn uniformly; at least 1.
+        hidden: width of the decoder's hidden layer, at least 1.
+        epochs: passes of the decoder over the cells, at least 1.
+        batch: architectures per step, at least 1.
+        learning_rate: highest of Adam, reached after 30 % of the steps (one cycle, Smith and Topin 2019); above 0.
+        seed: of the training's random numbers, 0 or more; not the search's seed, so that searches share the encoder.
         device: for training the decoder: `auto` (a GPU where there is one), or a torch device.
 
     Raises:
-        UserError: a number is out of its range.
+        UserError: an option is out of its range, or the space cannot be described so.
     """
 
     def __init__(
         self,
         space: Space,
         *,
-        weights: dict[str, float],
-        width: int,
-        cells: int,
-        hidden: int,
-        epochs: int,
-        batch: int,
-        learning_rate: float,
-        seed: int,
-        device: str,
+        weights: Annotated[Mapping[FeatureSet, Positive], MinLen(1)] = _WEIGHTS,
+        width: PositiveInt = 96,
+        cells: PositiveInt = 100_000,
+        hidden: PositiveInt = 512,
+        epochs: PositiveInt = 6,
+        batch: PositiveInt = 512,
+        learning_rate: Positive = 0.002,
+        seed: Natural = 0,
+        device: str = "auto",
     ) -> None:
-        counts = {"width": width, "cells": cells, "hidden": hidden, "epochs": epochs, "batch": batch}
-        for name, count in counts.items():
-            if count < 1:
-                raise UserError(f"estimator.encoder.{name} is {count}, must be at least 1")
-        if not learning_rate > 0:
-            raise UserError(f"estimator.encoder.learning_rate is {learning_rate}, must be above 0")
-        if seed < 0:
-            raise UserError(f"estimator.encoder.seed is {seed}, must be at least 0")
-        for name, weight in weights.items():
-            if not weight > 0:
-                raise UserError(f"estimator.encoder.weights.{name} is {weight}, must be above 0: leave the set out")
         self.space = space
         self.weights = dict(weights)
         self.width, self.cells, self.hidden, self.epochs, self.batch = width, cells, hidden, epochs, batch
@@ -84,15 +83,18 @@ class GraphEncoder:
             UserError: it must be trained, and the device does not exist.
         """
         if self._weights is None:
-            settings = (self.weights, self.width, self.cells, self.hidden, self.epochs, self.batch)
-            name = fingerprint(
-                settings,
-                (self.learning_rate, self.seed, version("torch"), self.device, repr(self.space)),
-                code=[type(self), type(self.space), Graphs, FeatureEncoder],
-                modules=[features, walks],
-            )
-            self._weights = trained(name, self._train)
+            self._weights = trained(self._fingerprint, self._train)
         return 0.0
+
+    def identity(self) -> str:
+        """Name the file in the cache: it follows from the settings, the space, the device and the code."""
+        return self._fingerprint or NO_FILE
+
+    @cached_property
+    def _fingerprint(self) -> str | None:
+        settings = (self.weights, self.width, self.cells, self.hidden, self.epochs, self.batch)
+        more = (self.learning_rate, self.seed, device_kind(self.device), version("torch"))
+        return fingerprint(self, self.space, settings, more)
 
     def _train(self) -> Weights:
         device = torch_device(self.device)
@@ -139,11 +141,16 @@ class GraphEncoder:
         }
 
     def embed(self, batch: Batch) -> Features:
-        """`(n, width)`: embeddings, of mean 0 and mean squared length 1; the same network has the same."""
+        """`(n, width)`: embeddings, of mean 0 and mean squared length 1.
+
+        The same network has the same, alone or among others: in double precision, what the order of a sum changes is
+        lost when it is rounded.
+        """
         self.prepare()
         assert self._weights is not None
-        raw = self._features.raw(batch)
-        return Features.free(np.matmul(raw - self._weights["mean"], self._weights["projection"]))
+        mean, projection = (self._weights[name].astype(np.float64) for name in ("mean", "projection"))
+        parts = [(self._features.raw(part) - mean) @ projection for part in batch.split(_BATCH)]
+        return Features.free(np.concatenate(parts, dtype=np.float32, casting="same_kind"))
 
     def decode(self, embeddings: NDArray[np.float32]) -> Architectures:
         """`(n, genes)`: the most likely genes at points of the embedding `(n, width)`.

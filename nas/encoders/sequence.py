@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import cached_property
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
+from annotated_types import Ge, Lt
 from numpy.typing import NDArray
 
-from nas.encoders.cache import Weights, fingerprint, trained
-from nas.encoders.device import torch_device
-from nas.errors import UserError
-from nas.graphs import Graphs
+from nas.encoders.cache import Weights, trained
+from nas.encoders.device import device_kind, torch_device
+from nas.encoders.fingerprint import NO_FILE, fingerprint
+from nas.options import Natural, NonNegative, Positive, PositiveInt, validated
 from nas.types import Batch, Features, Space, Values
 
 if TYPE_CHECKING:
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from nas.encoders.network import SequenceEncoderNetwork
 
 
+@validated
 class SequenceEncoder:
     """LSTM encoder-decoder over tokens (Franken et al. 2022, section 3.1; the network of NAO, Luo et al. 2018).
 
@@ -27,52 +31,36 @@ class SequenceEncoder:
 
     Args:
         space: the search space.
-        width: dimension of the embedding.
-        cells: how many architectures to train on, drawn uniformly; `learn` does without.
-        epochs: passes over them; 0 leaves the network as it was drawn.
-        batch: architectures per step.
-        learning_rate: of Adam.
-        weight_decay: of Adam.
-        dropout: on token embeddings, 0..1, in training only.
-        clip: largest norm of the gradient.
-        seed: of the training's random numbers; not the search's seed, so that searches share the encoder.
+        width: dimension of the embedding, at least 1.
+        epochs: passes over the architectures, at least 0; 0 leaves the network as it was drawn.
+        batch: architectures per step, at least 1.
+        learning_rate: of Adam, above 0.
+        weight_decay: of Adam, at least 0.
+        dropout: on token embeddings, at least 0 and below 1, in training only.
+        clip: largest norm of the gradient, above 0.
+        seed: of the training's random numbers, 0 or more; not the search's seed, so that searches share the encoder.
         device: `auto` (a GPU where there is one), or a torch device.
+        cells: how many architectures to train on, drawn uniformly, at least 1; `learn` does without.
 
     Raises:
-        UserError: a number is out of its range.
+        OptionError: a number is out of its range.
     """
 
     def __init__(
         self,
         space: Space,
         *,
-        width: int,
-        epochs: int,
-        batch: int,
-        learning_rate: float,
-        weight_decay: float,
-        dropout: float,
-        clip: float,
-        seed: int,
-        device: str,
-        cells: int = 20000,
+        width: PositiveInt = 32,
+        epochs: Natural = 50,
+        batch: PositiveInt = 100,
+        learning_rate: Positive = 0.001,
+        weight_decay: NonNegative = 0.0001,
+        dropout: Annotated[float, Ge(0), Lt(1)] = 0.1,
+        clip: Positive = 5.0,
+        seed: Natural = 0,
+        device: str = "auto",
+        cells: PositiveInt = 20_000,
     ) -> None:
-        for name, count, least in (
-            ("width", width, 1),
-            ("cells", cells, 1),
-            ("epochs", epochs, 0),
-            ("batch", batch, 1),
-        ):
-            if count < least:
-                raise UserError(f"estimator.encoder.{name} is {count}, must be at least {least}")
-        if not 0 <= dropout < 1:
-            raise UserError(f"estimator.encoder.dropout is {dropout}, must be at least 0 and below 1")
-        for name, rate, least in (("weight_decay", weight_decay, 0), ("seed", seed, 0)):
-            if not rate >= least:
-                raise UserError(f"estimator.encoder.{name} is {rate}, must be at least {least}")
-        for name, rate in (("learning_rate", learning_rate), ("clip", clip)):
-            if not rate > 0:
-                raise UserError(f"estimator.encoder.{name} is {rate}, must be above 0")
         self.space = space
         self._settings = (width, cells, epochs, batch, learning_rate, weight_decay, dropout, clip, seed)
         self.width, self.cells, self.epochs, self.batch = width, cells, epochs, batch
@@ -91,24 +79,24 @@ class SequenceEncoder:
         if self._network is None:
             import torch
 
-            from nas.encoders.network import SequenceEncoderNetwork
-
             device = torch_device(self.device)
-            name = fingerprint(
-                self._settings,
-                torch.__version__,
-                device.type,
-                repr(self.space),
-                code=[type(self), type(self.space), Graphs, SequenceEncoderNetwork],
-            )
             rng = np.random.default_rng(self.seed)
             network, _ = self._networks(device)
             weights = trained(
-                name, lambda: self._weights(self.space.batch(self.space.sample(self.cells, rng)), rng, device)
+                self._fingerprint,
+                lambda: self._weights(self.space.batch(self.space.sample(self.cells, rng)), rng, device),
             )
             network.load_state_dict({key: torch.from_numpy(value) for key, value in weights.items()})
             self._network = network.eval().requires_grad_(False)
         return 0.0
+
+    def identity(self) -> str:
+        """Name the file in the cache: it follows from the settings, the space, the device and the code."""
+        return self._fingerprint or NO_FILE
+
+    @cached_property
+    def _fingerprint(self) -> str | None:
+        return fingerprint(self, self.space, self._settings, device_kind(self.device), version("torch"))
 
     def learn(self, batch: Batch, targets: Values | None = None, share: float = 0.0) -> None:
         """Train anew on these architectures alone; nothing is cached.

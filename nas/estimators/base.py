@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import replace
 
@@ -24,6 +25,8 @@ class NetworkEstimator(ABC):
 
     gives_std = False
     """Whether predictions have standard deviations; a subclass that gives them says so."""
+    values_in = (-math.inf, math.inf)
+    """The values that `fit` accepts: from the first to the second."""
 
     def __init__(self, space: Space, min_trials: int = 1) -> None:
         self.space = space
@@ -41,6 +44,11 @@ class NetworkEstimator(ABC):
 
     def prepare(self) -> None:  # noqa: B027
         """Do, once, what needs no values: nothing, unless a subclass has something to do."""
+
+    def identity(self) -> str:
+        """Which encoder the estimates come from; empty where there is none."""
+        encoder: Encoder | None = getattr(self, "encoder", None)
+        return "" if encoder is None else encoder.identity()
 
     def fit(self, batch: Batch, values: Values) -> None:
         """Learn from all trials so far; a network that was evaluated several times counts once, with its mean.

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
+
+from annotated_types import Ge
 
 from nas.encoders import Encoder
-from nas.errors import UserError
 from nas.estimators.base import NetworkEstimator
 from nas.estimators.target import RankNormal
+from nas.options import Natural, PositiveInt, Share, validated
 from nas.types import Batch, Prediction, Space, Values
 
 
+@validated
 class GradientBoosting(NetworkEstimator):
     """LightGBM (Ke et al. 2017) on normal scores of the values.
 
     Args:
         space: the search space.
         encoder: maps architectures of the space to features; their scale does not matter.
-        trees: how many.
-        learning_rate: share of each tree that counts, above 0.
+        trees: how many, at least 1.
+        learning_rate: share of each tree that counts, above 0 and at most 1.
         leaves: at most so many a tree, at least 2.
         leaf_size: known architectures a leaf needs, at least 1.
         columns: share of the features that each tree may use, above 0 and at most 1.
-        seed: of the choice of columns; not the search's seed.
+        seed: of the choice of columns, 0 or more; not the search's seed.
 
     Raises:
-        UserError: a number is out of its range.
+        OptionError: a number is out of its range.
     """
 
     def __init__(
@@ -33,19 +36,13 @@ class GradientBoosting(NetworkEstimator):
         space: Space,
         encoder: Encoder,
         *,
-        trees: int,
-        learning_rate: float,
-        leaves: int,
-        leaf_size: int,
-        columns: float,
-        seed: int,
+        trees: PositiveInt = 300,
+        learning_rate: Share = 0.05,
+        leaves: Annotated[int, Ge(2)] = 15,
+        leaf_size: PositiveInt = 5,
+        columns: Share = 0.3,
+        seed: Natural = 0,
     ) -> None:
-        for name, count, least in (("trees", trees, 1), ("leaves", leaves, 2), ("leaf_size", leaf_size, 1)):
-            if count < least:
-                raise UserError(f"estimator.{name} is {count}, must be at least {least}")
-        for name, share in (("learning_rate", learning_rate), ("columns", columns)):
-            if not 0 < share <= 1:
-                raise UserError(f"estimator.{name} is {share}, must be above 0 and at most 1")
         super().__init__(space, min_trials=2)
         self.encoder = encoder
         self._options: dict[str, Any] = {

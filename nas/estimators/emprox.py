@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated
 
 import numpy as np
+from annotated_types import MinLen
 from numpy.typing import NDArray
 
 from nas.encoders import Encoder
-from nas.errors import UserError
 from nas.estimators.base import NetworkEstimator
 from nas.estimators.kriging import AllKnown, Kriging, NearestKnown, Prior, likeliest
 from nas.estimators.target import RankNormal
+from nas.options import NonNegative, Positive, PositiveInt, validated
 from nas.types import Batch, Keys, Prediction, Space, Values
 
 _SHARED = 1 << 18  # proximities at once, so that they stay in the processor's cache
@@ -20,6 +23,7 @@ _FEW = 4  # batches that are done before threads would be ready
 _SAMPLE = 256  # architectures drawn anywhere in the space
 
 
+@validated
 class EmProx(NetworkEstimator):
     """Weighted nearest neighbours in an embedding (Franken, Singh and Vanschoren 2022), weighted by kriging.
 
@@ -54,29 +58,20 @@ class EmProx(NetworkEstimator):
         space: Space,
         encoder: Encoder,
         *,
-        k: int | None,
-        length: float,
-        linear: float,
-        noise: list[float],
-        rank: int,
+        k: PositiveInt | None = None,
+        length: Positive = 1.4,
+        linear: NonNegative = 0.1,
+        noise: Annotated[Sequence[Positive], MinLen(1)] = (0.03, 0.1, 0.3, 1.0),
+        rank: PositiveInt = 64,
     ) -> None:
-        if not length > 0:
-            raise UserError(f"estimator.length is {length}, must be above 0")
-        if not noise or not all(variance > 0 for variance in noise):
-            raise UserError(f"estimator.noise is {noise}, must be a list of numbers above 0")
-        if linear < 0:
-            raise UserError(f"estimator.linear is {linear}, must be at least 0")
-        if k is not None and k < 1:
-            raise UserError(f"estimator.k is {k}, must be at least 1, or null for all")
-        if rank < 1:
-            raise UserError(f"estimator.rank is {rank}, must be at least 1")
         super().__init__(space, min_trials=max(2, k or 0))
         self.encoder = encoder
         self.k, self.rank = k, rank
         self.prior, self.noise = Prior(length, linear, noise[0]), noise
         self._known: tuple[Keys, Values, RankNormal, float, Kriging] | None = None
         self._anywhere: NDArray[np.float64] | None = None
-        self._queried: tuple[Keys, NDArray[np.float32]] | None = None
+        self._remembered: list[tuple[Keys, NDArray[np.float32]]] = []  # by ascending keys: known, and asked for before
+        self._asked: list[tuple[Keys, NDArray[np.float32]]] = []  # since the last fit
 
     def prepare(self) -> None:
         """Train the encoder for this space, or read it from the user's cache; embed a sample of the space."""
@@ -88,9 +83,9 @@ class EmProx(NetworkEstimator):
     def _fit(self, batch: Batch, values: Values) -> None:
         self.prepare()
         assert self._anywhere is not None
-        # All at once, though most were known at the last fit: how many are embedded together may change the last bit,
-        # and a search that was stopped must continue into the same history.
-        embedded = self._embed(self.encoder, batch)
+        embedded = self._embedded(batch)
+        order = np.argsort(batch.keys)
+        self._remembered, self._asked = [(batch.keys[order], embedded[order]), *self._asked], []
         target = RankNormal(values)
         prior = likeliest(self.prior, self.noise, embedded, target.scores)
         kriging: Kriging
@@ -106,6 +101,7 @@ class EmProx(NetworkEstimator):
         assert self._known is not None
         known, values, target, noise, kriging = self._known
         queries = self._embedded(batch)
+        self._asked.append((batch.keys, queries))
         scores, variance = np.empty(len(queries)), np.empty(len(queries))
 
         def estimate(start: int) -> None:
@@ -126,14 +122,21 @@ class EmProx(NetworkEstimator):
         return Prediction(mean, std)
 
     def _embedded(self, batch: Batch) -> NDArray[np.float32]:
-        """`(n, width)`: embeddings; those of a part of what was asked for last are not made again.
+        """`(n, width)`: embeddings; those of what is known, and of what was asked for lately, are not made again.
 
-        A search that ranks the whole space asks every round for all that is left.
+        What a search evaluates it has asked for before, and one that ranks the whole space asks every round for all
+        that is left.
         """
-        if self._queried is not None:
-            last, embedded = self._queried
-            rows = np.minimum(np.searchsorted(last, batch.keys), len(last) - 1)
-            if np.array_equal(last[rows], batch.keys):
-                return embedded[rows]
-        self._queried = batch.keys, self._embed(self.encoder, batch)
-        return self._queried[1]
+        parts: list[tuple[NDArray[np.intp], NDArray[np.float32]]] = []
+        left = np.arange(len(batch))
+        for keys, rows in [*self._remembered, *self._asked]:
+            place = np.minimum(np.searchsorted(keys, batch.keys[left]), len(keys) - 1)
+            here = keys[place] == batch.keys[left]
+            parts.append((left[here], rows[place[here]]))
+            left = left[~here]
+        if len(left):
+            parts.append((left, self._embed(self.encoder, batch.take(left))))
+        embedded: NDArray[np.float32] = np.empty((len(batch), parts[0][1].shape[1]), dtype=np.float32)
+        for rows_of_batch, found in parts:
+            embedded[rows_of_batch] = found
+        return embedded

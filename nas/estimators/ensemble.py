@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
+from annotated_types import Ge
 
 from nas._threads import one_thread
 from nas.encoders import Encoder
-from nas.errors import UserError
 from nas.estimators.base import NetworkEstimator
 from nas.estimators.target import RankNormal
+from nas.options import Natural, Positive, PositiveInt, validated
 from nas.types import Batch, Prediction, Space, Values
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _PART = 4096  # architectures estimated at once
 
 
+@validated
 class MLPEnsemble(NetworkEstimator):
     """Mean and standard deviation of perceptrons that differ by their random numbers.
 
@@ -31,14 +33,14 @@ class MLPEnsemble(NetworkEstimator):
         encoder: maps architectures of the space to features.
         networks: in the ensemble, at least 2.
         layers: hidden layers of each, at least 1.
-        width: of each hidden layer.
-        epochs: passes over the known architectures.
-        batch: architectures per step.
+        width: of each hidden layer, at least 1.
+        epochs: passes over the known architectures, at least 1.
+        batch: architectures per step, at least 1.
         learning_rate: of Adam, above 0.
-        seed: of initial weights and of batches; each number of known architectures gets numbers of its own.
+        seed: of initial weights and of batches, 0 or more; each number of known architectures gets numbers of its own.
 
     Raises:
-        UserError: a number is out of its range.
+        OptionError: a number is out of its range.
     """
 
     gives_std = True
@@ -48,26 +50,14 @@ class MLPEnsemble(NetworkEstimator):
         space: Space,
         encoder: Encoder,
         *,
-        networks: int,
-        layers: int,
-        width: int,
-        epochs: int,
-        batch: int,
-        learning_rate: float,
-        seed: int,
+        networks: Annotated[int, Ge(2)] = 5,
+        layers: PositiveInt = 10,
+        width: PositiveInt = 20,
+        epochs: PositiveInt = 150,
+        batch: PositiveInt = 32,
+        learning_rate: Positive = 0.01,
+        seed: Natural = 0,
     ) -> None:
-        for name, count, least in (
-            ("networks", networks, 2),
-            ("layers", layers, 1),
-            ("width", width, 1),
-            ("epochs", epochs, 1),
-            ("batch", batch, 1),
-            ("seed", seed, 0),
-        ):
-            if count < least:
-                raise UserError(f"estimator.{name} is {count}, must be at least {least}")
-        if not learning_rate > 0:
-            raise UserError(f"estimator.learning_rate is {learning_rate}, must be above 0")
         super().__init__(space, min_trials=2)
         self.encoder = encoder
         self.networks, self.layers, self.width = networks, layers, width

@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 
 from nas.encoders import Encoder
-from nas.errors import UserError
 from nas.estimators.base import NetworkEstimator
 from nas.estimators.target import RankNormal
+from nas.options import NonNegative, Positive, validated
 from nas.types import Batch, Prediction, Space, Values
 
 _BATCH = 1 << 12  # queries at once, so that memory stays small
 
 
+@validated
 class GaussianProcess(NetworkEstimator):
     """Gaussian process of normal scores of the values, covariance Matern 3/2 plus linear, hyper-parameters fixed.
 
@@ -29,17 +30,19 @@ class GaussianProcess(NetworkEstimator):
         noise: variance of the noise, above 0.
 
     Raises:
-        UserError: a number is out of its range.
+        OptionError: a number is out of its range.
     """
 
     gives_std = True
 
-    def __init__(self, space: Space, encoder: Encoder, length: float, linear: float, noise: float) -> None:
-        for name, value, least in (("length", length, 0), ("noise", noise, 0)):
-            if not value > least:
-                raise UserError(f"estimator.{name} is {value}, must be above {least}")
-        if linear < 0:
-            raise UserError(f"estimator.linear is {linear}, must be at least 0")
+    def __init__(
+        self,
+        space: Space,
+        encoder: Encoder,
+        length: Positive = 1.5,
+        linear: NonNegative = 0.5,
+        noise: Positive = 0.05,
+    ) -> None:
         super().__init__(space, min_trials=2)
         self.encoder = encoder
         self.length, self.linear, self.noise = length, linear, noise

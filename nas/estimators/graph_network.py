@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
+from annotated_types import Ge
 
 from nas._threads import one_thread
-from nas.errors import UserError
 from nas.estimators.base import NetworkEstimator
 from nas.estimators.target import RankNormal
 from nas.graphs import FIRST_OPERATION
+from nas.options import Natural, NonNegative, Positive, PositiveInt, validated
 from nas.types import Batch, Prediction, Space, Values
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _PART = 4096  # architectures estimated at once
 
 
+@validated
 class GraphNetwork(NetworkEstimator):
     """Graph isomorphism network, the predictor of NPENAS-NP (Wei et al. 2022, section 3.3).
 
@@ -30,34 +32,28 @@ class GraphNetwork(NetworkEstimator):
     Args:
         space: the search space.
         width: of the graph convolutions, at least 2.
-        epochs: passes over the known architectures.
-        batch: architectures per step.
+        epochs: passes over the known architectures, at least 1.
+        batch: architectures per step, at least 1.
         learning_rate: of Adam at the start, above 0.
-        weight_decay: of Adam.
-        seed: of initial weights, batches and dropout; each number of known architectures gets numbers of its own.
+        weight_decay: of Adam, at least 0.
+        seed: of initial weights, batches and dropout, 0 or more; each number of known architectures gets numbers of its
+            own.
 
     Raises:
-        UserError: a number is out of its range.
+        OptionError: a number is out of its range.
     """
 
     def __init__(
         self,
         space: Space,
         *,
-        width: int,
-        epochs: int,
-        batch: int,
-        learning_rate: float,
-        weight_decay: float,
-        seed: int,
+        width: Annotated[int, Ge(2)] = 32,
+        epochs: PositiveInt = 300,
+        batch: PositiveInt = 16,
+        learning_rate: Positive = 0.005,
+        weight_decay: NonNegative = 0.0001,
+        seed: Natural = 0,
     ) -> None:
-        for name, count, least in (("width", width, 2), ("epochs", epochs, 1), ("batch", batch, 1), ("seed", seed, 0)):
-            if count < least:
-                raise UserError(f"estimator.{name} is {count}, must be at least {least}")
-        if not learning_rate > 0:
-            raise UserError(f"estimator.learning_rate is {learning_rate}, must be above 0")
-        if not weight_decay >= 0:
-            raise UserError(f"estimator.weight_decay is {weight_decay}, must be at least 0")
         super().__init__(space, min_trials=2)
         self.width, self.epochs, self.batch = width, epochs, batch
         self.learning_rate, self.weight_decay, self.seed = learning_rate, weight_decay, seed

@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.encoders import Encoder
-from nas.errors import UserError
 from nas.estimators.base import NetworkEstimator
+from nas.options import NonNegative, PositiveInt, validated
 from nas.types import Batch, Keys, Prediction, Space, Values
 
 
+@validated
 class NearestNeighbours(NetworkEstimator):
     """The estimate of EmProx as published (Franken, Singh and Vanschoren 2022, sections 3.2 and 3.3), for any encoder.
 
@@ -26,7 +27,7 @@ class NearestNeighbours(NetworkEstimator):
         space: the search space.
         encoder: maps architectures of the space to vectors, without labels.
         k: number of neighbours, at least 1.
-        power: 1 as published; 0 weighs all neighbours alike.
+        power: at least 0; 1 as published, 0 weighs all neighbours alike.
 
     Raises:
         UserError: `k` or `power` is out of its range; from `fit`, fewer than `k` networks are known.
@@ -34,11 +35,7 @@ class NearestNeighbours(NetworkEstimator):
 
     gives_std = True
 
-    def __init__(self, space: Space, encoder: Encoder, k: int, power: float) -> None:
-        if k < 1:
-            raise UserError(f"estimator.k is {k}, must be at least 1")
-        if not power >= 0:
-            raise UserError(f"estimator.power is {power}, must be at least 0")
+    def __init__(self, space: Space, encoder: Encoder, k: PositiveInt = 10, power: NonNegative = 1.0) -> None:
         super().__init__(space, min_trials=k)
         self.encoder = encoder
         self.k = k

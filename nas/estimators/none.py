@@ -23,6 +23,10 @@ class NoEstimator:
     def prepare(self) -> None:
         """Do nothing."""
 
+    def identity(self) -> str:
+        """There is no encoder."""
+        return ""
+
     def fit(self, batch: Batch, values: Values) -> None:
         """Learn nothing."""
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from nas.encoders import SequenceEncoder
-from nas.errors import UserError
 from nas.estimators.base import NetworkEstimator
 from nas.estimators.neighbours import NearestNeighbours
+from nas.options import NonNegative, PositiveInt, Share, validated
 from nas.types import Batch, Prediction, Space, Values
 
 
+@validated
 class PublishedEmProx(NearestNeighbours):
     """EmProx as published (Franken, Singh and Vanschoren 2022, section 3).
 
@@ -19,15 +20,15 @@ class PublishedEmProx(NearestNeighbours):
         space: the search space.
         encoder: the network and how it is trained.
         k: number of neighbours, at least 1.
-        power: weights are distance ** -power; 1 as published.
+        power: weights are distance ** -power, at least 0; 1 as published.
 
     Raises:
-        UserError: a number is out of its range.
+        OptionError: a number is out of its range.
     """
 
     encoder: SequenceEncoder
 
-    def __init__(self, space: Space, encoder: SequenceEncoder, k: int, power: float) -> None:
+    def __init__(self, space: Space, encoder: SequenceEncoder, k: PositiveInt = 10, power: NonNegative = 1.0) -> None:
         super().__init__(space, encoder, k, power)
 
     def prepare(self) -> None:
@@ -39,6 +40,7 @@ class PublishedEmProx(NearestNeighbours):
         super()._fit(batch, values)
 
 
+@validated
 class NAO(NetworkEstimator):
     """The performance predictor of NAO (Luo et al. 2018, section 3.2).
 
@@ -51,12 +53,10 @@ class NAO(NetworkEstimator):
         share: of the regression's error in the loss, above 0 and at most 1; the rest is reconstruction's.
 
     Raises:
-        UserError: `share` is out of its range.
+        OptionError: `share` is out of its range.
     """
 
-    def __init__(self, space: Space, encoder: SequenceEncoder, share: float) -> None:
-        if not 0 < share <= 1:
-            raise UserError(f"estimator.share is {share}, must be above 0 and at most 1")
+    def __init__(self, space: Space, encoder: SequenceEncoder, share: Share = 0.9) -> None:
         super().__init__(space, min_trials=2)
         self.encoder = encoder
         self.share = share

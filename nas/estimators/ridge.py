@@ -7,13 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nas.encoders.features import check_encodable
 from nas.errors import UserError
 from nas.estimators.base import NetworkEstimator
+from nas.options import Positive, validated
 from nas.types import Batch, Prediction, Space, Values
 
 _MOST = 1 - 1e-4  # an accuracy of 1 would have an infinite logarithm
 
 
+@validated
 class Ridge(NetworkEstimator):
     """Ridge regression of -log(1 - accuracy) on path and one-hot encodings.
 
@@ -22,13 +25,15 @@ class Ridge(NetworkEstimator):
         alpha: strength of the penalty, above 0.
 
     Raises:
-        UserError: `alpha` is not above 0; from `fit`, a value is not an accuracy in 0..1.
+        UserError: `alpha` is not above 0, or the space cannot be encoded; from `fit`, a value is not an accuracy in
+            0..1.
     """
 
-    def __init__(self, space: Space, alpha: float) -> None:
-        if not alpha > 0:
-            raise UserError(f"estimator.alpha is {alpha}, must be above 0")
+    values_in = (0.0, 1.0)
+
+    def __init__(self, space: Space, alpha: Positive = 10.0) -> None:
         super().__init__(space, min_trials=2)
+        check_encodable(space, self._features)
         self.alpha = alpha
         self._model: Any = None
 

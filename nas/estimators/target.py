@@ -19,11 +19,12 @@ class RankNormal:
 
     def __init__(self, values: Values) -> None:
         from scipy.special import ndtri
-        from scipy.stats import rankdata
 
-        self.scores: Values = ndtri((rankdata(values) - 0.5) / len(values))
+        self._values, rank, count = np.unique(values, return_inverse=True, return_counts=True)
+        shared = np.cumsum(count) - (count - 1) / 2  # the mean rank of each distinct value, from 1
+        self._scores: Values = ndtri((shared - 0.5) / len(values))
+        self.scores: Values = self._scores[rank]
         """`(n,)`: the scores of the known values."""
-        self._scores, self._values = np.unique(self.scores), np.unique(values)
         last = len(self._values) - 1
         step = max(1, last // 10)
         if last:

@@ -1,6 +1,7 @@
 """Evaluators: what an architecture is really worth, and where candidates are trained."""
 
-from nas.evaluators.executors import DaskExecutor, LocalExecutor
+from nas.evaluators.cluster import DaskExecutor
+from nas.evaluators.executors import LocalExecutor
 from nas.evaluators.table import TableEvaluator
 from nas.evaluators.training import TrainingEvaluator
 

@@ -23,6 +23,7 @@ class FunctionEvaluator:
     """
 
     slots = 1
+    deaths = 0
     value = VALUE
 
     def __init__(self, space: Space, function: Callable[[dict[str, str]], Any]) -> None:
@@ -52,6 +53,10 @@ class FunctionEvaluator:
     def objective(self, name: str, batch: Batch) -> Values:
         """Nothing is known without evaluating. Raises UserError."""
         raise UserError(f"objective.constraints names {name!r}, but nothing is known of a function before it is called")
+
+    def platform(self) -> dict[str, str]:
+        """It does not matter where."""
+        return {}
 
     def close(self) -> None:
         """Do nothing: nothing is open."""

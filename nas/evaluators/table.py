@@ -8,20 +8,21 @@ from concurrent.futures import Future
 import numpy as np
 from numpy.typing import NDArray
 
-from nas._paths import find_table
-from nas.benchmarks.table import read_table
+from nas.benchmarks import benchmark_of, find_table, read_table
 from nas.datasets import Dataset
-from nas.errors import UserError
+from nas.errors import OptionError, UserError
+from nas.options import Natural, PositiveInt, validated
 from nas.types import Batch, Candidate, Evaluation, Outcome, Reference, Space, Values
 
 _log = logging.getLogger(__name__)
 
 
+@validated
 class TableEvaluator:
-    """Looks architectures up in a benchmark table; see `nas.benchmarks.table` for the file.
+    """Looks architectures up in a benchmark table; see `nas.benchmarks` for the file.
 
     Args:
-        space: the search space; it knows its tables. The evaluator's own `space` is the part that the table covers.
+        space: the search space; the evaluator's own `space` is the part of it that the table covers.
         table: which of the space's tables, or `auto`: that of `dataset`, else the first that is there.
         path: the file; None: look in `NAS_DATA_DIR`, then in the user's cache folder, then in this package.
         signal: what the search sees: `validation_run` (one run of each architecture, drawn once by `seed`),
@@ -34,38 +35,37 @@ class TableEvaluator:
 
     Raises:
         UserError: there is no such file, it is not a valid table of this space or only of some of it, or it lacks the
-            signal or the epochs, `table` and `dataset` contradict each other, or `seed` is below 0.
+            signal or the epochs, `table` and `dataset` contradict each other, or a number is out of its range.
     """
 
     slots = 1
+    deaths = 0
 
     def __init__(
         self,
         space: Space,
-        table: str,
-        path: str | None,
-        signal: str | None,
-        sha256: str | None,
+        table: str = "auto",
+        path: str | None = None,
+        signal: str | None = None,
+        sha256: str | None = None,
         dataset: Dataset | None = None,
-        epochs: int | None = None,
-        seed: int = 0,
+        epochs: PositiveInt | None = None,
+        seed: Natural = 0,
     ) -> None:
-        if seed < 0:
-            raise UserError(f"evaluator.seed is {seed}, must be 0 or more")
-        if not space.tables:
+        tables = benchmark_of(space).tables
+        if not tables:
             raise UserError(f"{type(space).__name__} has no benchmark table: use another evaluator")
         if dataset is not None and table not in ("auto", dataset.name):
             raise UserError(f"table is {table!r}, but dataset is {dataset.name!r}: choose one of them, or the same")
-        self._name, file = find_table(path, table if dataset is None else dataset.name, space.tables)
+        self._name, file = find_table(path, table if dataset is None else dataset.name, tables)
         self._table = read_table(file, space, sha256, self._name)
         self.space = self._table.space
         self._check_whole()
         signals = self._table.signals(epochs, seed)
         self._signal = next(iter(signals)) if signal is None else signal
         if self._signal not in signals:
-            raise UserError(
-                f"evaluator.signal is {signal!r}, but {self._table.path} has for every architecture "
-                f"only {', '.join(signals)}"
+            raise OptionError(
+                "signal", f"is {signal!r}, but {self._table.path} has for every architecture only {', '.join(signals)}"
             )
         self._shown = signals[self._signal]
         self.value = self._signal
@@ -105,6 +105,10 @@ class TableEvaluator:
         measured = {self.value: float(found.value[0])}
         future.set_result(Outcome(measured, None if np.isnan(seconds) else seconds, self._epochs))
         return future
+
+    def platform(self) -> dict[str, str]:
+        """It does not matter where."""
+        return {}
 
     def close(self) -> None:
         """Do nothing: nothing is open."""

@@ -5,86 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable
 from concurrent.futures import CancelledError, Executor, Future
 from dataclasses import asdict
-from functools import cached_property, lru_cache
+from functools import cached_property, partial
 
 import numpy as np
-from numpy.typing import NDArray
 
-from nas.datasets import Dataset, Digits, Images
-from nas.errors import UserError
+from nas.datasets import Dataset, Digits
+from nas.errors import OptionError, UserError
+from nas.evaluators.calls import describe, leave_import_of_main
+from nas.evaluators.candidate import VALUE, load, prepare, train_candidate
+from nas.evaluators.devices import check_names, existing, kind
 from nas.evaluators.executors import LocalExecutor, Opener
 from nas.graphs import Graphs
-from nas.networks import Skeleton
-from nas.training import Recipe, train
+from nas.networks import Skeleton, skeleton_of
+from nas.options import Natural, Positive, PositiveInt, validated
+from nas.training import Recipe
 from nas.types import Batch, Candidate, Evaluation, Outcome, Reference, Space, Values
 
-VALUE = "validation"
-"""The name of the value that the search sees: the validation accuracy."""
 
-
-@lru_cache(maxsize=1)
-def load(dataset: Dataset) -> Images:
-    """Load a data set, once in each process."""
-    return dataset.load()
-
-
-def train_candidate(
-    graph: Graphs,
-    dataset: Dataset,
-    digest: str,
-    skeleton: Skeleton,
-    recipe: Recipe,
-    seed: int,
-    device: str,
-    threads: int,
-    patience: int | None,
-    time_limit: float | None,
-) -> Outcome:
-    """Train one network for an evaluator; a fault of the candidate, such as too little memory for it, is its outcome.
-
-    Fit to run in another process: all arguments are small and can be pickled. See `nas.training.loop.train` for them;
-    `digest` is that of the images, which the other process loads anew.
-
-    Returns:
-        The validation accuracy after the last epoch, the wall seconds, and as details the parameters, the test accuracy
-        after the last epoch (for reports only), and lists of what was seen in each of the `epochs`.
-
-    Raises:
-        UserError: the data set (which may have changed, or be another one on this machine), the device, the skeleton or
-            the recipe is at fault, not the candidate.
-    """
-    try:
-        _device(device)  # which the search had, but this machine may lack
-        images = load(dataset)
-        if images.digest != digest:
-            raise UserError(
-                f"{dataset} was loaded by a worker with SHA-256 {images.digest[:16]}..., by the search with "
-                f"{digest[:16]}...: give every worker the same files, and leave them as they are"
-            )
-        curves = train(graph, images, skeleton, recipe, [seed], device, threads, patience, time_limit)
-    except (RuntimeError, ArithmeticError, MemoryError, TimeoutError) as error:
-        return Outcome.failed(_reason(error))
-    epochs = {
-        "train_loss": _plain(curves.train_loss[0]),
-        "train_accuracy": _plain(curves.accuracy("train")[0]),
-        "valid_loss": _plain(curves.valid_loss[0]),
-        "valid_accuracy": _plain(curves.accuracy("valid")[0]),
-        "test_accuracy": _plain(curves.accuracy("test")[0]),
-        "seconds": _plain(curves.seconds),
-    }
-    tested = None if curves.diverged else epochs["test_accuracy"][-1]
-    details = {"parameters": curves.parameters, "test_accuracy": tested, "epochs": epochs}
-    seconds = float(curves.seconds[-1])
-    if curves.diverged:
-        return Outcome.failed("the loss became NaN or infinite", seconds, details)
-    value = float(curves.accuracy("valid")[0, -1])
-    return Outcome({VALUE: value}, seconds, len(curves.seconds), details=details)
-
-
-def _plain(values: NDArray[np.float64]) -> list[float | None]:
-    return [round(value, 6) if np.isfinite(value) else None for value in values.tolist()]
-
-
+@validated
 class TrainingEvaluator:
     """Trains every candidate; its value is the validation accuracy after the last epoch.
 
@@ -95,15 +33,18 @@ class TrainingEvaluator:
         space: the search space.
         dataset: what to train on; None: `Digits()`.
         skeleton: how large to make what surrounds the cells; its kind is the space's, its classes and image channels
-            follow from the data set.
-        recipe: how to train.
+            follow from the data set. None: `Skeleton()`.
+        recipe: how to train; None: `Recipe()`.
         seed: 0 or more.
-        device: `cpu`, `cuda`, or `auto`: CUDA where there is one.
+        device: `cpu`, `cuda`, one CUDA device such as `cuda:1`, or `auto`: CUDA where there is one. It is looked for
+            where candidates are trained.
+        devices: several devices of one kind, on each machine that trains; a training gets one that has the fewest.
+            None: `device` for all.
         threads: PyTorch's threads on the CPU, at least 1; more than 1 pay for large networks only.
         workers: how many candidates are trained at once, at least 1.
-        patience: stop a training after so many epochs without a lower validation loss; None: never.
-        time_limit: seconds after which a candidate has failed; None: no limit.
-        executor: where candidates are trained.
+        patience: stop a training after so many epochs, at least 1, without a lower validation loss; None: never.
+        time_limit: seconds of training, above 0, after which a candidate has failed; None: no limit.
+        executor: where candidates are trained; None: `LocalExecutor()`.
 
     Raises:
         UserError: the data set cannot be used, or an option is out of its range.
@@ -118,51 +59,54 @@ class TrainingEvaluator:
         dataset: Dataset | None = None,
         skeleton: Skeleton | None = None,
         recipe: Recipe | None = None,
-        seed: int = 0,
+        seed: Natural = 0,
         device: str = "auto",
-        threads: int = 1,
-        workers: int = 1,
-        patience: int | None = None,
-        time_limit: float | None = None,
+        devices: list[str] | None = None,
+        threads: PositiveInt = 1,
+        workers: PositiveInt = 1,
+        patience: PositiveInt | None = None,
+        time_limit: Positive | None = None,
         executor: Opener | None = None,
     ) -> None:
-        for name, value, least in (("seed", seed, 0), ("threads", threads, 1), ("workers", workers, 1)):
-            if value < least:
-                raise UserError(f"evaluator.{name} is {value}, must be at least {least}")
-        if patience is not None and patience < 1:
-            raise UserError(f"evaluator.patience is {patience}, must be at least 1, or null: never stop early")
-        if time_limit is not None and not time_limit > 0:
-            raise UserError(f"evaluator.time_limit is {time_limit}, must be above 0 seconds, or null: no limit")
+        leave_import_of_main()
         self.space = space
         self.dataset: Dataset = dataset or Digits()
-        self.device = _device(device)
+        self._opener = executor or LocalExecutor()
+        self._devices = (device,) if devices is None else tuple(devices)
+        check_names(self._devices)
+        if not self._opener.elsewhere:
+            for name in self._devices:
+                existing(name)
         self.recipe = recipe or Recipe()
         self.seed, self.threads = seed, threads
         images = load(self.dataset)
         shape = images.x_train.shape
         if len(images.y_train) < self.recipe.batch:
-            raise UserError(f"recipe.batch is {self.recipe.batch}, but there are {len(images.y_train)} training images")
-        numbers = asdict(skeleton or space.skeleton())
-        self.skeleton = space.skeleton(**{**numbers, "classes": images.classes, "image_channels": shape[1]})
+            text = f"is {self.recipe.batch}, must be at most {len(images.y_train)}: there are no more training images"
+            raise OptionError("recipe.batch", text)
+        kind = skeleton_of(space)
+        numbers = asdict(skeleton or Skeleton())
+        self.skeleton = kind(**{**numbers, "classes": images.classes, "image_channels": shape[1]})
         self._images = {"dataset": type(self.dataset).__name__, "images": str(shape), "images_sha256": images.digest}
         self.slots = workers
         self.patience, self.time_limit = patience, time_limit
-        self._opener = executor or LocalExecutor()
 
     def identity(self) -> dict[str, str]:
-        """The data set with its digest, the skeleton, the recipe, the seed, the device and PyTorch's version."""
-        import torch
-
+        """The data set with its digest, the skeleton, the recipe, the seed and the patience."""
         return {
             **self._images,
             "skeleton": str(asdict(self.skeleton)),
             "recipe": str(asdict(self.recipe)),
             "seed": f"{self.seed}",
-            "device": self.device,
-            "threads": f"{self.threads}",
             "patience": f"{self.patience}",
-            "torch": str(torch.__version__),  # a str of a class of its own
         }
+
+    def platform(self) -> dict[str, str]:
+        """The kind of device, the threads, and PyTorch's version."""
+        import torch
+
+        version = str(torch.__version__)  # a str of a class of its own
+        return {"device": self._device_kind, "threads": f"{self.threads}", "torch": version}
 
     def objective(self, name: str, batch: Batch) -> Values:
         """Count the trainable parameters of the networks that would be trained, as `params`.
@@ -176,16 +120,32 @@ class TrainingEvaluator:
 
     def job(
         self, batch: Batch
-    ) -> tuple[Graphs, Dataset, str, Skeleton, Recipe, int, str, int, int | None, float | None]:
+    ) -> tuple[Graphs, Dataset, str, Skeleton, Recipe, int, tuple[str, ...], str, int, int | None, float | None]:
         """The arguments of `train_candidate` for a batch of one architecture."""
         return (
             batch.graphs, self.dataset, self._images["images_sha256"], self.skeleton, self.recipe, self.seed,
-            self.device, self.threads, self.patience, self.time_limit,
+            self._devices, self._device_kind, self.threads, self.patience, self.time_limit,
         )  # fmt: skip
 
     @cached_property
     def _executor(self) -> Executor:
-        return self._opener.open(self.slots)
+        graph = self.space.graphs(self.space.sample(1, np.random.default_rng(self.seed)))
+        needed = (graph, self.dataset, self._images["images_sha256"], self.skeleton, self.recipe)
+        fresh = partial(prepare, *needed, self._devices, self.threads)
+        return self._opener.open(self.slots, self.time_limit, fresh)
+
+    @cached_property
+    def _device_kind(self) -> str:
+        """`cpu` or `cuda`, as the machine that trains has it."""
+        (named,) = {kind(name) for name in self._devices}
+        if named != "auto":
+            return named
+        return kind(self._executor.submit(existing, named).result() if self._opener.elsewhere else existing(named))
+
+    @property
+    def deaths(self) -> int:
+        """How many worker processes died so far. Dask does not say."""
+        return getattr(self._executor, "deaths", 0) if "_executor" in vars(self) else 0
 
     def submit(self, candidate: Candidate) -> Future[Outcome]:
         """Train one architecture. Whatever goes wrong with it, the death of its worker included, is its outcome."""
@@ -216,30 +176,16 @@ class TrainingEvaluator:
 def _settle(training: Future[Outcome], outcome: Future[Outcome]) -> None:
     if training.cancelled() or isinstance(training.exception(), CancelledError):
         outcome.set_exception(UserError("the executor was stopped: continue with resume=FOLDER"))
-    elif isinstance(error := training.exception(), UserError):
+    elif isinstance(error := training.exception(), UserError | SystemExit):
         outcome.set_exception(error)
     elif isinstance(error, ImportError):  # of the worker: it would fail every candidate, and faster than others train
-        reason = f"a worker cannot train ({_reason(error)}): mend it, and continue with resume=FOLDER"
+        reason = f"a worker cannot train ({describe(error)}): mend it, and continue with resume=FOLDER"
         outcome.set_exception(UserError(reason))
     elif error is not None:
-        outcome.set_result(Outcome.failed(_reason(error)))
+        outcome.set_result(Outcome.failed(describe(error)))
     else:
         outcome.set_result(training.result())
 
 
-def _reason(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
-
-
 def _column(values: Iterable[float | None]) -> Values:
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
-
-
-def _device(name: str) -> str:
-    import torch
-
-    if name not in ("auto", "cpu", "cuda"):
-        raise UserError(f"evaluator.device is {name!r}, must be auto, cpu or cuda")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise UserError("evaluator.device is 'cuda', but PyTorch sees no CUDA device: use device=cpu or auto")
-    return "cuda" if name != "cpu" and torch.cuda.is_available() else "cpu"

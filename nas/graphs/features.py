@@ -9,14 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.errors import UserError
+from nas.graphs.counts import Numbers, in_parts
 from nas.graphs.graphs import FIRST_OPERATION, INPUT, OUTPUT, Graphs
-
-FEATURE_BATCH = 1 << 11
-"""Graphs handled at once, so that the intermediate arrays stay in the processor's cache."""
 
 _MOST_OPERATIONS = 8
 
-Counts = NDArray[np.int16]
+Counts = NDArray[Any]
 
 
 def graph_features(graphs: Graphs) -> NDArray[np.float32]:
@@ -33,11 +31,13 @@ def graph_features(graphs: Graphs) -> NDArray[np.float32]:
         graphs: `n` graphs; every vertex that is there is on a path from the input to the output. Edges may be several.
 
     Returns:
-        `(n, len(feature_names(graphs.operations)))`, no NaN; not scaled.
+        `(n, len(feature_names(graphs.operations)))`, no NaN; not scaled. Every count is the float32 nearest to it; one
+        above 2**53 may be the next but one.
+
+    Raises:
+        UserError: there are too many operations for sets of them, or paths to be counted.
     """
-    n = len(graphs)
-    parts = [slice(start, start + FEATURE_BATCH) for start in range(0, max(n, 1), FEATURE_BATCH)]
-    return np.concatenate([_features(graphs.adjacency[part], graphs.labels[part], graphs.operations) for part in parts])
+    return in_parts(graphs, _features, np.int16, np.iinfo(np.int16).max)
 
 
 def feature_names(operations: tuple[str, ...]) -> list[str]:
@@ -78,20 +78,21 @@ def operation_sets(operations: tuple[str, ...]) -> NDArray[np.bool_]:
     return members
 
 
-def _features(adjacency: NDArray[Any], labels: NDArray[np.uint8], operations: tuple[str, ...]) -> NDArray[np.float32]:
+def _features(graphs: Graphs, numbers: Numbers) -> NDArray[np.float32]:
+    labels, operations = graphs.labels, graphs.operations
     n = len(labels)
-    edges = np.ascontiguousarray(adjacency.transpose(1, 2, 0)).astype(np.int16)  # (v, v, n)
+    edges = np.ascontiguousarray(graphs.adjacency.transpose(1, 2, 0)).astype(numbers)  # (v, v, n)
     codes = np.arange(FIRST_OPERATION, FIRST_OPERATION + len(operations))[:, None, None]
-    carries = (codes == labels.T).astype(np.int16)  # (o, v, n)
-    starts, ends = (np.array([INPUT, OUTPUT])[:, None, None] == labels.T).astype(np.int16)  # (v, n) each
+    carries = (codes == labels.T).astype(numbers)  # (o, v, n)
+    starts, ends = (np.array([INPUT, OUTPUT])[:, None, None] == labels.T).astype(numbers)  # (v, n) each
     sets = operation_sets(operations)
 
     sources = np.concatenate([starts[None], carries])
     targets = np.concatenate([carries, ends[None]])
     into = np.einsum("xyn,byn->bxn", edges, targets)
     pairs = np.einsum("axn,bxn->abn", sources, into)  # edges by kind of source and target
-    among = np.einsum("so,opn,sp->sn", sets.astype(np.int16), pairs[1:, :-1], sets.astype(np.int16), optimize=True)
-    members = sets[1:].astype(np.int16)
+    among = np.einsum("so,opn,sp->sn", sets.astype(numbers), pairs[1:, :-1], sets.astype(numbers), optimize=True)
+    members = sets[1:].astype(numbers)
     columns = [
         *_paths(edges, carries, ends, sets),
         members @ pairs[0, :-1],
@@ -112,11 +113,12 @@ def _features(adjacency: NDArray[Any], labels: NDArray[np.uint8], operations: tu
 def _paths(edges: Counts, carries: Counts, ends: Counts, sets: NDArray[np.bool_]) -> tuple[Any, Any, Any]:
     """Shortest, longest and number of paths over each set of operations: `(2 ** o, n)` each."""
     v, _, n = edges.shape
-    none = np.int16(v)
-    shortest = np.full((v, len(sets), n), none, dtype=np.int16)
+    numbers = edges.dtype.type
+    none = numbers(v)
+    shortest = np.full((v, len(sets), n), none)
     longest, number = np.zeros_like(shortest), np.zeros_like(shortest)
     shortest[0], number[0] = 0, 1
-    allowed = np.tensordot(sets.astype(np.int16), carries, axes=1) + ends  # (s, v, n): 1 where a path may pass
+    allowed = np.tensordot(sets.astype(numbers), carries, axes=1) + ends  # (s, v, n): 1 where a path may pass
     for y in range(1, v):
         for x in range(y):
             edge = np.minimum(edges[x, y], 1) * allowed[:, y]
@@ -131,8 +133,8 @@ def _paths(edges: Counts, carries: Counts, ends: Counts, sets: NDArray[np.bool_]
 def _extremes(edges: Counts, carries: Counts, ends: Counts) -> tuple[Any, Any]:
     """Most and fewest vertices of each operation on any path: `(o, n)` each."""
     v, _, n = edges.shape
-    far = np.int16(v)
-    most = np.zeros((v, len(carries), n), dtype=np.int16)
+    far = edges.dtype.type(v)
+    most = np.zeros((v, len(carries), n), dtype=edges.dtype)
     fewest = np.full_like(most, far)
     fewest[0] = 0
     for y in range(1, v):

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.graphs.features import FEATURE_BATCH, operation_sets, set_names
+from nas.graphs.counts import Numbers, in_parts
+from nas.graphs.features import operation_sets, set_names
 from nas.graphs.graphs import FIRST_OPERATION, INPUT, OUTPUT, Graphs
 
-_DECAY = np.float32(0.5)
+_DECAY = 0.5
+_EXACT = 1 << 24  # up to which float32 holds every whole number
 
-Array = NDArray[np.float32]
+Array = NDArray[Any]
+"""float32, or float64 for graphs of many paths."""
 
 
-def walk_features(graphs: Graphs) -> Array:
+def walk_features(graphs: Graphs) -> NDArray[np.float32]:
     """Describe graphs by what a random path from input to output meets.
 
     Three distributions over paths: from the output back, all edges into a vertex alike (the share of each in a sum of
@@ -30,11 +33,14 @@ def walk_features(graphs: Graphs) -> Array:
 
     Returns:
         `(n, len(walk_names(graphs.operations)))`, no NaN; not scaled.
+
+    Raises:
+        UserError: there are too many operations for sets of them, or paths to be counted.
     """
-    return _in_parts(graphs, _walk_columns)
+    return in_parts(graphs, _walk_columns, np.float32, _EXACT)
 
 
-def signal_features(graphs: Graphs) -> Array:
+def signal_features(graphs: Graphs) -> NDArray[np.float32]:
     """Describe graphs by how much alike they make two signals that are uncorrelated at the input.
 
     For each set of operations but the empty one, the correlation at the output, where operations of the set act like a
@@ -46,18 +52,12 @@ def signal_features(graphs: Graphs) -> Array:
         graphs: as for `walk_features`.
 
     Returns:
-        `(n, len(signal_names(graphs.operations)))`; not scaled.
+        `(n, len(signal_names(graphs.operations)))`, no NaN; not scaled.
+
+    Raises:
+        UserError: as for `walk_features`.
     """
-    return _in_parts(graphs, _signal_columns)
-
-
-def _in_parts(graphs: Graphs, features: Callable[[Graphs], list[Array]]) -> Array:
-    parts = []
-    for start in range(0, max(len(graphs), 1), FEATURE_BATCH):
-        rows = slice(start, start + FEATURE_BATCH)
-        part = Graphs(graphs.adjacency[rows], graphs.labels[rows], graphs.operations)
-        parts.append(np.concatenate(features(part)).T)
-    return np.concatenate(parts)
+    return in_parts(graphs, _signal_columns, np.float32, _EXACT)
 
 
 def walk_names(operations: tuple[str, ...]) -> list[str]:
@@ -81,22 +81,22 @@ def signal_names(operations: tuple[str, ...]) -> list[str]:
     return [f"{what} through {s}" for what in columns for s in sets]
 
 
-def _arrays(graphs: Graphs) -> tuple[Array, Array, Array, Array, Array]:
+def _arrays(graphs: Graphs, numbers: Numbers) -> tuple[Array, Array, Array, Array, Array]:
     """Edges `(v, v, n)`; who carries each operation `(o, v, n)`; the input and the output `(1, v, n)` each.
 
     Last, for each set of operations but the empty one, who carries one of them `(s, v, n)`.
     """
-    edges = np.ascontiguousarray(graphs.adjacency.transpose(1, 2, 0), dtype=np.float32)
+    edges = np.ascontiguousarray(graphs.adjacency.transpose(1, 2, 0), dtype=numbers)
     labels, operations = graphs.labels.T, graphs.operations
     codes = np.arange(FIRST_OPERATION, FIRST_OPERATION + len(operations))[:, None, None]
-    carries = (codes == labels).astype(np.float32)
-    starts, ends = (labels == np.array([[INPUT], [OUTPUT]])[..., None, None]).astype(np.float32)
-    inside = np.tensordot(operation_sets(operations)[1:].astype(np.float32), carries, axes=1)
+    carries = (codes == labels).astype(numbers)
+    starts, ends = (labels == np.array([[INPUT], [OUTPUT]])[..., None, None]).astype(numbers)
+    inside = np.tensordot(operation_sets(operations)[1:].astype(numbers), carries, axes=1)
     return edges, carries, starts, ends, inside
 
 
-def _walk_columns(graphs: Graphs) -> list[Array]:
-    edges, carries, starts, ends, inside = _arrays(graphs)
+def _walk_columns(graphs: Graphs, numbers: Numbers) -> NDArray[np.float32]:
+    edges, carries, starts, ends, inside = _arrays(graphs, numbers)
     counted = np.concatenate([carries, carries.sum(axis=0, keepdims=True)])
     columns: list[Array] = []
     for back in _walks(edges, ends[0]):
@@ -104,14 +104,19 @@ def _walk_columns(graphs: Graphs) -> list[Array]:
         columns.append(_pairs(taken, np.concatenate([starts, carries]), np.concatenate([carries, ends])))
         columns.append(_deviations(back, counted, ends[0]))
         columns.append(_decays(back, 1 - (1 - _DECAY) * inside, ends[0]))
-    return columns
+    return _rows(columns)
 
 
-def _signal_columns(graphs: Graphs) -> list[Array]:
-    edges, _, _, ends, inside = _arrays(graphs)
+def _signal_columns(graphs: Graphs, numbers: Numbers) -> NDArray[np.float32]:
+    edges, _, _, ends, inside = _arrays(graphs, numbers)
     by_edges, _ = _correlations(edges, inside, ends[0], by_variance=False)
     by_variance, variance = _correlations(edges, inside, ends[0], by_variance=True)
-    return [by_edges, by_variance, np.log1p(variance)]
+    return _rows([by_edges, by_variance, np.log1p(variance)])
+
+
+def _rows(columns: list[Array]) -> NDArray[np.float32]:
+    rows: NDArray[np.float32] = np.concatenate(columns, dtype=np.float32, casting="same_kind").T
+    return rows
 
 
 def _at_output(values: Array, ends: Array) -> Array:
@@ -123,14 +128,14 @@ def _at_output(values: Array, ends: Array) -> Array:
 def _walks(edges: Array, ends: Array) -> list[Array]:
     """Each distribution over paths as `(v, v, n)`: at [x, y], how likely a path that is at y came from x."""
     v, _, n = edges.shape
-    paths, visits = np.zeros((2, v, n), dtype=np.float32)
+    paths, visits = np.zeros((2, v, n), dtype=edges.dtype)
     paths[0], visits[0] = 1, 1
     onward = edges / np.maximum(edges.sum(axis=1), 1)[:, None]
     for y in range(1, v):
         for x in range(y):
             paths[y] += edges[x, y] * paths[x]
             visits[y] += onward[x, y] * visits[x]
-    tiny = np.float32(1e-30)  # absent vertices are never visited
+    tiny = edges.dtype.type(1e-30)  # absent vertices are never visited
     return [
         edges / np.maximum(edges.sum(axis=0), 1)[None],
         onward * visits[:, None] / np.maximum(visits, tiny)[None],
@@ -152,9 +157,9 @@ def _taken(back: Array, ends: Array) -> Array:
 def _pairs(taken: Array, sources: Array, targets: Array) -> Array:
     """Expected edges for each kind of source and of target: `(sources * targets, n)`."""
     v, _, n = taken.shape
-    counts = np.zeros((len(sources), len(targets), n), dtype=np.float32)
+    counts = np.zeros((len(sources), len(targets), n), dtype=taken.dtype)
     for x in range(v - 1):
-        leaving = np.zeros((len(targets), n), dtype=np.float32)
+        leaving = np.zeros((len(targets), n), dtype=taken.dtype)
         for y in range(x + 1, v):
             leaving += taken[x, y] * targets[:, y]
         counts += sources[:, None, x] * leaving
@@ -164,7 +169,7 @@ def _pairs(taken: Array, sources: Array, targets: Array) -> Array:
 def _deviations(back: Array, counted: Array, ends: Array) -> Array:
     """Standard deviation of the vertices of each kind on a path: `(kinds, n)`."""
     v, _, n = back.shape
-    mean, square = np.zeros((2, v, len(counted), n), dtype=np.float32)
+    mean, square = np.zeros((2, v, len(counted), n), dtype=back.dtype)
     for y in range(1, v):
         for x in range(y):
             mean[y] += back[x, y] * mean[x]
@@ -179,7 +184,7 @@ def _deviations(back: Array, counted: Array, ends: Array) -> Array:
 def _decays(back: Array, factors: Array, ends: Array) -> Array:
     """Expected product of the factors `(s, v, n)` along a path: `(s, n)`."""
     v, _, n = back.shape
-    product_ = np.zeros((v, len(factors), n), dtype=np.float32)
+    product_ = np.zeros((v, len(factors), n), dtype=back.dtype)
     product_[0] = 1
     for y in range(1, v):
         for x in range(y):
@@ -194,7 +199,7 @@ def _correlations(edges: Array, inside: Array, ends: Array, by_variance: bool) -
     `(s, n)` each; without `by_variance`, the variance is one everywhere.
     """
     v, _, n = edges.shape
-    correlation = np.zeros((v, len(inside), n), dtype=np.float32)
+    correlation = np.zeros((v, len(inside), n), dtype=edges.dtype)
     variance = np.ones_like(correlation)
     for y in range(1, v):
         total = np.zeros_like(correlation[0])
@@ -205,7 +210,7 @@ def _correlations(edges: Array, inside: Array, ends: Array, by_variance: bool) -
             total += weight
         c = correlation[y] / np.maximum(total, 1e-30)
         c = np.clip(c, 0, 1)
-        layer = (np.sqrt(1 - c * c) + c * (np.float32(np.pi) - np.arccos(c))) / np.float32(np.pi)
+        layer = (np.sqrt(1 - c * c) + c * (np.pi - np.arccos(c))) / np.pi
         correlation[y] = c + inside[:, y] * (layer - c)
         if by_variance:
             variance[y] = total + inside[:, y] * (1 - total)

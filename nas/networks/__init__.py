@@ -1,6 +1,13 @@
-"""Networks that can be trained, made from the graphs of a search space."""
+"""Networks that can be trained, made from the graphs of a search space.
 
-from nas.networks.channels import Skeleton, vertex_channels
+A skeleton is what surrounds the cells: `skeleton_of(space)` names its class, `Skeleton.network` builds the network of a
+graph. What is a torch module (`classifier`, `cell`, `residual_cell`) is imported when the first network is built.
+"""
+
+from nas.networks.channels import vertex_channels
+from nas.networks.choice import skeleton_of
 from nas.networks.residual import ResidualSkeleton
+from nas.networks.sizes import Sizes
+from nas.networks.skeleton import Skeleton
 
-__all__ = ["ResidualSkeleton", "Skeleton", "vertex_channels"]
+__all__ = ["ResidualSkeleton", "Sizes", "Skeleton", "skeleton_of", "vertex_channels"]

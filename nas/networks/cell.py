@@ -9,8 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from nas.graphs import FIRST_OPERATION, OUTPUT, Graphs
-from nas.networks.channels import KERNELS, Skeleton, kernel_areas, vertex_channels
+from nas.networks.channels import vertex_channels
 from nas.networks.classifier import Classifier, total
+from nas.networks.kernels import CELL_KERNELS, kernel_areas
+from nas.networks.sizes import Sizes
 
 
 def convolution(inputs: int, outputs: int, kernel: int, copies: int) -> nn.Sequential:
@@ -38,7 +40,7 @@ class Cell(nn.Module):
 
     def __init__(self, graph: Graphs, before: int, after: int, copies: int = 1) -> None:
         super().__init__()
-        kernel_areas(graph, KERNELS)  # refuses an operation it does not know
+        kernel_areas(graph, CELL_KERNELS)  # refuses an operation it does not know
         labels, adjacency = graph.labels[0].tolist(), graph.adjacency[0]
         self.copies = copies
         self.channels: list[int] = vertex_channels(graph, before, after)[0].tolist()
@@ -51,7 +53,7 @@ class Cell(nn.Module):
             if adjacency[0, vertex]:
                 self.projections[str(vertex)] = convolution(before, width, 1, copies)
             if vertex < self.last:
-                kernel = KERNELS[graph.operations[labels[vertex] - FIRST_OPERATION]]
+                kernel = CELL_KERNELS[graph.operations[labels[vertex] - FIRST_OPERATION]]
                 self.operations[str(vertex)] = (
                     convolution(width, width, kernel, copies) if kernel else nn.MaxPool2d(3, stride=1, padding=1)
                 )
@@ -104,7 +106,7 @@ class CellNetwork(Classifier):
         UserError: an operation cannot be trained.
     """
 
-    def layers(self, graph: Graphs, skeleton: Skeleton) -> Iterator[nn.Module]:
+    def layers(self, graph: Graphs, skeleton: Sizes) -> Iterator[nn.Module]:
         """Stem, and cells with a max-pool between stacks."""
         yield convolution(skeleton.image_channels, skeleton.stem, 3, self.copies)
         for number, (before, after) in enumerate(skeleton.widths()):

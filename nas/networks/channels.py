@@ -1,111 +1,14 @@
-"""What surrounds a cell, the width of its every vertex, and the parameters of whole networks, for batches of graphs.
+"""The width of a cell's every vertex, for batches of graphs.
 
 The rules are those of NAS-Bench-101 (Ying et al. 2019, section 2.1 and the published model builder).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.errors import UserError
-from nas.graphs import FIRST_OPERATION, OUTPUT, Graphs
-
-if TYPE_CHECKING:
-    import torch
-
-    from nas.networks.classifier import Classifier
-
-KERNELS = {"conv3x3-bn-relu": 3, "conv1x1-bn-relu": 1, "maxpool3x3": 0}
-"""The operations a vertex may carry, each with the side of its convolution; 0: it has no weights."""
-
-
-@dataclass(frozen=True)
-class Skeleton:
-    """What surrounds the cells: a 3x3 convolution, stacks of cells, global average pooling, a dense layer.
-
-    Between two stacks the image is halved (2x2 max-pool) and the number of channels doubled. The defaults are those of
-    NAS-Bench-101. A space whose networks are others says so by a subclass, which gives `network` and `parameters`.
-
-    Args:
-        stem: channels of the first convolution and the first stack, at least 1.
-        stacks: number of stacks, at least 1.
-        cells: cells in a stack, at least 1.
-        classes: at least 2.
-        image_channels: channels of an image, at least 1.
-
-    Raises:
-        UserError: a number is out of its range.
-    """
-
-    stem: int = 128
-    stacks: int = 3
-    cells: int = 3
-    classes: int = 10
-    image_channels: int = 3
-
-    def __post_init__(self) -> None:
-        for name, least in {"stem": 1, "stacks": 1, "cells": 1, "classes": 2, "image_channels": 1}.items():
-            if (value := getattr(self, name)) < least:
-                raise UserError(f"skeleton.{name} is {value}, must be at least {least}")
-
-    def widths(self) -> Iterator[tuple[int, int]]:
-        """Channels that enter and leave each cell, in order."""
-        before = self.stem
-        for stack in range(self.stacks):
-            for _ in range(self.cells):
-                after = self.stem << stack
-                yield before, after
-                before = after
-
-    @property
-    def last(self) -> int:
-        """Channels after the last cell."""
-        return self.stem << (self.stacks - 1)
-
-    def network(self, graph: Graphs, generators: Sequence[torch.Generator]) -> Classifier:
-        """Build the network of one graph, a copy for each generator, side by side.
-
-        Raises:
-            UserError: an operation cannot be trained.
-        """
-        from nas.networks.cell import CellNetwork
-
-        return CellNetwork(graph, self, generators)
-
-    def parameters(self, graphs: Graphs) -> NDArray[np.int64]:
-        """Count the trainable parameters of each graph's network: `(n,)`.
-
-        Raises:
-            UserError: an operation cannot be trained.
-        """
-        area = kernel_areas(graphs, KERNELS)
-        total = np.full(len(graphs), _convolution(9 * self.image_channels, self.stem))
-        for before, after in self.widths():
-            channels = vertex_channels(graphs, before, after)
-            total += np.where(area > 0, _convolution(area * channels, channels), 0).sum(axis=1)
-            total += np.where(graphs.adjacency[:, 0], _convolution(before, channels), 0).sum(axis=1)
-        total += (self.last + 1) * self.classes
-        return total
-
-
-def kernel_areas(graphs: Graphs, kernels: Mapping[str, int]) -> NDArray[np.int64]:
-    """`(n, v)`: the weights of each vertex's convolution for one channel in and one out; 0: it has none.
-
-    Raises:
-        UserError: a graph may carry an operation that is not in `kernels`.
-    """
-    side = np.zeros(FIRST_OPERATION + len(graphs.operations), dtype=np.int64)
-    for code, name in enumerate(graphs.operations, FIRST_OPERATION):
-        if name not in kernels:
-            raise UserError(f"operation {name!r} cannot be trained, allowed: {', '.join(kernels)}")
-        side[code] = kernels[name]
-    area: NDArray[np.int64] = side[graphs.labels] ** 2
-    return area
+from nas.graphs import OUTPUT, Graphs
 
 
 def vertex_channels(graphs: Graphs, before: int, after: int) -> NDArray[np.int64]:
@@ -134,7 +37,3 @@ def vertex_channels(graphs: Graphs, before: int, after: int) -> NDArray[np.int64
         channels[:, vertex] = np.where(feeds[:, vertex], channels[:, vertex], widest)
     channels[:, 0], channels[rows, last] = before, after
     return channels
-
-
-def _convolution(inputs: NDArray[np.int64] | int, outputs: NDArray[np.int64] | int) -> NDArray[np.int64] | int:
-    return (inputs + 2) * outputs  # without bias; batch norm adds a scale and a shift a channel

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.graphs import Graphs
-from nas.networks.channels import Skeleton
+from nas.networks.sizes import Sizes
 
 
 class Classifier(nn.Module, ABC):
@@ -34,7 +34,7 @@ class Classifier(nn.Module, ABC):
         UserError: an operation cannot be trained.
     """
 
-    def __init__(self, graph: Graphs, skeleton: Skeleton, generators: Sequence[torch.Generator]) -> None:
+    def __init__(self, graph: Graphs, skeleton: Sizes, generators: Sequence[torch.Generator]) -> None:
         super().__init__()
         copies = len(generators)
         self.copies = copies
@@ -45,7 +45,7 @@ class Classifier(nn.Module, ABC):
         self._draw(generators)
 
     @abstractmethod
-    def layers(self, graph: Graphs, skeleton: Skeleton) -> Iterator[nn.Module]:
+    def layers(self, graph: Graphs, skeleton: Sizes) -> Iterator[nn.Module]:
         """From images to `skeleton.last` channels, each in `self.copies` copies."""
 
     @torch.no_grad()

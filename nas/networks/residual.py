@@ -10,28 +10,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.graphs import Graphs
-from nas.networks.channels import Skeleton, kernel_areas
+from nas.networks.kernels import RESIDUAL_KERNELS, kernel_areas
+from nas.networks.skeleton import Skeleton
+from nas.options import validated
 
 if TYPE_CHECKING:
     import torch
 
     from nas.networks.residual_cell import ResidualNetwork
 
-KERNELS = {"skip_connect": 0, "nor_conv_1x1": 1, "nor_conv_3x3": 3, "avg_pool_3x3": 0}
-"""The operations a vertex may carry, each with the side of its convolution; 0: it has no weights."""
 
-
+@validated
 @dataclass(frozen=True)
 class ResidualSkeleton(Skeleton):
     """A 3x3 convolution, stacks of cells, batch norm, ReLU, global average pooling, a dense layer.
 
-    Between two stacks a residual block of two 3x3 convolutions halves the image and doubles the channels. The defaults
-    are those of NAS-Bench-201.
+    Between two stacks a residual block of two 3x3 convolutions halves the image and doubles the channels. NAS-Bench-201
+    has a stem of 16, 3 stacks and 5 cells in each.
     """
-
-    stem: int = 16
-    stacks: int = 3
-    cells: int = 5
 
     def network(self, graph: Graphs, generators: Sequence[torch.Generator]) -> ResidualNetwork:
         """Build the network of one graph, a copy for each generator, side by side."""
@@ -41,7 +37,7 @@ class ResidualSkeleton(Skeleton):
 
     def parameters(self, graphs: Graphs) -> NDArray[np.int64]:
         """Count the trainable parameters of each graph's network: `(n,)`."""
-        area = kernel_areas(graphs, KERNELS)
+        area = kernel_areas(graphs, RESIDUAL_KERNELS)
         around = (9 * self.image_channels + 2) * self.stem + 2 * self.last + (self.last + 1) * self.classes
         total = np.full(len(graphs), around, dtype=np.int64)
         for stack in range(self.stacks):

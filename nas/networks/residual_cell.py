@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from nas.graphs import FIRST_OPERATION, OUTPUT, Graphs
-from nas.networks.channels import Skeleton, kernel_areas
 from nas.networks.classifier import Classifier, total
-from nas.networks.residual import KERNELS
+from nas.networks.kernels import RESIDUAL_KERNELS, kernel_areas
+from nas.networks.sizes import Sizes
 
 
 def normalised(inputs: int, outputs: int, kernel: int, copies: int, stride: int = 1) -> list[nn.Module]:
@@ -39,7 +39,7 @@ class SumCell(nn.Module):
 
     def __init__(self, graph: Graphs, width: int, copies: int = 1) -> None:
         super().__init__()
-        kernel_areas(graph, KERNELS)  # refuses an operation it does not know
+        kernel_areas(graph, RESIDUAL_KERNELS)  # refuses an operation it does not know
         labels = graph.labels[0].tolist()
         last = labels.index(OUTPUT)
         self.sources = [np.flatnonzero(graph.adjacency[0, :, vertex]).tolist() for vertex in range(last + 1)]
@@ -55,7 +55,7 @@ class SumCell(nn.Module):
 
 
 def _operation(name: str, width: int, copies: int) -> nn.Module:
-    if kernel := KERNELS[name]:
+    if kernel := RESIDUAL_KERNELS[name]:
         return convolution(width, width, kernel, copies)
     return nn.Identity() if name == "skip_connect" else nn.AvgPool2d(3, 1, padding=1, count_include_pad=False)
 
@@ -92,7 +92,7 @@ class ResidualNetwork(Classifier):
         UserError: an operation cannot be trained.
     """
 
-    def layers(self, graph: Graphs, skeleton: Skeleton) -> Iterator[nn.Module]:
+    def layers(self, graph: Graphs, skeleton: Sizes) -> Iterator[nn.Module]:
         """Stem, stacks of cells with a residual block between them, batch norm and ReLU."""
         yield from normalised(skeleton.image_channels, skeleton.stem, 3, self.copies)
         for number, (before, after) in enumerate(skeleton.widths()):

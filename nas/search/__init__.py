@@ -2,7 +2,7 @@
 
 from nas.search.callbacks import Callback, Progress
 from nas.search.result import Result, load
-from nas.search.run import run
+from nas.search.runner import run
 from nas.search.search import Search
 from nas.search.trials import Trial, Trials
 

@@ -11,7 +11,7 @@ from nas.search.search import Phases, Search
 from nas.types import Acquisition, Estimator, Evaluator, Space, Strategy
 
 if TYPE_CHECKING:
-    from nas.search.run import Function
+    from nas.search.runner import Function
 
 _INITIAL = 20  # trials before the surrogate is asked, where the budget is larger
 
@@ -31,16 +31,14 @@ class Parts:
         return self.evaluator.space
 
     @property
-    def encoder(self) -> str | None:
-        """Which encoder the surrogate uses; None: none that is trained."""
-        identity: str | None = getattr(self.estimator, "identity", lambda: None)()
-        return identity
-
-    @property
     def platform(self) -> dict[str, str]:
         """Where candidates are measured: a run goes on elsewhere, but not exactly as it would have."""
-        platform: dict[str, str] = getattr(self.evaluator, "platform", dict)()
-        return platform
+        return self.evaluator.platform()
+
+    @property
+    def measured_on(self) -> dict[str, str]:
+        """What is measured, on what, and where."""
+        return {**self.evaluator.identity(), **self.platform}
 
     def initial(self, config: SearchConfig) -> int:
         """Trials before the surrogate is asked: as given, else following the budget, at least what it needs."""
@@ -112,5 +110,7 @@ def build_parts(config: SearchConfig, function: Function | None = None) -> Parts
     evaluator = build(config.objective, "objective").restrict(evaluator)
     space = evaluator.space
     estimator = build(config.estimator, "estimator", space=space)
-    strategy = build(config.strategy, "strategy", space=space, estimator=estimator, budget=config.budget)
+    encoder = getattr(estimator, "encoder", None)
+    shared = {"encoder": encoder} if hasattr(encoder, "decode") else {}  # one embedding for both
+    strategy = build(config.strategy, "strategy", space=space, budget=config.budget, **shared)
     return Parts(evaluator, estimator, strategy, build(config.acquisition, "acquisition"))

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from nas._output import console
 from nas.search.trials import Trial
 
 if TYPE_CHECKING:
     from nas.search.search import Search
+
+_DRAWN = 0.1  # seconds between two looks of the bar
 
 
 class Callback:
@@ -55,6 +61,7 @@ class Progress(Callback):
 
     def __init__(self) -> None:
         self._bar: Any = None
+        self._shown = 0.0
 
     def on_start(self, search: Search, budget: int) -> None:
         """Show the bar."""
@@ -62,14 +69,15 @@ class Progress(Callback):
 
         best, failed = TextColumn("best {task.fields[best]}"), TextColumn("{task.fields[failed]}")
         columns = TextColumn("evaluations"), BarColumn(), MofNCompleteColumn(), best, failed, TimeElapsedColumn()
-        self._bar = Progress(*columns)
+        self._bar = Progress(*columns, console=console())
         self._task = self._bar.add_task("search", total=budget, best="-", failed="")
         self._bar.start()
         self._show(search)
 
     def on_trial(self, search: Search, trial: Trial) -> None:
-        """Move the bar."""
-        self._show(search)
+        """Move the bar, as often as it is drawn."""
+        if monotonic() - self._shown > _DRAWN:
+            self._show(search)
 
     def on_end(self, search: Search) -> None:
         """Leave the bar as it is."""
@@ -80,5 +88,6 @@ class Progress(Callback):
     def _show(self, search: Search) -> None:
         trials = search.trials
         failed = f"{trials.failures} failed" if trials.failures else ""
-        best = "-" if trials.best is None else f"{trials.best.values[trials.value_name]:.5f}"
+        best = "-" if trials.best is None else f"{np.nanmax(trials.value):.5f}"
         self._bar.update(self._task, completed=trials.charged, best=best, failed=failed)
+        self._shown = monotonic()

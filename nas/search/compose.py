@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,24 +11,54 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from nas._config import config_folder, explain, register
 from nas.errors import UserError
 
 
-def composed_run(
-    overrides: Sequence[str], folder: Path | None = None
-) -> tuple[dict[str, Any], dict[str, str], list[str], Path]:
+@dataclass(frozen=True)
+class Composed:
+    """What to run, and where.
+
+    Attributes:
+        options: the whole configuration, plain.
+        choices: which option of each configuration group it came from, to be recorded.
+        changed: the paths of the options that were given, which a run that goes on takes over.
+        sources: folders with the user's own options.
+        folder: of the run.
+    """
+
+    options: dict[str, Any]
+    choices: dict[str, str]
+    changed: list[str]
+    sources: list[str]
+    folder: Path
+
+    @classmethod
+    def of(cls, options: DictConfig, hydra: Any, overrides: Sequence[str], folder: Path) -> Composed:
+        """Take from Hydra what a run needs of it.
+
+        Args:
+            options: the configuration, without Hydra's own part.
+            hydra: Hydra's own part.
+            overrides: as given.
+            folder: of the run.
+        """
+        plain: dict[str, Any] = OmegaConf.to_container(options, resolve=True)  # type: ignore[assignment]
+        groups: dict[str, str | None] = OmegaConf.to_container(hydra.runtime.choices)  # type: ignore[assignment]
+        chosen = {group: name for group, name in groups.items() if name is not None and not group.startswith("hydra/")}
+        sources = [source.path for source in hydra.runtime.config_sources if source.schema == "file"]
+        return cls(plain, chosen, given_paths(overrides), sources, folder)
+
+
+def composed_run(overrides: Sequence[str], folder: Path | None = None) -> Composed:
     """Compose, from Python, what the command line would compose.
 
     Args:
         overrides: as on the command line.
         folder: where the run is to be; None: as configured.
-
-    Returns:
-        The options, the choice of each group, the paths of the options that were given, and the folder.
 
     Raises:
         UserError: an override is not one, or names what is not there.
@@ -39,20 +70,12 @@ def composed_run(
         with initialize_config_dir(config_folder(), version_base="1.3"):
             whole = compose("config", list(overrides), return_hydra_config=True)
         place = Path(whole.hydra.run.dir) if folder is None else folder
-        choices = chosen(whole.hydra.runtime.choices)
-        with_hydra = OmegaConf.masked_copy(whole, [str(key) for key in whole if key != "hydra"])
-        options: dict[str, Any] = OmegaConf.to_container(with_hydra, resolve=True)  # type: ignore[assignment]
+        options = OmegaConf.masked_copy(whole, [str(key) for key in whole if key != "hydra"])
+        return Composed.of(options, whole.hydra, overrides, place)
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(explain(error)) from error
     finally:
         GlobalHydra.instance().hydra = before
-    return options, choices, given_paths(overrides), place
-
-
-def chosen(choices: Any) -> dict[str, str]:
-    """The choice of each configuration group of ours, from what Hydra says of all."""
-    groups: dict[str, str | None] = OmegaConf.to_container(choices)  # type: ignore[assignment]
-    return {group: name for group, name in groups.items() if name is not None and not group.startswith("hydra/")}
 
 
 def given_paths(overrides: Sequence[str]) -> list[str]:

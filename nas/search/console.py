@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 from pathlib import Path
 from typing import Any
+
+
+class LogLines(logging.StreamHandler):  # type: ignore[type-arg] # it takes one from Python 3.11 on
+    """Log lines on a stream; where nobody reads it any more, whoever logs gets the BrokenPipeError."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (as logging calls it)
+        """Raise what ends the program, and leave all else to the base class."""
+        if isinstance(sys.exc_info()[1], BrokenPipeError):
+            raise  # logging calls this where it handles the error
+        super().handleError(record)
 
 
 def print_summary(result: dict[str, Any], folder: Path) -> None:
@@ -18,8 +30,9 @@ def print_summary(result: dict[str, Any], folder: Path) -> None:
         print(f"test accuracy {best['test_accuracy']:.5f}{regret}")
     print(f"cell {best['key']} (known as {best['digest']})")
     if result["failures"]:
-        repeated = f", {result['retries']} calls of dead workers were run again" if result["retries"] else ""
-        print(f"{result['failures']} evaluations failed{repeated}")
+        print(f"{result['failures']} evaluations failed")
+    if result["deaths"]:
+        print(f"{result['deaths']} worker processes died, and were replaced")
     print("measured on " + ", ".join(f"{name} {value}" for name, value in result["measured_on"].items()))
     print("seconds: " + ", ".join(f"{name} {seconds:.2f}" for name, seconds in result["wall_seconds"].items()))
     print(f"everything else in {folder}")

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
+from nas._drawing import as_written, drawable
 from nas.compare.metrics import percent_scale
 from nas.graphs import ABSENT, FIRST_OPERATION, INPUT, OUTPUT, Graphs
 from nas.types import Values
 
 
+@as_written()
 def draw_progress(path: Path, incumbent: Values, random: Values | None, measured_on: dict[str, str]) -> None:
     """Draw the incumbent against evaluations, and random search's exact expectation where it is known."""
     from matplotlib.figure import Figure
@@ -29,13 +31,15 @@ def draw_progress(path: Path, incumbent: Values, random: Values | None, measured
     margin = 0.05 * (high - low) + 1e-4 * scale
     axes.set_ylim(low - margin, high + margin)
     unit = " (%)" if scale == 100 else ""
-    axes.set(xlabel="evaluations", ylabel=f"best {measured_on.get('signal', 'value')} so far{unit}")
-    axes.set_title(measured_on.get("table", ""), fontsize="medium")
+    signal = drawable(measured_on.get("signal", "value"), 30)
+    axes.set(xlabel="evaluations", ylabel=f"best {signal} so far{unit}")
+    axes.set_title(drawable(measured_on.get("table", "")), fontsize="medium")
     axes.legend(loc="lower right")
     axes.grid(alpha=0.3)
     figure.savefig(path, dpi=120)
 
 
+@as_written()
 def draw_cell(path: Path, graphs: Graphs, title: str) -> None:
     """Draw the first of `graphs`, input on the left."""
     import networkx as nx
@@ -45,10 +49,8 @@ def draw_cell(path: Path, graphs: Graphs, title: str) -> None:
     there = np.flatnonzero(labels != ABSENT).tolist()
     graph = nx.DiGraph([(x, y) for x in there for y in there if adjacency[x, y]])
     ends = {INPUT: "input", OUTPUT: "output"}
-    names = {
-        vertex: ends.get(labels[vertex]) or graphs.operations[labels[vertex] - FIRST_OPERATION].replace("-", "\n")
-        for vertex in there
-    }
+    operations = [drawable(name, 30).replace("-", "\n") for name in graphs.operations]
+    names = {vertex: ends.get(labels[vertex]) or operations[labels[vertex] - FIRST_OPERATION] for vertex in there}
     # In topological order on one line, longer edges as arcs above and below: no edge can hide behind a vertex.
     places = {vertex: (float(vertex), 0.0) for vertex in there}
     figure = Figure(figsize=(1 + 1.4 * len(there), 4.5), layout="constrained")
@@ -62,7 +64,7 @@ def draw_cell(path: Path, graphs: Graphs, title: str) -> None:
     colours = [f"C{labels[vertex]}" for vertex in there]
     nx.draw_networkx_nodes(graph, places, there, ax=axes, node_size=3600, node_color=colours)
     nx.draw_networkx_labels(graph, places, names, ax=axes, font_size=8)
-    axes.set_title(title, fontsize="medium")
+    axes.set_title(drawable(title), fontsize="medium")
     axes.set(xlim=(-0.6, there[-1] + 0.6), ylim=(-1, 1))
     axes.set_axis_off()
     figure.savefig(path, dpi=120)

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from omegaconf import MISSING, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
+import yaml
+from omegaconf import MISSING
 
 from nas._config import check_recorded, differences
+from nas._config import read_record as read_yaml
 from nas.errors import UserError
 from nas.search.journal import write_whole
 
@@ -40,22 +40,16 @@ def read_record(folder: Path) -> dict[str, Any] | None:
                 f"folder, and start from earlier results with warm_start=FILE"
             )
         return None
-    try:
-        content = OmegaConf.to_container(OmegaConf.load(path))
-    except (YAMLError, OmegaConfBaseException) as error:
-        raise UserError(f"{path} is not the record of a run: {str(error).splitlines()[0]}") from error
-    if not isinstance(content, dict):
-        raise UserError(f"{path} is not the record of a run")
-    return {str(key): value for key, value in content.items()}
+    return read_yaml(path)
 
 
 def write_record(folder: Path, record: Mapping[str, Any]) -> None:
     """Keep the record of a run in its folder."""
-    write_whole(folder / "config.yaml", OmegaConf.to_yaml(dict(record)))
+    write_whole(folder / "config.yaml", yaml.safe_dump(json.loads(json.dumps(record)), sort_keys=False))
 
 
 def resumed(
-    record: Mapping[str, Any], options: Mapping[str, Any], changed: Sequence[str]
+    record: Mapping[str, Any], options: Mapping[str, Any], changed: Sequence[str], folders: Sequence[str]
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """The options and choices of a recorded run that goes on.
 
@@ -63,13 +57,13 @@ def resumed(
         record: of the run.
         options: as composed for this part of the run.
         changed: the paths of the options that were given for this part, such as `evaluator.workers`.
+        folders: where the user's own options lie.
 
     Raises:
         UserError: the record names what is none of our parts.
     """
     result = {name: node for name, node in record.items() if name not in _OF_RECORD and name != "executor"}
-    for name, node in result.items():
-        check_recorded(node, name)
+    check_recorded(result, folders)
     result = json.loads(json.dumps(result))  # a copy of plain content
     for name in ("executor", *_new(options, result)):
         result[name] = options[name]
@@ -115,6 +109,9 @@ def _essential(record: Mapping[str, Any]) -> dict[str, Any]:
         for name, node in record.items()
         if name not in _MAY_CHANGE and (name not in _OF_RECORD or name == "measured_on")
     }
+    platform = record.get("made_with") or {}
+    measured = record.get("measured_on") or {}
+    kept["measured_on"] = {name: text for name, text in measured.items() if name not in platform}
     for part in _DATA:
         if isinstance(node := kept.get(part), dict):
             gone = _MAY_CHANGE_OF_EVALUATOR if part == "evaluator" else ("path",)

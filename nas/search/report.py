@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from nas import __version__
+from nas._drawing import attempt
+from nas.benchmarks import benchmark_of
 from nas.compare.metrics import expected_best_of_random, incumbents
 from nas.errors import UserError
 from nas.search.journal import write_whole
 from nas.search.plots import draw_cell, draw_progress
 from nas.search.search import Search
 from nas.types import Batch, Evaluator, Reference, Values
-
-_log = logging.getLogger(__name__)
 
 
 def write_report(
@@ -28,7 +27,7 @@ def write_report(
     about: Mapping[str, Any],
     seconds: Callable[[Search], dict[str, float]],
 ) -> dict[str, Any]:
-    """Write `result.json` and, after it, `progress.png` and `best_cell.png`; return the content of the first.
+    """Write `result.json`, and the figures `progress.png` and `best_cell.png` where they can be drawn.
 
     The test accuracy is read here for the first time: nothing of the search depends on it unless it is the signal.
 
@@ -38,6 +37,9 @@ def write_report(
         evaluator: that measured.
         about: what else `result.json` tells of the run.
         seconds: wall seconds by phase, of all parts of the run.
+
+    Returns:
+        What `result.json` holds.
 
     Raises:
         UserError: no evaluation succeeded.
@@ -59,12 +61,11 @@ def write_report(
     the_best = batch.take(slice(best.step, best.step + 1))
     result = {
         "version": __version__,
-        "measured_on": evaluator.identity(),
         **about,
         "best": {
             "step": best.step,
             "key": best.key,
-            "digest": space.digests(the_best.genes)[0],
+            "digest": benchmark_of(space).names(the_best.genes)[0],
             "genes": the_best.canonical[0].tolist(),
             "value": best.values[trials.value_name],
             "values": best.values,
@@ -82,16 +83,10 @@ def write_report(
     }
     write_whole(folder / "result.json", json.dumps(result, indent=1, allow_nan=False, default=_plain) + "\n")
     title = f"{best.key}: {best.values[trials.value_name]:.4f}"
-    _draw(folder / "progress.png", lambda path: draw_progress(path, best_so_far, random, evaluator.identity()))
-    _draw(folder / "best_cell.png", lambda path: draw_cell(path, the_best.graphs, title))
+    progress, cell = folder / "progress.png", folder / "best_cell.png"
+    attempt(progress.name, lambda: draw_progress(progress, best_so_far, random, evaluator.identity()))
+    attempt(cell.name, lambda: draw_cell(cell, the_best.graphs, title))
     return result
-
-
-def _draw(path: Path, draw: Callable[[Path], None]) -> None:
-    try:
-        draw(path)
-    except Exception as error:  # whatever a drawing library raises, the result was paid for and is written
-        _log.warning("%s could not be drawn (%s: %s)", path, type(error).__name__, " ".join(str(error).split()))
 
 
 def _test_accuracy(evaluator: Evaluator, search: Search, batch: Batch) -> Values | None:

@@ -84,7 +84,7 @@ class Result:
         Raises:
             UserError: the run cannot go on with these changes.
         """
-        from nas.search.run import run
+        from nas.search.runner import run
 
         return run(f"resume='{self.folder}'", *(f"{name}={json.dumps(value)}" for name, value in changes.items()))
 

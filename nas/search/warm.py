@@ -34,9 +34,10 @@ def read_warm(path: Path, space: Space, evaluator: Evaluator) -> Trials:
     if path.suffix == ".csv":
         return _of_csv(path, space, evaluator)
     record = read_record(path.parent) or {}
-    measured, now = record.get("measured_on"), evaluator.identity()
+    now = evaluator.identity()
+    measured = {name: (record.get("measured_on") or {}).get(name) for name in now}
     if measured != now:
-        differ = "; ".join(differences(dict(measured or {}), now)[:3])
+        differ = "; ".join(differences(measured, now)[:3])
         raise UserError(f"{path} was measured on something else, what is known must be measured on the same: {differ}")
     return _warm(read_trials(path, space, evaluator.value), space)
 

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from nas.benchmarks.rows import TableColumns
 from nas.errors import UserError
 from nas.graphs import Graphs
-from nas.networks import Skeleton
-from nas.types import Architectures, Batch, Keys, Space
+from nas.types import Architectures, Batch, Keys
 
 _BATCH = 1 << 12  # rows handled at once, so that the intermediate arrays stay in the processor's cache
 
@@ -37,16 +33,17 @@ class GeneSpace(ABC):
     holds no data: sampling and enumeration follow from the definition of the space.
 
     Args:
-        genes: the genes, in order; their numbers of choices must multiply to less than 2**64.
+        genes: the genes, in order, of 1..256 choices each; the numbers of choices must multiply to less than 2**64.
         attempts: how often `mutate` tries anew for a child before it gives up.
+
+    Raises:
+        UserError: a gene has too many choices, or all genes have together.
     """
 
-    tables: Mapping[str, str] = MappingProxyType({})
-    """The benchmark tables there are for this space: name to file name, the most telling first."""
-    skeleton: type[Skeleton] = Skeleton
-    """What surrounds the cells of this space where they are trained."""
-
     def __init__(self, genes: tuple[Gene, ...], *, attempts: int = 1000) -> None:
+        for gene in genes:
+            if not 1 <= len(gene.choices) <= 256:
+                raise UserError(f"gene {gene.name!r} has {len(gene.choices)} choices, must have 1..256")
         self.genes = genes
         self.cardinalities = np.array([len(gene.choices) for gene in genes], dtype=np.int64)
         self._attempts = attempts
@@ -231,29 +228,6 @@ class GeneSpace(ABC):
             values = np.arange(1, 2) if choices == 2 else np.arange(choices)
             columns.append(column[:, None] == values)
         return np.concatenate(columns, axis=1, dtype=np.float32)
-
-    def digests(self, archs: Architectures) -> list[str]:
-        """Return the hash by which the field knows each architecture: the names of its choices, where it knows none."""
-        return [
-            ", ".join(f"{gene.name}={gene.choices[value]}" for gene, value in zip(self.genes, values, strict=True))
-            for values in self.canonical(archs).tolist()
-        ]
-
-    def covered(self, arrays: Mapping[str, NDArray[Any]]) -> Space:
-        """Return the part of this space that the arrays of a benchmark table are about: all of it."""
-        return self
-
-    def table_columns(self, arrays: Mapping[str, NDArray[Any]], table: str | None = None) -> TableColumns:
-        """Read the arrays of this space's benchmark table; see `nas.benchmarks.table`.
-
-        Args:
-            arrays: what is in the file.
-            table: which of `tables` is wanted, for a file that holds several; None: the only one.
-
-        Raises:
-            UserError: there is no table format for this space.
-        """
-        raise UserError(f"{type(self).__name__} has no benchmark table: use another evaluator")
 
 
 def in_batches(archs: Architectures) -> list[Architectures]:

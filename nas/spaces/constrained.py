@@ -34,12 +34,12 @@ class Constrained(GeneSpace):
     def __init__(
         self, space: Space, satisfied: Callable[[Architectures], NDArray[np.bool_]], text: str, measured: str
     ) -> None:
+        self.whole = space
         self._whole = cast(Any, space)
         self._satisfied = satisfied
         self._text, self._measured = text, measured
         genes: tuple[Gene, ...] = self._whole.genes
         super().__init__(genes)
-        self.tables, self.skeleton = space.tables, space.skeleton
         self.sample(1, np.random.default_rng(0))  # raises where there is none
 
     def __repr__(self) -> str:
@@ -65,11 +65,6 @@ class Constrained(GeneSpace):
         """Return the graphs."""
         graphs: Graphs = self._whole.graphs_of(canonical)
         return graphs
-
-    def digests(self, archs: Architectures) -> list[str]:
-        """Return the hash by which the field knows each architecture."""
-        digests: list[str] = self._whole.digests(archs)
-        return digests
 
     def enumerate(self) -> Architectures:
         """Return every distinct architecture that satisfies the constraints, in ascending order of keys."""

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cached_property
 from itertools import permutations
-from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from annotated_types import Ge, Le
 from numpy.typing import NDArray
 
-from nas.benchmarks.archives import column
-from nas.benchmarks.nb101 import read_columns
-from nas.benchmarks.rows import TableColumns
-from nas.errors import UserError
 from nas.graphs import ABSENT, FIRST_OPERATION, INPUT, OUTPUT, Graphs
+from nas.options import validated
 from nas.spaces.base import Gene, GeneSpace, in_batches
 from nas.types import Architectures
 
@@ -27,6 +23,7 @@ _RELABELLED = 1 << 8  # cells at once, so that their codes under all relabelling
 Bits = NDArray[np.uint32]
 
 
+@validated
 class NB101(GeneSpace):
     """Cells of at most 7 vertices and 9 edges, each inner vertex with one of three operations.
 
@@ -42,16 +39,12 @@ class NB101(GeneSpace):
         max_edges: after pruning, 1..21.
 
     Raises:
-        UserError: a limit is out of its range.
+        OptionError: a limit is out of its range.
     """
 
-    tables: Mapping[str, str] = MappingProxyType({"cifar10": "nasbench101.npz", "digits": "nb101_digits.npz"})
-
-    def __init__(self, max_vertices: int = 7, max_edges: int = 9) -> None:
-        if not 3 <= max_vertices <= 7:
-            raise UserError(f"space.max_vertices is {max_vertices}, must be 3..7")
-        if not 1 <= max_edges <= 21:
-            raise UserError(f"space.max_edges is {max_edges}, must be 1..21")
+    def __init__(
+        self, max_vertices: Annotated[int, Ge(3), Le(7)] = 7, max_edges: Annotated[int, Ge(1), Le(21)] = 9
+    ) -> None:
         self.max_vertices = max_vertices
         self.max_edges = max_edges
         self._inner = max_vertices - 2
@@ -224,36 +217,16 @@ class NB101(GeneSpace):
         labels[:, 0], labels[:, last] = INPUT, OUTPUT
         return Graphs(adjacency, labels, OPERATIONS).compact()
 
-    def digests(self, archs: Architectures) -> list[str]:
-        """Return the official module hash of each cell, 32 hexadecimal digits."""
-        from nas.benchmarks.nb101_hash import module_hashes
+    def from_published(self, vertices: NDArray[Any], bits: Bits, operations: NDArray[Any]) -> Architectures:
+        """Return cells as the published files describe them: `(n, genes)`, not canonical.
 
-        return module_hashes(self.graphs(archs))
-
-    def covered(self, arrays: Mapping[str, NDArray[Any]]) -> NB101:
-        """Return this space, or its part with at most as many vertices as any cell of the table."""
-        most = int(column(arrays, "num_vertices", "integers", None).max(initial=3))
-        return self if most >= self.max_vertices else NB101(max(most, 3), self.max_edges)
-
-    def table_columns(self, arrays: Mapping[str, NDArray[Any]], table: str | None = None) -> TableColumns:
-        """Read a table of NAS-Bench-101 cells.
-
-        All have `num_vertices`, `adj_bits`, `ops`, `params` and `md5`, in the way of the published files. The full
-        table of CIFAR-10 has every run of every epoch budget; the reduced one has mean test accuracy after 108 epochs
-        and, for some rows, validation accuracy and seconds of one run; that of digits has the number of correct images
-        by row, seed and epoch.
-
-        Raises:
-            UserError: an array is missing, or does not fit this space.
+        Args:
+            vertices: `(n,)`, 2..`max_vertices` each, input and output included.
+            bits: `(n,)`: edge x->y as bit `x + y * (y - 1) / 2`.
+            operations: `(n, 7)`: place in `OPERATIONS` of each inner vertex; what is there of others is not read.
         """
-        vertices, bits = (column(arrays, name, "integers", None) for name in ("num_vertices", "adj_bits"))
-        ops = column(arrays, "ops", "integers", len(vertices), 7)
-        fits = (vertices >= 2) & (vertices <= self.max_vertices)
-        if not fits.all():
-            row = int(np.flatnonzero(~fits)[0])
-            raise UserError(f"row {row} has {vertices[row]} vertices, space.max_vertices is {self.max_vertices}")
-        archs = self._from_bits(vertices, bits.astype(np.uint32))
+        archs = self._from_bits(vertices, bits)
         for vertex in range(1, self.max_vertices - 1):
             inner = vertex < vertices - 1
-            archs[:, self._edges + vertex - 1] = np.where(inner, ops[:, vertex], 0)
-        return read_columns(arrays, archs)
+            archs[:, self._edges + vertex - 1] = np.where(inner, operations[:, vertex], 0)
+        return archs

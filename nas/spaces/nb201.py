@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from random import Random
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.benchmarks.archives import column
-from nas.benchmarks.nb201 import read_columns
-from nas.benchmarks.rows import TableColumns
 from nas.errors import UserError
 from nas.graphs import ABSENT, FIRST_OPERATION, INPUT, OUTPUT, Graphs
-from nas.networks import ResidualSkeleton
 from nas.spaces.base import Gene, GeneSpace
 from nas.spaces.nb201_forms import EDGES, NONE, normal_forms
 from nas.types import Architectures
@@ -38,11 +33,6 @@ class NB201(GeneSpace):
     Canonical form: of the cells that are the same network, one with the fewest edges (`none` is no edge); of those, the
     one with the smallest key.
     """
-
-    tables: Mapping[str, str] = MappingProxyType(
-        dict.fromkeys(("cifar10", "cifar100", "imagenet16-120"), "nasbench201.npz")
-    )
-    skeleton = ResidualSkeleton
 
     def __init__(self) -> None:
         super().__init__(tuple(Gene(f"{source}->{target}", OPERATIONS) for source, target in EDGES))
@@ -122,24 +112,3 @@ class NB201(GeneSpace):
         """Return the official string of each vector of genes, the inverse of `from_strings`."""
         pattern = "|{}~0|+|{}~0|{}~1|+|{}~0|{}~1|{}~2|"
         return [pattern.format(*(OPERATIONS[gene] for gene in genes)) for genes in archs.tolist()]
-
-    def digests(self, archs: Architectures) -> list[str]:
-        """Return the official string of each cell's canonical form."""
-        return self.strings(self.canonical(archs))
-
-    def table_columns(self, arrays: Mapping[str, NDArray[Any]], table: str | None = None) -> TableColumns:
-        """Read the table of all 15,625 cells in the official order, `ops` and the columns of one of its `datasets`.
-
-        It may have trainings of 12 and of 200 epochs, as means over the runs and, to choose one, as runs; of cifar10
-        the seconds are those of the training on half of the images, which the validation accuracy is of, where the
-        table has them. For a network that several cells describe see `nas.benchmarks.nb201.read_columns`.
-
-        Raises:
-            UserError: an array is missing or does not fit this space, or the table lacks the data set.
-        """
-        ops = column(arrays, "ops", "integers", None, len(EDGES))
-        if not np.array_equal(ops, self.from_indices(np.arange(self._size))):
-            raise UserError("ops are not those of the 15,625 cells in the official order: obtain the file again")
-        keys, rows = np.unique(self.keys(ops.astype(np.uint8)), return_inverse=True)
-        networks = self._vectors[keys]
-        return read_columns(arrays, table, networks, rows, self.indices(networks))

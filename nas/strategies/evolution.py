@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.random import Generator
 
-from nas.errors import UserError
+from nas.errors import OptionError
+from nas.options import PositiveInt, validated
 from nas.strategies.base import ArchiveStrategy
 from nas.types import Estimator, Proposal, Space
 
 
+@validated
 class RegularizedEvolution(ArchiveStrategy):
     """Regularized ("aging") evolution (Real et al. 2019, algorithm 1).
 
@@ -23,14 +25,12 @@ class RegularizedEvolution(ArchiveStrategy):
         tournament: members drawn for each parent, 1..population; all of a smaller population.
 
     Raises:
-        UserError: a number is out of its range.
+        OptionError: a number is out of its range.
     """
 
-    def __init__(self, space: Space, population: int, tournament: int) -> None:
-        if population < 1:
-            raise UserError(f"strategy.population is {population}, must be at least 1")
-        if not 1 <= tournament <= population:
-            raise UserError(f"strategy.tournament is {tournament}, must be 1..{population} (strategy.population)")
+    def __init__(self, space: Space, population: PositiveInt = 20, tournament: PositiveInt = 10) -> None:
+        if tournament > population:
+            raise OptionError("tournament", f"is {tournament}, must be 1..{population} (population)")
         super().__init__(space)
         self.population = population
         self.tournament = tournament

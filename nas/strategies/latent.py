@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
+from annotated_types import Ge
 from numpy.random import Generator
 
 from nas.encoders.base import Decoder
-from nas.errors import UserError
+from nas.options import Positive, PositiveInt, validated
 from nas.strategies.base import ArchiveStrategy
 from nas.strategies.latent_space import LatentSpace, Points
 from nas.types import Batch, Estimator, Proposal, Space
@@ -14,6 +17,7 @@ from nas.types import Batch, Estimator, Proposal, Space
 _PENALTY = 1e-3  # of the local linear model, relative to the squared distances it is fitted on
 
 
+@validated
 class LatentAscent(ArchiveStrategy):
     """From the best trials along the gradient in the embedding, decoded (NAO, Luo et al. 2018, section 3.3).
 
@@ -24,29 +28,31 @@ class LatentAscent(ArchiveStrategy):
 
     Args:
         space: the search space.
-        estimator: fitted to all trials told, at each round; its encoder is used where that can decode.
-        encoder: used otherwise.
+        encoder: whose embedding it is: in a composition the estimator's, where that can decode; None:
+            `GraphEncoder(space)`.
         parents: how many of the best trials to start from, at least 1.
         samples: changed networks around each, at least 2.
         reach: the length of the longest step, in the embedding; above 0.
 
     Raises:
-        UserError: a number is out of its range.
+        UserError: a number is out of its range, or the space cannot be embedded.
     """
 
     rounds = 1
 
     def __init__(
-        self, space: Space, estimator: Estimator, encoder: Decoder, *, parents: int, samples: int, reach: float
+        self,
+        space: Space,
+        encoder: Decoder | None = None,
+        *,
+        parents: PositiveInt = 20,
+        samples: Annotated[int, Ge(2)] = 64,
+        reach: Positive = 1.0,
     ) -> None:
-        for name, count, least in (("parents", parents, 1), ("samples", samples, 2)):
-            if count < least:
-                raise UserError(f"strategy.{name} is {count}, must be at least {least}")
-        if not reach > 0:
-            raise UserError(f"strategy.reach is {reach}, must be above 0")
         super().__init__(space)
-        self.estimator, self.parents, self.samples, self.reach = estimator, parents, samples, reach
-        self._latent_space = LatentSpace(space, estimator, encoder)
+        self.parents, self.samples, self.reach = parents, samples, reach
+        self._latent_space = LatentSpace(space, encoder)
+        self._latent_space.check()
 
     def propose(self, n: int, rng: Generator, surrogate: Estimator | None) -> Proposal:
         """Make about `n` candidates on the lines, those that can be decoded."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nas.encoders import GraphEncoder
 from nas.encoders.base import Decoder
-from nas.types import Architectures, Batch, Estimator, Space
+from nas.errors import UserError
+from nas.types import Architectures, Batch, Space
 
 _SAMPLE = 256  # architectures that show how far the embedding spreads
 
@@ -18,18 +19,32 @@ Points = NDArray[np.float64]
 
 
 class LatentSpace:
-    """The embedding of the estimator's encoder where that can decode, so that both share one; else of `encoder`.
+    """The embedding of an encoder that can decode.
 
     Args:
         space: the search space.
-        estimator: whose encoder, in its attribute `encoder`, is taken if it has `decode`.
-        encoder: taken otherwise.
+        encoder: whose embedding it is; None: `GraphEncoder(space)`, made when it is first needed.
     """
 
-    def __init__(self, space: Space, estimator: Estimator, encoder: Decoder) -> None:
+    def __init__(self, space: Space, encoder: Decoder | None) -> None:
         self.space = space
-        theirs: Any = getattr(estimator, "encoder", None)
-        self.encoder: Decoder = theirs if hasattr(theirs, "decode") else encoder
+        self._encoder = encoder
+
+    @cached_property
+    def encoder(self) -> Decoder:
+        """The encoder."""
+        return GraphEncoder(self.space) if self._encoder is None else self._encoder
+
+    def check(self) -> None:
+        """Make the encoder where there is none, without training it.
+
+        Raises:
+            UserError: it cannot be made for this space.
+        """
+        try:
+            self.encoder  # noqa: B018
+        except UserError as error:
+            raise UserError(f"there is no embedding to search in: {error}") from error
 
     @cached_property
     def _sample(self) -> Points:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import warnings
 from difflib import get_close_matches
+from typing import Literal
 
 import numpy as np
 from numpy.random import Generator
 
 from nas.encoders.base import Decoder
-from nas.errors import UserError
+from nas.errors import OptionError
+from nas.options import validated
 from nas.strategies.base import ArchiveStrategy
 from nas.strategies.latent_space import LatentSpace, Points
 from nas.types import Architectures, Batch, Estimator, Proposal, Space
@@ -18,6 +20,7 @@ _WORKERS = 10  # said to be waited for at once: more than 1, for those that ask 
 _COMMON = ("NGOpt", "OnePlusOne", "TwoPointsDE", "CMA", "PSO")
 
 
+@validated
 class Nevergrad(ArchiveStrategy):
     """Candidates of a nevergrad optimiser, any that it registers (Bennet et al. 2021).
 
@@ -27,40 +30,47 @@ class Nevergrad(ArchiveStrategy):
 
     Args:
         space: the search space.
-        estimator: its encoder is used for `over: latent` where that can decode.
-        encoder: used otherwise.
-        budget: evaluations in all; some optimisers plan by it.
+        estimator: its encoder may be used.
+        encoder: whose embedding it is for `over: latent`; None: the estimator's where that can decode, else
+            `GraphEncoder(space)`.
+        budget: evaluations in all, by which some optimisers plan; None: unknown.
         optimizer: a name in nevergrad's registry, such as NGOpt, OnePlusOne, CMA, TwoPointsDE.
         over: `genes`: one coordinate for each choice of each gene, the largest of a gene's is chosen; or `latent`: the
             components of the embedding, each in its standard deviation over the space, decoded.
 
     Raises:
-        UserError: the optimiser or `over` is unknown, or the optimiser refuses to be used so.
+        UserError: the optimiser or `over` is unknown, the optimiser refuses to be used so, or the space cannot be
+            embedded.
     """
 
     rounds = 1
 
     def __init__(
-        self, space: Space, estimator: Estimator, encoder: Decoder, budget: int, *, optimizer: str, over: str
+        self,
+        space: Space,
+        encoder: Decoder | None = None,
+        budget: int | None = None,
+        *,
+        optimizer: str = "TwoPointsDE",
+        over: Literal["genes", "latent"] = "genes",
     ) -> None:
         from nevergrad import optimizers
 
         if optimizer not in optimizers.registry:
             close = get_close_matches(optimizer, optimizers.registry, n=5, cutoff=0.5)
-            raise UserError(
-                f"strategy.optimizer is {optimizer!r}, must be one that nevergrad registers, "
-                f"such as {', '.join(close or _COMMON)}"
+            raise OptionError(
+                "optimizer",
+                f"is {optimizer!r}, must be one that nevergrad registers, such as {', '.join(close or _COMMON)}",
             )
-        if over not in ("genes", "latent"):
-            raise UserError(f"strategy.over is {over!r}, must be genes or latent")
         if optimizers.registry[optimizer].no_parallelization:
-            raise UserError(
-                f"strategy.optimizer is {optimizer!r}, which must be told what it asked for, one by one: "
-                f"choose another, such as {', '.join(_COMMON)}"
+            raise OptionError(
+                "optimizer",
+                f"is {optimizer!r}, which must be told what it asked for, one by one: "
+                f"choose another, such as {', '.join(_COMMON)}",
             )
         super().__init__(space)
         self.optimizer, self.budget = optimizer, budget
-        self._points = _GenePoints(space) if over == "genes" else LatentSpace(space, estimator, encoder)
+        self._points = _GenePoints(space) if over == "genes" else LatentSpace(space, encoder)
         self._ask(2, seed=0)
 
     def propose(self, n: int, rng: Generator, surrogate: Estimator | None) -> Proposal:
@@ -87,10 +97,11 @@ class Nevergrad(ArchiveStrategy):
                     optimiser.tell(parametrization.spawn_child(new_value=point), -value)
                 return np.array([optimiser.ask().value for _ in range(n)])
         except Exception as error:  # nevergrad's optimisers raise whatever the libraries below them do
-            raise UserError(
-                f"strategy.optimizer is {self.optimizer!r}, which cannot be used here "
+            raise OptionError(
+                "optimizer",
+                f"is {self.optimizer!r}, which cannot be used here "
                 f"({type(error).__name__} {str(error)[:100].splitlines()[:1]}): "
-                f"choose another, such as {', '.join(_COMMON)}"
+                f"choose another, such as {', '.join(_COMMON)}",
             ) from error
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -10,7 +10,8 @@ import numpy as np
 from numpy.random import Generator
 
 from nas.encoders.base import Decoder
-from nas.errors import UserError
+from nas.errors import OptionError
+from nas.options import NonNegative, Positive, PositiveInt, validated
 from nas.strategies.base import ArchiveStrategy, joined
 from nas.strategies.latent_space import LatentSpace
 from nas.types import Architectures, Batch, Estimator, Keys, Proposal, Space
@@ -46,6 +47,7 @@ class FullPool(ArchiveStrategy):
         return self.proposal(self._all.take(rng.permutation(left)), "full")
 
 
+@validated
 class SmartPool(ArchiveStrategy):
     """Candidates from around the best, and some from anywhere (after Mauch et al. 2020: choose what is ranked).
 
@@ -57,8 +59,8 @@ class SmartPool(ArchiveStrategy):
 
     Args:
         space: the search space.
-        estimator: fitted to all trials told, at each round; its encoder is used where that can decode.
-        encoder: used otherwise.
+        encoder: whose embedding it is: in a composition the estimator's, where that can decode; None:
+            `GraphEncoder(space)`.
         generations: in how many parts of equal size the pool is made, at least 1.
         parents: how many of the best trials, and of the best estimates, the moves start from, at least 1.
         mutations: shares of mutants with 1, 2, ... genes changed, each at least 0.
@@ -68,7 +70,8 @@ class SmartPool(ArchiveStrategy):
             deviations of that component over the space; above 0.
 
     Raises:
-        UserError: a number is out of its range, or the shares sum to more than 1.
+        UserError: a number is out of its range, the shares sum to more than 1, or neighbours in the embedding are asked
+            for and the space cannot be embedded.
     """
 
     rounds = 1
@@ -77,30 +80,23 @@ class SmartPool(ArchiveStrategy):
     def __init__(
         self,
         space: Space,
-        estimator: Estimator,
-        encoder: Decoder,
+        encoder: Decoder | None = None,
         *,
-        generations: int,
-        parents: int,
-        mutations: list[float],
-        crossover: float,
-        latent: float,
-        radius: float,
+        generations: PositiveInt = 2,
+        parents: PositiveInt = 20,
+        mutations: Sequence[NonNegative] = (0.4, 0.4),
+        crossover: NonNegative = 0.0,
+        latent: NonNegative = 0.0,
+        radius: Positive = 0.8,
     ) -> None:
-        for name, count in (("generations", generations), ("parents", parents)):
-            if count < 1:
-                raise UserError(f"strategy.pool.{name} is {count}, must be at least 1")
-        if not radius > 0:
-            raise UserError(f"strategy.pool.radius is {radius}, must be above 0")
-        named = {"mutations": mutations, "crossover": [crossover], "latent": [latent]}
-        for move, shares in named.items():
-            if not all(share >= 0 for share in shares):
-                raise UserError(f"strategy.pool.{move} is {shares}, must be at least 0")
-        if (total := sum(sum(shares) for shares in named.values())) > 1 + 1e-9:
-            raise UserError(f"strategy.pool has shares ({', '.join(named)}) that sum to {total:g}, must be at most 1")
+        if (total := sum(mutations) + crossover + latent) > 1 + 1e-9:
+            text = f"is {list(mutations)}, whose shares sum to {total:g} with crossover and latent, must be at most 1"
+            raise OptionError("mutations", text)
         super().__init__(space)
-        self.estimator, self.generations, self.parents, self.radius = estimator, generations, parents, radius
-        self._latent_space = LatentSpace(space, estimator, encoder)
+        self.generations, self.parents, self.radius = generations, parents, radius
+        self._latent_space = LatentSpace(space, encoder)
+        if latent > 0:
+            self._latent_space.check()
         moves: dict[str, tuple[float, _Move]] = {
             f"mutation {changes}": (share, partial(self._mutants, changes=changes))
             for changes, share in enumerate(mutations, 1)

@@ -2,61 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.datasets.base import Images
-from nas.errors import UserError
-from nas.graphs import ABSENT, Graphs
-from nas.networks.channels import Skeleton
+from nas.datasets.base import PARTS, Images
+from nas.errors import OptionError, UserError
+from nas.graphs import Graphs
+from nas.networks import Skeleton
+from nas.training.curves import Curves, OnEpoch, Record
+from nas.training.learner import Learner
 from nas.training.recipe import Recipe
+from nas.training.state import State, description
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
     from nas.networks.classifier import Classifier
 
 _EVALUATION_BATCH = 256  # images scored at once, in each copy
-
-
-@dataclass(frozen=True)
-class Curves:
-    """What was seen of `s` copies over `e` epochs; each array `(s, e)`.
-
-    Attributes:
-        train_loss, valid_loss, test_loss: mean cross-entropy; of training, as the epoch went, in training mode.
-        train_correct, valid_correct, test_correct: images classified correctly; of training, of those seen.
-        images: how many images the epoch saw of train, valid and test.
-        seconds: `(e,)` wall seconds up to the end of each epoch, for all copies together, evaluation included.
-        parameters: of one copy.
-    """
-
-    train_loss: NDArray[np.float64]
-    train_correct: NDArray[np.int64]
-    valid_loss: NDArray[np.float64]
-    valid_correct: NDArray[np.int64]
-    test_loss: NDArray[np.float64]
-    test_correct: NDArray[np.int64]
-    images: tuple[int, int, int]
-    seconds: NDArray[np.float64]
-    parameters: int
-
-    @property
-    def diverged(self) -> bool:
-        """Whether the loss of training or validation became NaN or infinite."""
-        return not all(np.isfinite(loss).all() for loss in (self.train_loss, self.valid_loss))
-
-    def accuracy(self, part: str) -> NDArray[np.float64]:
-        """`(s, e)`: share of correct images of `train`, `valid` or `test`, 0..1; NaN for a part without images."""
-        images = self.images[("train", "valid", "test").index(part)]
-        correct: NDArray[np.float64] = getattr(self, f"{part}_correct") / (images or np.nan)
-        return correct
 
 
 def train(
@@ -69,12 +37,17 @@ def train(
     threads: int | None = 1,
     patience: int | None = None,
     time_limit: float | None = None,
-) -> Curves:
+    *,
+    until: int | None = None,
+    state: State | None = None,
+    on_epoch: OnEpoch | None = None,
+) -> tuple[Curves, State]:
     """Train one network once for each seed, jointly as the groups of grouped convolutions.
 
     All that is random (initial weights, order of the images, augmentation) comes from the seed and the graph. On a CPU
     the same seeds in one call give the same result bit for bit, given the same number of threads and library versions;
-    a seed trained alone and beside others differs by rounding.
+    a seed trained alone and beside others differs by rounding. A training that stops and goes on from its state gives
+    what an unbroken one gives, bit for bit on a CPU; only the seconds differ.
 
     Args:
         graph: one graph.
@@ -85,86 +58,74 @@ def train(
         device: `cpu` or `cuda`; on CUDA in mixed precision, channels last.
         threads: PyTorch's threads meanwhile; None: as they are.
         patience: stop after so many epochs without a lower validation loss (mean of the copies); None: never.
-        time_limit: wall seconds, checked at every step and epoch; None: no limit.
+        time_limit: wall seconds, those of the state included, checked at each step and at the end of
+            each epoch; None: no limit.
+        until: epochs after which to stop, 1..recipe.epochs, those of the state included; None: recipe.epochs. The
+            learning rate falls as `recipe.epochs` says, whatever is given here.
+        state: where to go on from; None: from the start.
+        on_epoch: called after each epoch with what was seen so far; what it raises ends the training.
+
+    Returns:
+        What was seen in all epochs, those of the state included, and the state to go on from.
 
     Raises:
         TimeoutError: the training took longer than the limit.
-        UserError: the recipe, the skeleton and the images do not fit together.
+        UserError: the recipe, the skeleton, the images and the state do not fit together, or `until` is out of range.
     """
     import torch
 
     if len(images.x_train) < recipe.batch:
-        raise UserError(f"recipe.batch is {recipe.batch}, must be at most {len(images.x_train)}, the training images")
+        raise OptionError("batch", f"is {recipe.batch}, must be at most {len(images.x_train)}, the training images")
     fits = {"image_channels": images.x_train.shape[1], "classes": images.classes}
     for name, needed in fits.items():
         if (stated := getattr(skeleton, name)) != needed:
-            raise UserError(f"skeleton.{name} is {stated}, but the images need {needed}")
+            raise OptionError(name, f"is {stated}, but the images need {needed}")
+    training = description(graph, images, skeleton, recipe, seeds)
+    if state:
+        state.check(training)
+    least, until = state.epochs if state else 1, recipe.epochs if until is None else until
+    if not least <= until <= recipe.epochs:
+        raise UserError(
+            f"until is {until}, must be {least}..{recipe.epochs}, the epochs of the state and of the recipe"
+        )
     before = torch.get_num_threads()
     torch.set_num_threads(threads or before)
     try:
-        return _train(graph, images, skeleton, recipe, seeds, device, patience, time_limit)
+        start = perf_counter() - (state.seconds if state else 0.0)
+        parts = {name: _Part(*images.part(name), device) for name in PARTS}
+        steps = len(parts["train"]) // recipe.batch
+        learner = Learner(graph, skeleton, recipe, seeds, steps, device)
+        seen = (steps * recipe.batch, len(parts["valid"]), len(parts["test"]))
+        record = Record(seen, int(skeleton.parameters(graph)[0]))
+        if state:
+            learner.restore(state)
+            record.restore(state, len(seeds))
+        clock = _Clock(start, time_limit)
+        while record.epochs < until and not record.stalled(patience):
+            record.add("train", *_epoch(learner, parts["train"], recipe, clock))
+            for name in ("valid", "test"):
+                record.add(name, *_score(learner.network, parts[name]))
+            clock.check()
+            record.seconds.append(clock.seconds)
+            if on_epoch:
+                on_epoch(record.curves())
+        return record.curves(), State(learner.tensors() | record.tensors(), training)
     finally:
         torch.set_num_threads(before)
 
 
-def _train(
-    graph: Graphs,
-    images: Images,
-    skeleton: Skeleton,
-    recipe: Recipe,
-    seeds: Sequence[int],
-    device: str,
-    patience: int | None,
-    time_limit: float | None,
-) -> Curves:
-    import torch
+@dataclass(frozen=True)
+class _Clock:
+    start: float
+    limit: float | None
 
-    start = perf_counter()
-    weights, orders = _generators(graph, seeds)
-    network = skeleton.network(graph, weights).to(device)
-    parts = [_Part(*images.part(name), device) for name in ("train", "valid", "test")]
-    steps = len(parts[0]) // recipe.batch
-    optimizer = torch.optim.SGD(
-        network.parameters(),
-        recipe.learning_rate,
-        recipe.momentum,
-        weight_decay=recipe.weight_decay,
-        nesterov=recipe.momentum > 0,
-        fused=True,
-    )
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.epochs * steps)
-    record = _Record()
+    @property
+    def seconds(self) -> float:
+        return perf_counter() - self.start
 
-    def check_time() -> None:
-        if time_limit is not None and perf_counter() - start > time_limit:
-            raise TimeoutError(f"not trained within {time_limit} seconds")
-
-    def step() -> None:
-        check_time()
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        schedule.step()
-
-    while len(record.seconds) < recipe.epochs and not record.stalled(patience):
-        optimizer.zero_grad(set_to_none=True)
-        record.add(_epoch(network, parts[0], recipe, step, orders), steps * recipe.batch)
-        check_time()
-        for part in parts[1:]:
-            record.add(_score(network, part), len(part))
-        record.seconds.append(perf_counter() - start)
-    return record.curves((steps * recipe.batch, len(parts[1]), len(parts[2])), int(skeleton.parameters(graph)[0]))
-
-
-def _generators(graph: Graphs, seeds: Sequence[int]) -> tuple[list[torch.Generator], list[torch.Generator]]:
-    """For each seed one generator of initial weights and one of image orders, independent of those of other graphs."""
-    import torch
-
-    there = graph.labels[0] != ABSENT
-    adjacency = graph.adjacency[0][np.ix_(there, there)]
-    network = int.from_bytes(np.packbits(adjacency).tobytes() + graph.labels[0][there].tobytes(), "little")
-    states = np.array([np.random.SeedSequence([seed, network]).generate_state(2, np.uint64) for seed in seeds])
-    weights, orders = ([torch.Generator().manual_seed(int(state)) for state in column] for column in states.T)
-    return weights, orders
+    def check(self) -> None:
+        if self.limit is not None and self.seconds > self.limit:
+            raise TimeoutError(f"not trained within {self.limit} seconds")
 
 
 class _Part:
@@ -214,21 +175,16 @@ def _loss(network: Classifier, images: Tensor, labels: Tensor) -> tuple[Tensor, 
     return losses, scores.argmax(dim=2) == labels
 
 
-def _epoch(
-    network: Classifier,
-    part: _Part,
-    recipe: Recipe,
-    step: Callable[[], None],
-    generators: Sequence[torch.Generator],
-) -> tuple[Tensor, Tensor]:
-    """Train for one epoch, `step` after each batch; sums of losses and of correct images of each copy, `(copies,)`."""
+def _epoch(learner: Learner, part: _Part, recipe: Recipe, clock: _Clock) -> tuple[Tensor, Tensor]:
+    """Train for one epoch; sums of losses and of correct images of each copy, `(copies,)`."""
     import torch
 
     from nas.training.augmentation import augment
 
+    network = learner.network
     network.train()
     drawn, classes = [], []
-    for generator in generators:
+    for generator in learner.orders:
         order = torch.randperm(len(part), generator=generator)
         drawn.append(
             augment(
@@ -248,39 +204,8 @@ def _epoch(
         rows = slice(first, first + recipe.batch)
         losses, right = _loss(network, images[rows].to(part.device), labels[rows].to(part.device))
         losses.mean(dim=0).sum().backward()  # type: ignore[no-untyped-call]
-        step()
+        clock.check()
+        learner.step()
         loss += losses.detach().sum(dim=0)
         correct += right.sum(dim=0)
     return loss, correct
-
-
-@dataclass
-class _Record:
-    """Collects sums per epoch in the order train, valid, test."""
-
-    seconds: list[float] = field(default_factory=list)
-    losses: list[NDArray[np.float64]] = field(default_factory=list)
-    correct: list[NDArray[np.int64]] = field(default_factory=list)
-
-    def add(self, sums: tuple[Tensor, Tensor], images: int) -> None:
-        self.losses.append(sums[0].cpu().double().numpy() / (images or np.nan))
-        self.correct.append(sums[1].cpu().numpy())
-
-    def stalled(self, patience: int | None) -> bool:
-        """Whether the mean validation loss was not lower in the last `patience` epochs than before them."""
-        losses = [float(loss.mean()) for loss in self.losses[1::3]]
-        return patience is not None and len(losses) > patience and min(losses[-patience:]) >= min(losses[:-patience])
-
-    def curves(self, images: tuple[int, int, int], parameters: int) -> Curves:
-        losses, correct = np.stack(self.losses, axis=1), np.stack(self.correct, axis=1)
-        return Curves(
-            train_loss=losses[:, 0::3],
-            train_correct=correct[:, 0::3],
-            valid_loss=losses[:, 1::3],
-            valid_correct=correct[:, 1::3],
-            test_loss=losses[:, 2::3],
-            test_correct=correct[:, 2::3],
-            images=images,
-            seconds=np.array(self.seconds),
-            parameters=parameters,
-        )

@@ -100,6 +100,9 @@ class Estimator(Protocol):
     def prepare(self) -> None:
         """Do, once, what needs no values (such as training an encoder)."""
 
+    def identity(self) -> str:
+        """What the estimates depend on beside the options, such as the encoder that was trained; empty: nothing."""
+
     def fit(self, batch: Batch, values: Values) -> None:
         """Learn from all trials so far. Raises UserError for fewer than `min_trials`."""
 
@@ -129,6 +132,13 @@ class Evaluator(Protocol):
 
     def identity(self) -> dict[str, str]:
         """What is measured and on what; results of different identities must never be mixed."""
+
+    @property
+    def deaths(self) -> int:
+        """How many workers died so far; what they did was done again, or has failed."""
+
+    def platform(self) -> dict[str, str]:
+        """Where it is measured, such as the kind of device: a run can go on elsewhere, but not exactly the same."""
 
     def objective(self, name: str, batch: Batch) -> Values:
         """`(n,)` what is known without evaluating, such as `params`; NaN: unknown. Raises UserError for other names."""

@@ -12,9 +12,9 @@ import pytest
 from helpers import run_search, table_arrays
 from records import write_official
 
-from nas._paths import find_table
+from nas.benchmarks import Benchmark, benchmark_of, find_table
 from nas.benchmarks.published.nasbench101 import read_official
-from nas.benchmarks.published.verify import verify
+from nas.benchmarks.published.verification import verify
 from nas.data.__main__ import main
 from nas.errors import UserError
 from nas.spaces import NB101
@@ -77,7 +77,7 @@ def test_a_table_that_another_hides_is_told_of(official: Path, tmp_path: Path, m
     assert "found before" not in caplog.text
     assert main(convert) == 0
     assert f"a search takes {older}, which is found before it" in caplog.messages[-1]
-    assert find_table(None, "cifar10", SPACE.tables)[1] == older
+    assert find_table(None, "cifar10", benchmark_of(SPACE).tables)[1] == older
 
 
 def test_the_list_says_what_is_there_and_what_to_do_for_the_rest(tmp_path: Path) -> None:
@@ -100,11 +100,14 @@ def test_the_list_says_what_is_there_and_what_to_do_for_the_rest(tmp_path: Path)
         (["verify", __file__], "no NumPy archive"),
     ],
 )
-def test_a_mistake_is_one_line(arguments: list[str], message: str, tmp_path: Path) -> None:
-    done = run(*arguments, cache=tmp_path)
-    assert done.returncode == 1
-    assert message in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+def test_a_mistake_is_one_line(
+    arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    monkeypatch.setenv("NAS_CACHE_DIR", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert message in line
 
 
 def test_a_conversion_that_fails_leaves_nothing(official: Path, tmp_path: Path) -> None:
@@ -118,7 +121,11 @@ def test_a_conversion_that_fails_leaves_nothing(official: Path, tmp_path: Path) 
     cells = SPACE.enumerate()[:6]
 
     class Wrong(NB101):
-        def digests(self, archs):
+        """Whose cells are known by other hashes."""
+
+    @benchmark_of.register(Wrong)
+    class WrongNames(Benchmark):
+        def names(self, archs):
             return [f"{row:032x}" for row in range(len(archs))]
 
     write_official(wrong_hash, Wrong(max_vertices=4), cells, (108,))

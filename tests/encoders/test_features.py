@@ -34,9 +34,9 @@ def test_the_scale_is_of_the_space_not_of_the_query(space: NB101) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"features": ["graph", "size"]}, "features has 'size', allowed: graph, walk, signal, path, one_hot"),
-        ({"features": []}, "features is empty"),
-        ({"features": "size"}, "features has 'size'"),
+        ({"features": ["graph", "size"]}, r"^features\[1\] is 'size', must be graph, walk, signal, path or one_hot$"),
+        ({"features": []}, r"^features is \[\], must not be empty$"),
+        ({"features": "size"}, r"^features is 'size', must be a list of values: features=\[size\]$"),
         ({"features": ["graph"], "cells": -1}, "cells is -1"),
     ],
 )

@@ -124,9 +124,7 @@ def test_k_above_what_is_known_is_refused(space, cells) -> None:
         estimator.fit(space.batch(cells[0]), cells[1])
 
 
-@pytest.mark.parametrize(
-    ("k", "power", "message"), [(0, 1.0, "estimator.k is 0"), (3, -1.0, "estimator.power is -1.0")]
-)
+@pytest.mark.parametrize(("k", "power", "message"), [(0, 1.0, "^k is 0"), (3, -1.0, "^power is -1.0")])
 def test_numbers_out_of_range_are_refused(k, power, message, space) -> None:
     with pytest.raises(UserError, match=message):
         NearestNeighbours(space, OneHot(space), k, power)

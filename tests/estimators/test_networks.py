@@ -188,7 +188,7 @@ def test_npenas_ranks_the_real_table(labelled, space: NB101) -> None:
         (mlp, "networks", 1, "at least 2"),
         (mlp, "layers", 0, "at least 1"),
         (mlp, "learning_rate", 0.0, "above 0"),
-        (mlp, "learning_rate", float("nan"), "above 0"),
+        (mlp, "learning_rate", float("nan"), "a finite number"),
         (mlp, "seed", -1, "at least 0"),
         (gin, "width", 1, "at least 2"),
         (gin, "epochs", 0, "at least 1"),
@@ -198,5 +198,5 @@ def test_npenas_ranks_the_real_table(labelled, space: NB101) -> None:
     ],
 )
 def test_options_out_of_range_are_refused(small_space: NB101, estimator, option: str, value, allowed: str) -> None:
-    with pytest.raises(UserError, match=f"estimator.{option} is {value}, must be {allowed}"):
+    with pytest.raises(UserError, match=f"^{option} is {value}, must be {allowed}"):
         estimator(small_space, **{option: value})

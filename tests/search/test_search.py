@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from helpers import SMALL_ENCODER, accuracy, run_search
 
+from nas.benchmarks import benchmark_of
 from nas.compare.metrics import expected_best_of_random
 from nas.search.journal import History
 from nas.spaces import NB101
@@ -70,7 +71,7 @@ def test_the_result_says_what_was_found_and_on_what(finished: Path, small_space:
     assert best["step"] == values.argmax()
     arch = np.array([best["genes"]], dtype=np.uint8)
     assert f"{small_space.keys(arch)[0]:016x}" == best["key"]
-    assert small_space.digests(arch) == [best["digest"]]
+    assert benchmark_of(small_space).names(arch) == [best["digest"]]
     assert evaluator.test(arch)[0] == best["test_accuracy"] == result["incumbent_test_accuracy"][-1]
     everything = evaluator.test(small_space.enumerate())
     assert result["test_regret"] == pytest.approx(everything.max() - best["test_accuracy"])
@@ -237,7 +238,7 @@ def test_what_cannot_change_a_result_may_change_between_two_parts_of_a_run(
         (["strategy=random", "strategy.population=3"], "strategy.population is unknown, allowed: no options"),
         (["budget=abc"], "budget: Value 'abc' of type 'str' could not be converted to Integer"),
         (["budget=1.5"], "budget: Value '1.5' of type 'float' could not be converted to Integer"),
-        (["estimator.k=abc"], "estimator.k is 'abc': Value 'abc' of type 'str' could not be converted to Integer"),
+        (["estimator.k=abc"], "estimator.k is 'abc', must be a whole number, or null"),
         (["estimator.encoder.width=x"], "estimator.encoder.width is 'x'"),
         (["budget=[1"], "'budget=[1' is no override, expected NAME=VALUE"),
         (["budget=0"], "budget is 0, must be at least 1"),
@@ -258,22 +259,27 @@ def test_what_cannot_change_a_result_may_change_between_two_parts_of_a_run(
         (["evaluator.path=damaged.npz"], "is truncated, damaged or no NumPy archive"),
         (["evaluator.sha256=00"], "expected 00: obtain the file again"),
         (["evaluator.signal=validation"], "only test_mean"),
-        (["space.max_vertices=4"], "has 5 vertices, space.max_vertices is 4"),
+        (["space.max_vertices=4"], "has 5 vertices, the space at most 4"),
         (["resume=nowhere"], "resume is 'nowhere', which holds no run"),
         (["estimator._target_=nas.Nothing"], "estimator._target_ cannot be imported"),
         (["~estimator"], "estimator"),
-        (["estimator.encoder.device=abacus", "budget=21"], "estimator.encoder.device is 'abacus', cannot be used"),
+        (["estimator.encoder.device=abacus", "budget=21"], "the encoder's device is 'abacus', which cannot be used"),
     ],
 )
-def test_bad_input_is_answered_with_one_line(options: list[str], message: str, tmp_path: Path, data) -> None:
+def test_bad_input_is_answered_with_one_line(
+    options: list[str], message: str, refused, tmp_path: Path, data, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "damaged.npz").write_bytes(b"PK\x03\x04 but nothing more")
+    for name, value in data.items():
+        monkeypatch.setenv(name, value)
     space = [] if any(option.startswith("space") for option in options) else ["space.max_vertices=5"]
-    done = run_search(*space, *options, cwd=tmp_path, **data)
-    assert done.returncode == 1
-    lines = done.stderr.strip().splitlines()
-    assert len(lines) == 1
-    assert lines[0].startswith("error: ")
-    assert message.format(cwd=tmp_path) in lines[0]
+    assert message.format(cwd=tmp_path) in refused(*space, *options)
+
+
+def test_a_process_answers_bad_input_with_one_line_and_exit_code_1(tmp_path: Path, data) -> None:
+    done = run_search("budget=0", cwd=tmp_path, **data)
+    assert (done.returncode, done.stderr) == (1, "error: budget is 0, must be at least 1\n")
+    assert not list(tmp_path.iterdir())
 
 
 def test_help_needs_none_of_the_heavy_modules(tmp_path: Path) -> None:

@@ -59,5 +59,5 @@ def test_without_estimates_candidates_are_random(small_space: NB101) -> None:
 
 @pytest.mark.parametrize(("name", "value"), [("parents", 0), ("samples", 1), ("reach", 0.0)])
 def test_numbers_out_of_range_are_refused(name: str, value: float, small_space: NB101) -> None:
-    with pytest.raises(UserError, match=rf"strategy\.{name} is {value}, must be"):
+    with pytest.raises(UserError, match=rf"^{name} is {value}, must be"):
         ascent(small_space, NoEstimator(small_space), **{name: value})

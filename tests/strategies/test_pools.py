@@ -131,11 +131,11 @@ def test_the_full_pool_is_the_space_without_what_is_known(small_space: NB101) ->
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"parents": 0}, r"strategy\.pool\.parents is 0, must be at least 1"),
-        ({"generations": 0}, r"strategy\.pool\.generations is 0, must be at least 1"),
-        ({"radius": 0.0}, r"strategy\.pool\.radius is 0\.0, must be above 0"),
-        ({"mutations": [0.5, -0.1]}, r"strategy\.pool\.mutations is \[0\.5, -0\.1\], must be at least 0"),
-        ({"crossover": 0.5}, r"shares .* that sum to 1\.2, must be at most 1"),
+        ({"parents": 0}, r"^parents is 0, must be at least 1"),
+        ({"generations": 0}, r"^generations is 0, must be at least 1"),
+        ({"radius": 0.0}, r"^radius is 0\.0, must be above 0"),
+        ({"mutations": [0.5, -0.1]}, r"^mutations\[1\] is -0\.1, must be at least 0"),
+        ({"crossover": 0.5}, r"^mutations is .* shares sum to 1\.2 with crossover and latent, must be at most 1"),
     ],
 )
 def test_numbers_out_of_range_are_refused(options: dict, message: str, space: NB101) -> None:

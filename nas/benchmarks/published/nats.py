@@ -56,7 +56,7 @@ def read_official(path: Path, report: Report = lambda _: None) -> dict[str, NDAr
     try:
         from nats_bench.api_utils import ArchResults
     except ImportError as error:
-        raise UserError(f"{path} needs the package nats_bench: install it with pip install 'nas[nats]'") from error
+        raise UserError(f"{path} needs the package nats_bench: install it with pip install -e '.[nats]'") from error
     codes: list[list[int]] = []
     cells: dict[int, dict[str, NDArray[np.float64]]] = {}
     try:

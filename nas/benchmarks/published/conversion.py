@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from nas._paths import cache_folder
 from nas.benchmarks.published import nasbench101, nats
-from nas.benchmarks.published.verify import read_any, table_spaces
+from nas.benchmarks.published.verification import read_any, table_spaces
 from nas.errors import UserError
 from nas.types import Space
 

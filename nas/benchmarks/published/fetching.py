@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
-from nas.benchmarks.published.published import Source
+from nas.benchmarks.published.catalogue import Source
 from nas.errors import UserError
 
 _log = logging.getLogger(__name__)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from nas.benchmarks.base import benchmark_of
 from nas.benchmarks.flat_files import read_arrays
-from nas.benchmarks.published.published import TABLES
+from nas.benchmarks.published.catalogue import TABLES
 from nas.benchmarks.rows import Training
 from nas.benchmarks.table import Table, read_table
 from nas.errors import UserError
-from nas.spaces import GeneSpace
+from nas.spaces import NB101, NB201
 from nas.types import Space
 
 _BATCH = 1 << 11
@@ -22,13 +22,10 @@ Report = Callable[[int, int], None]
 """Is told, now and then, how many of how many hashes are done."""
 
 
-def table_spaces(file: str | None = None) -> list[Any]:
-    """The search spaces that have benchmark tables, or one of this file name, each in its full size."""
-    import nas.spaces
-
-    kinds: list[Any] = [kind for kind in vars(nas.spaces).values() if isinstance(kind, type)]
-    kinds = [kind for kind in kinds if issubclass(kind, GeneSpace) and kind.tables]
-    return [kind() for kind in kinds if file is None or file in kind.tables.values()]
+def table_spaces(file: str | None = None) -> list[Space]:
+    """The search spaces that have published tables, or one of this file name, each in its full size."""
+    spaces: list[Space] = [NB101(), NB201()]
+    return [space for space in spaces if file is None or file in benchmark_of(space).tables.values()]
 
 
 def read_any(path: Path, spaces: Sequence[Space]) -> dict[str, Table]:
@@ -56,7 +53,8 @@ def _names(path: Path, space: Space) -> list[str]:
     except OSError as error:
         raise UserError(f"cannot read the benchmark table {path}: {error.strerror}") from error
     named = [str(name).lower() for name in arrays["datasets"].ravel()] if "datasets" in arrays else []
-    there = [name for name, file in space.tables.items() if file == path.name] or list(space.tables)
+    tables = benchmark_of(space).tables
+    there = [name for name, file in tables.items() if file == path.name] or list(tables)
     return [name for name in there if name in named] or there[:1]
 
 
@@ -88,7 +86,7 @@ def _verify(table: Table, report: Report) -> Iterator[str]:
         yield f"{_number_of_runs(training)} of {epochs} epochs"
     yield f"a search may see {', '.join(table.signals(None, 0))}"
     best = int(columns.test.argmax())
-    digest = table.space.digests(columns.archs[best : best + 1])[0]
+    digest = benchmark_of(table.space).names(columns.archs[best : best + 1])[0]
     yield f"best mean test accuracy {columns.test[best]:.6f} (row {best}, {digest})"
     for known in TABLES:
         if path.name == known.file:
@@ -119,11 +117,11 @@ def _coverage(table: Table) -> str:
 
 
 def _check_digests(table: Table, report: Report) -> None:
-    archs, stated = table.columns.archs, table.columns.digests
+    archs, stated, benchmark = table.columns.archs, table.columns.digests, benchmark_of(table.space)
     if stated is None:
         return
     for start in range(0, len(archs), _BATCH):
-        computed = table.space.digests(archs[start : start + _BATCH])
+        computed = benchmark.names(archs[start : start + _BATCH])
         for row, digest in enumerate(computed, start):
             if stated[row].tobytes().hex() != digest:
                 raise UserError(

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from helpers import run_search
 
+from nas.benchmarks import Custom, benchmark_of
 from nas.errors import UserError
 from nas.evaluators import TableEvaluator, TrainingEvaluator
 from nas.objectives import Objective
-from nas.spaces import Custom
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -54,25 +54,6 @@ def test_every_row_is_found_with_its_numbers(space: Custom, own_table: Path) -> 
     )
     assert alone.identity()["signal"] == "validation"
     assert np.isnan(alone.evaluate(archs).cost).all()
-
-
-def test_only_rows_are_drawn_and_mutants_are_the_nearest_rows(space: Custom, own_table: Path) -> None:
-    there = archs_of(space, rows(own_table))
-    everything = space.enumerate()
-    assert {tuple(arch) for arch in everything.tolist()} == {tuple(arch) for arch in there.tolist()}
-    assert len(everything) < np.prod(space.cardinalities)
-    rng = np.random.default_rng(0)
-    parents = space.sample(400, rng)
-    mutants = space.mutate(parents, rng)
-    space.check(mutants)
-    distances = (parents[:, None] != everything[None]).sum(axis=2)
-    least = np.where(distances == 0, 99, distances).min(axis=1)
-    assert ((parents != mutants).sum(axis=1) == least).all()
-    first = np.repeat(parents[:1], 2000, axis=0)
-    neighbours = everything[distances[0] == least[0]]
-    found, counts = np.unique(space.mutate(first, rng), axis=0, return_counts=True)
-    assert len(found) == len(neighbours)
-    assert counts.min() > 0.5 * 2000 / len(neighbours)
 
 
 def test_lower_may_be_better(own_table: Path) -> None:
@@ -147,7 +128,7 @@ def test_tables_that_cannot_be_used_are_refused_in_one_line(text: str, message: 
 def test_a_row_is_known_by_what_its_fields_say(space: Custom, own_table: Path) -> None:
     lines = rows(own_table)
     names = [", ".join(f"{gene.name}={line[gene.name]}" for gene in space.genes) for line in lines]
-    assert space.digests(archs_of(space, lines)) == names
+    assert benchmark_of(space).names(archs_of(space, lines)) == names
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
@@ -203,20 +184,6 @@ def test_bytes_that_are_no_text_and_files_that_are_not_there(tmp_path: Path) -> 
 def test_rows_are_not_trained(space: Custom) -> None:
     with pytest.raises(UserError, match="no networks that could be trained: use evaluator=table"):
         TrainingEvaluator(space)
-
-
-def test_encodings_that_would_be_too_large_say_so() -> None:
-    wide = Custom.__new__(Custom)
-    from nas.spaces import Gene, GeneSpace
-
-    GeneSpace.__init__(wide, tuple(Gene(f"g{n}", tuple("abcdefghij")) for n in range(12)))
-    graphs = wide.graphs(np.zeros((2, 12), dtype=np.uint8))
-    with pytest.raises(UserError, match=r"10\*\*12 paths of 12 vertices .*: choose an estimator on plain genes"):
-        graphs.paths()
-    from nas.graphs.features import graph_features
-
-    with pytest.raises(UserError, match="there are 10 operations, features of graphs can be made of at most 8"):
-        graph_features(graphs)
 
 
 @pytest.mark.parametrize(

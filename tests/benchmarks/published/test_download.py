@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from records import write_official
 
-from nas.benchmarks.published.download import download
-from nas.benchmarks.published.published import Published, Source
+from nas.benchmarks.published.catalogue import Published, Source
+from nas.benchmarks.published.fetching import download
 from nas.benchmarks.table import read_table
 from nas.data.__main__ import main
 from nas.errors import UserError

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from nas import __version__
-from nas._config import SearchConfig, differences
+from nas._config import SearchConfig, checked, differences
 from nas.errors import UserError
 from nas.search.build import Parts, build_parts
 from nas.search.callbacks import Callback, Callbacks
+from nas.search.compose import Composed, composed_run
 from nas.search.journal import Journal
 from nas.search.loop import run_search
 from nas.search.record import check_same, make_absolute, read_record, resumed, write_record
@@ -44,42 +45,29 @@ def run(
     Raises:
         UserError: an override is unknown or out of its range, or the run cannot be started or continued.
     """
-    from nas.search.compose import composed_run
-
-    options, choices, changed, place = composed_run(overrides, None if folder is None else Path(folder))
-    return run_options(options, choices, changed, place, function=function, callbacks=callbacks)
+    composed = composed_run(overrides, None if folder is None else Path(folder))
+    return run_composed(composed, function=function, callbacks=callbacks)
 
 
-def run_options(
-    options: dict[str, Any],
-    choices: Mapping[str, str],
-    changed: Iterable[str],
-    folder: Path,
-    *,
-    function: Function | None = None,
-    callbacks: Iterable[Callback] = (),
-) -> Result:
+def run_composed(composed: Composed, *, function: Function | None = None, callbacks: Iterable[Callback] = ()) -> Result:
     """Run what was composed, or go on with the run that `resume` names.
 
     Args:
-        options: the whole configuration, plain.
-        choices: which option of each configuration group it came from, to be recorded.
-        changed: the paths of the options that were given, which a run that goes on takes over.
-        folder: where to.
+        composed: what to run, and where.
         function: see `run`.
         callbacks: see `run`.
 
     Raises:
         UserError: the configuration cannot be run, or is not the one that `folder` records.
     """
-    from nas._config import checked
-
+    options, choices, folder = composed.options, composed.choices, composed.folder
     make_absolute(options)
     before = read_record(folder)
     if options["resume"] is not None:
         if before is None:
             raise UserError(f"resume is {options['resume']!r}, which holds no run (no config.yaml): name its folder")
-        options, choices = resumed(before, options, [path for path in changed if path != "resume"])
+        changed = [path for path in composed.changed if path != "resume"]
+        options, choices = resumed(before, options, changed, composed.sources)
     config = checked(options)
     phases = Phases()
     with phases("setup"):
@@ -88,8 +76,8 @@ def run_options(
     parts.check(config)
     record = {
         **{name: node for name, node in vars(config).items() if name not in ("resume", "retry_failed")},
-        "measured_on": parts.evaluator.identity(),
-        "made_with": {"version": __version__, "encoder": parts.encoder, **parts.platform},
+        "measured_on": parts.measured_on,
+        "made_with": {"version": __version__, "encoder": parts.estimator.identity(), **parts.platform},
         "choices": dict(choices),
     }
     if before is not None:
@@ -141,6 +129,7 @@ def _run(
     if not search.estimated and parts.estimator.min_trials:
         _log.warning("the estimator was never asked: all %d candidates are the strategy's own", config.budget)
     about = {
+        "measured_on": record["measured_on"],
         "config": {name: record[name] for name in vars(config) if name in record},
         "choices": record["choices"],
         "made_with": record["made_with"],
@@ -149,7 +138,7 @@ def _run(
         "resumed_at": recorded or None,
         "diverged_at": record.get("diverged_at"),
         "warm_trials": len(search.trials) - search.trials.charged,
-        "retries": getattr(parts.evaluator, "retries", 0),
+        "deaths": parts.evaluator.deaths,
     }
     write_report(folder, search, parts.evaluator, about, seconds.total)
     return load(folder)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from records import described, evaluation, framed, made_up, masked, metrics, record, write_official
 
+from nas.benchmarks import benchmark_of
 from nas.benchmarks.published.nasbench101 import read_official, recognised
 from nas.benchmarks.published.records import fields, masked_crc, read_records
 from nas.benchmarks.table import read_table
@@ -37,7 +38,7 @@ def one(**changes) -> bytes:
     cell = SPACE.sample(1, np.random.default_rng(0))
     adjacency, operations = described(SPACE.graphs(cell), 0)
     entries = {
-        "digest": SPACE.digests(cell)[0],
+        "digest": benchmark_of(SPACE).names(cell)[0],
         "epochs": 108,
         "adjacency": adjacency,
         "operations": operations,
@@ -56,12 +57,12 @@ def test_the_checksum_is_that_of_the_format() -> None:
 def test_every_number_of_every_run_arrives(official: Path, full: Path) -> None:
     arrays = np.load(full)
     assert arrays["epochs"].tolist() == [4, 12, 36, 108]
-    digests = sorted(SPACE.digests(CELLS))
+    digests = sorted(benchmark_of(SPACE).names(CELLS))
     assert [row.tobytes().hex() for row in arrays["md5"]] == digests
-    assert arrays["params"].tolist() == [1000 + SPACE.digests(CELLS).index(digest) for digest in digests]
+    assert arrays["params"].tolist() == [1000 + benchmark_of(SPACE).names(CELLS).index(digest) for digest in digests]
     names = ("training_time", "train_accuracy", "validation_accuracy", "test_accuracy")
     for row, digest in enumerate(digests):
-        cell = SPACE.digests(CELLS).index(digest)
+        cell = benchmark_of(SPACE).names(CELLS).index(digest)
         for budget, epochs in enumerate((4, 12, 36, 108)):
             for run in range(3):
                 for point, numbers in made_up(cell, epochs, run).items():
@@ -73,7 +74,7 @@ def test_every_number_of_every_run_arrives(official: Path, full: Path) -> None:
 def test_the_cells_of_the_records_are_the_cells_of_the_table(full: Path) -> None:
     table = read_table(full, SPACE)
     assert sorted(SPACE.keys(table.columns.archs)) == sorted(SPACE.keys(CELLS))
-    assert SPACE.digests(table.columns.archs) == [row.tobytes().hex() for row in np.load(full)["md5"]]
+    assert benchmark_of(SPACE).names(table.columns.archs) == [row.tobytes().hex() for row in np.load(full)["md5"]]
 
 
 def test_numbers_of_double_precision_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nas.benchmarks.published.convert import convert
+from nas.benchmarks.published.conversion import convert
 from nas.benchmarks.published.nats import OPERATIONS, read_official
 from nas.benchmarks.table import read_table
 from nas.errors import UserError
@@ -222,4 +222,4 @@ def test_without_the_package_it_says_what_to_install(official: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "needs the package nats_bench: install it with pip install 'nas[nats]'" in done.stderr
+    assert "needs the package nats_bench: install it with pip install -e '.[nats]'" in done.stderr

@@ -1,0 +1,86 @@
+"""From a composed configuration to objects."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from nas.errors import OptionError, UserError
+from nas.options import fitted, hints
+
+GIVEN = frozenset({"space", "dataset", "executor", "encoder", "budget"})
+"""What a constructor may ask for by name: parts made before, and the budget. Such a parameter is no option."""
+
+
+def build(node: Any, name: str, **given: Any) -> Any:
+    """Make the object that a config node describes.
+
+    The class that `_target_` names gets the node's other entries, checked against the type hints of its constructor
+    (see `nas.options`), and whatever of `given` its constructor asks for. Nodes within that have a `_target_` are built
+    first.
+
+    Args:
+        node: the node, with a `_target_`.
+        name: what the user calls it: the path of the node, for messages.
+        given: objects that constructors may ask for by name; names of `GIVEN`.
+
+    Raises:
+        UserError: the class cannot be imported, or an entry is unknown, missing, of a wrong type or out of its range.
+    """
+    assert given.keys() <= GIVEN, given.keys()
+    node = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
+    if not _is_node(node):
+        raise UserError(f"{name} is {node!r}, must name a class with _target_: choose an option of the group")
+    entries = dict(node)
+    target = _class(entries.pop("_target_"), name)
+    parameters, kinds = inspect.signature(target).parameters, hints(target)
+    for key, value in entries.items():
+        if key not in parameters:
+            allowed = ", ".join(option for option in parameters if option not in given)
+            raise OptionError(f"{name}.{key}", f"is unknown, allowed: {allowed or 'no options'}")
+        if isinstance(value, str) and value == "???":
+            raise OptionError(f"{name}.{key}", f"is missing: give it with {name}.{key}=VALUE")
+    made = {}
+    for key, parameter in parameters.items():
+        path = f"{name}.{key}"
+        if key in entries:
+            value = entries[key]
+            made[key] = (
+                build(value, path, **given) if _is_node(value) else fitted(value, kinds.get(key, Any), path, parse=True)
+            )
+        elif key in given:
+            made[key] = given[key]
+        elif parameter.default is parameter.empty and parameter.kind not in _VARIADIC:
+            raise OptionError(path, f"is missing: {target.__name__} needs it")
+    try:
+        return target(**made)
+    except OptionError as error:  # what no single type hint says; the class names its own parameter
+        raise error.below(name) from error
+
+
+_VARIADIC = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+
+
+def _is_node(value: Any) -> bool:
+    return isinstance(value, Mapping) and "_target_" in value
+
+
+def _class(path: Any, name: str) -> type[Any]:
+    try:
+        target = imported(path)
+    except Exception as error:  # the module may be the user's, and fail in any way
+        kind = "" if isinstance(error, ImportError | AttributeError | ValueError) else f"{type(error).__name__}: "
+        raise UserError(f"{name}._target_ cannot be imported: {kind}{' '.join(str(error).split())}") from error
+    if not isinstance(target, type):
+        raise UserError(f"{name}._target_ is {path}, which is no class")
+    return target
+
+
+def imported(path: str) -> Any:
+    """What a dotted path names; raises whatever its module raises."""
+    module, _, attribute = str(path).rpartition(".")
+    return getattr(import_module(module), attribute)

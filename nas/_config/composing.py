@@ -1,0 +1,104 @@
+"""The options of a search, and how they are composed from the YAML tree and the command line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import OmegaConf
+
+from nas._config import sources
+from nas.errors import UserError
+from nas.options import Natural, PositiveInt, fitted, hints
+
+
+@dataclass
+class SearchConfig:
+    """The groups (see `conf/config.yaml`), each a node with a `_target_`, and the options beside them.
+
+    Attributes:
+        seed: of all that a search draws, 0 or more.
+        budget: evaluations in all.
+        initial: of them before the estimator is first asked; null: 20, and of a budget up to 20 a quarter.
+        pool: candidates of a round.
+        batch: evaluated of them, at most `pool`.
+        table: `cifar10`, `digits`, ...; `auto`: that of the dataset, else the first that is there.
+        warm_start: a `history.jsonl` or CSV with trials that are known already and measured on the same.
+        resume: folder of an earlier run to continue; with it `budget`, `executor`, `evaluator.workers` and
+            `retry_failed` may be given.
+        retry_failed: with `resume`, evaluate failed trials again.
+    """
+
+    space: Any = field(default_factory=dict)
+    strategy: Any = field(default_factory=dict)
+    estimator: Any = field(default_factory=dict)
+    acquisition: Any = field(default_factory=dict)
+    evaluator: Any = field(default_factory=dict)
+    dataset: Any = field(default_factory=dict)
+    executor: Any = field(default_factory=dict)
+    objective: Any = field(default_factory=dict)
+    seed: Natural = 0
+    budget: PositiveInt = 150
+    initial: PositiveInt | None = None
+    pool: PositiveInt = 1000
+    batch: PositiveInt = 1
+    table: str = "auto"
+    warm_start: str | None = None
+    resume: str | None = None
+    retry_failed: bool = False
+
+
+def checked(options: dict[str, Any]) -> SearchConfig:
+    """Return the options as an object, checked for what no single part can check.
+
+    Raises:
+        UserError: an option is unknown or missing, of a wrong type, or a number is out of its range.
+    """
+    known = SearchConfig.__dataclass_fields__
+    for name in [*(set(options) - set(known)), *(set(known) - set(options))][:1]:
+        raise UserError(f"{name} is {'unknown' if name in options else 'missing'}, the options are {', '.join(known)}")
+    kinds = hints(SearchConfig)
+    config = SearchConfig(**{name: fitted(value, kinds[name], name, parse=True) for name, value in options.items()})
+    if config.pool < config.batch:
+        raise UserError(f"pool is {config.pool}, must be at least {config.batch} (batch): candidates of a round")
+    return config
+
+
+def config_folder() -> str:
+    """The YAML tree: inside the installed package, or beside the package in a checkout."""
+    package = Path(__file__).parents[1]
+    return str(next(folder for folder in (package / "conf", package.parent / "conf") if folder.is_dir()))
+
+
+def composed(overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """The whole configuration as the command line would compose it, plain; for use from Python.
+
+    Args:
+        overrides: as on the command line, such as `estimator=ridge` and `seed=3`.
+
+    Raises:
+        HydraException: an override is not one, or names what is not there.
+    """
+    from hydra import compose, initialize_config_dir
+
+    register()
+    with initialize_config_dir(config_folder(), version_base="1.3"):
+        return OmegaConf.to_container(compose("config", list(overrides)), resolve=True)  # type: ignore[return-value]
+
+
+def register() -> None:
+    """Tell Hydra the options and how YAML files are completed, OmegaConf a run's folder and the program's name."""
+    sources.register()
+    ConfigStore.instance().store(sources.SCHEMA, SearchConfig)
+    OmegaConf.register_new_resolver("run_folder", _run_folder, replace=True)
+    OmegaConf.register_new_resolver("program", lambda: sys.argv[0], replace=True)
+
+
+def _run_folder(resume: str | None, fresh: str) -> str:
+    if resume is not None and not (Path(resume) / "config.yaml").is_file():
+        raise UserError(f"resume is {resume!r}, which holds no run (no config.yaml): name the folder of an earlier run")
+    return resume or fresh

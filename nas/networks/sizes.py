@@ -1,0 +1,49 @@
+"""How large is what surrounds the cells of a network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated
+
+from annotated_types import Ge
+
+from nas.options import FOLLOWS, PositiveInt
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Numbers of channels and of cells in the network that surrounds the cells.
+
+    The channels double from each stack of cells to the next.
+
+    Args:
+        stem: channels of the first convolution and the first stack, at least 1.
+        stacks: number of stacks, at least 1.
+        cells: cells in a stack, at least 1.
+        classes: at least 2.
+        image_channels: channels of an image, at least 1.
+
+    Raises:
+        OptionError: a number is out of its range.
+    """
+
+    stem: PositiveInt = 8
+    stacks: PositiveInt = 2
+    cells: PositiveInt = 1
+    classes: Annotated[int, Ge(2), FOLLOWS] = 10
+    image_channels: Annotated[int, Ge(1), FOLLOWS] = 3
+
+    def widths(self) -> Iterator[tuple[int, int]]:
+        """Channels that enter and leave each cell, in order."""
+        before = self.stem
+        for stack in range(self.stacks):
+            for _ in range(self.cells):
+                after = self.stem << stack
+                yield before, after
+                before = after
+
+    @property
+    def last(self) -> int:
+        """Channels after the last cell."""
+        return self.stem << (self.stacks - 1)

@@ -1,0 +1,113 @@
+"""The network that learns, with all that decides its next step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.graphs import ABSENT, Graphs
+from nas.networks import Skeleton
+from nas.training.recipe import Recipe
+from nas.training.state import State
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+
+class Learner:
+    """A network, its optimizer and schedule, and the generators of image orders and augmentation.
+
+    Args:
+        graph: one graph.
+        skeleton: what surrounds the cells.
+        recipe: how to train.
+        seeds: one for each copy.
+        steps: of the optimizer in an epoch.
+        device: where the network is.
+    """
+
+    def __init__(
+        self, graph: Graphs, skeleton: Skeleton, recipe: Recipe, seeds: Sequence[int], steps: int, device: str
+    ) -> None:
+        import torch
+
+        weights, self.orders = _generators(graph, seeds)
+        self.network = skeleton.network(graph, weights).to(device)
+        self._optimizer = torch.optim.SGD(
+            self.network.parameters(),
+            recipe.learning_rate,
+            recipe.momentum,
+            weight_decay=recipe.weight_decay,
+            nesterov=recipe.momentum > 0,
+            fused=True,
+        )
+        self._schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self._optimizer, recipe.epochs * steps)
+
+    def step(self) -> None:
+        """Move the weights along their gradients, and clear these."""
+        self._optimizer.step()
+        self._optimizer.zero_grad(set_to_none=True)
+        self._schedule.step()
+
+    def tensors(self) -> dict[str, NDArray[Any]]:
+        """Copies of all that changes; see `nas.training.state.State`."""
+        import torch
+
+        named = {f"weights.{name}": tensor for name, tensor in self.network.state_dict().items()}
+        for name, parameter in self.network.named_parameters():
+            momentum = self._optimizer.state.get(parameter, {}).get("momentum_buffer")
+            if momentum is not None:  # none without momentum, or for weights that nothing depends on
+                named[f"momentum.{name}"] = momentum
+        named["orders"] = torch.stack([generator.get_state() for generator in self.orders])
+        return {
+            **{name: tensor.cpu().numpy().copy("C") for name, tensor in named.items()},
+            "schedule.step": np.array(self._schedule.last_epoch),
+            "schedule.learning_rate": np.array(self._optimizer.param_groups[0]["lr"]),
+        }
+
+    def restore(self, state: State) -> None:
+        """Go on from a state that `tensors` gave.
+
+        Raises:
+            UserError: the state has other tensors.
+        """
+        import torch
+
+        for name, tensor in self.network.state_dict().items():
+            _fill(tensor, state, f"weights.{name}")
+        for name, parameter in self.network.named_parameters():
+            if f"momentum.{name}" in state.tensors:
+                momentum = torch.empty_like(parameter)  # in its memory format, which the fused step relies on
+                _fill(momentum, state, f"momentum.{name}")
+                self._optimizer.state[parameter]["momentum_buffer"] = momentum
+        orders = torch.stack([generator.get_state() for generator in self.orders])
+        _fill(orders, state, "orders")
+        for generator, order in zip(self.orders, orders, strict=True):
+            generator.set_state(order.clone())  # it reads from the start of the storage, whatever the view
+        step = int(state.tensor("schedule.step", (), np.dtype(np.int64)))
+        self._schedule.load_state_dict({"last_epoch": step, "_step_count": step + 1})
+        rate = float(state.tensor("schedule.learning_rate", (), np.dtype(np.float64)))
+        self._optimizer.param_groups[0]["lr"] = rate
+
+
+def _fill(tensor: Tensor, state: State, name: str) -> None:
+    import torch
+
+    dtype = tensor.new_empty(0, device="cpu").numpy().dtype
+    tensor.copy_(torch.from_numpy(np.array(state.tensor(name, tuple(tensor.shape), dtype))))
+
+
+def _generators(graph: Graphs, seeds: Sequence[int]) -> tuple[list[torch.Generator], list[torch.Generator]]:
+    """For each seed one generator of initial weights and one of image orders, independent of those of other graphs."""
+    import torch
+
+    there = graph.labels[0] != ABSENT
+    adjacency = graph.adjacency[0][np.ix_(there, there)]
+    network = int.from_bytes(np.packbits(adjacency).tobytes() + graph.labels[0][there].tobytes(), "little")
+    states = np.array([np.random.SeedSequence([seed, network]).generate_state(2, np.uint64) for seed in seeds])
+    weights, orders = ([torch.Generator().manual_seed(int(state)) for state in column] for column in states.T)
+    return weights, orders
