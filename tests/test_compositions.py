@@ -11,8 +11,8 @@ from helpers import node, options, strategy_node
 from nas._config import build
 from nas.acquisition import Mean
 from nas.evaluators import TableEvaluator
-from nas.search.build import shared_encoder
 from nas.search import Callback, Search, Trial
+from nas.search.build import shared_encoder
 from nas.search.journal import Journal
 from nas.search.loop import run_search
 

@@ -29,7 +29,7 @@ SHARES = {"mutations": [0.3, 0.2], "crossover": 0.2, "latent": 0.1, "radius": 1.
 
 
 def smart(space: NB101, estimator: Any) -> BayesianOptimisation:
-    return BayesianOptimisation(SmartPool(space, estimator, Mirror(space), generations=3, parents=10, **SHARES))
+    return BayesianOptimisation(SmartPool(space, Mirror(space), generations=3, parents=10, **SHARES))
 
 
 STRATEGIES = {
@@ -411,7 +411,7 @@ class Measured:
 
 def pool(space: NB101, estimator: Any, mutations: list[float]) -> BayesianOptimisation:
     shares = {**SHARES, "mutations": mutations, "crossover": 0.0, "latent": 0.0}
-    return BayesianOptimisation(SmartPool(space, estimator, Mirror(space), generations=2, parents=20, **shares))
+    return BayesianOptimisation(SmartPool(space, Mirror(space), generations=2, parents=20, **shares))
 
 
 def counted(function: Callable[..., Any], counts: list[int], valid: Callable[..., Any]) -> Callable[..., Any]:
