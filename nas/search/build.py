@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nas._config import SearchConfig, build
+from nas.benchmarks import benchmark_of
 from nas.errors import UserError
 from nas.search.search import Phases, Search
 from nas.types import Acquisition, Estimator, Evaluator, Space, Strategy
@@ -66,9 +67,18 @@ class Parts:
                 f"the estimator needs as many known architectures (estimator.k neighbours, where it has k)"
             )
         reference = self.evaluator.reference()
-        if reference is not None and config.budget > len(reference.signal):
+        if reference is None:
+            return
+        if config.budget > len(reference.signal):
             raise UserError(
                 f"budget is {config.budget}, must be at most {len(reference.signal)}: the table has no more"
+            )
+        (least, most), signal = estimator.values_in, reference.signal
+        if config.budget > config.initial and not (least <= signal.min() and signal.max() <= most):
+            column = benchmark_of(self.space).column(self.evaluator.value)
+            raise UserError(
+                f"column {column!r} holds values in {signal.min():g}..{signal.max():g} (of losses, the sign is turned), "
+                f"{type(estimator).__name__} needs values in {least:g}..{most:g}: choose another estimator"
             )
 
     def search(self, config: SearchConfig, phases: Phases) -> Search:
