@@ -77,7 +77,7 @@ class Parts:
         if config.budget > config.initial and not (least <= signal.min() and signal.max() <= most):
             column = benchmark_of(self.space).column(self.evaluator.value)
             raise UserError(
-                f"column {column!r} holds values in {signal.min():g}..{signal.max():g} (of losses, the sign is turned), "
+                f"column {column!r} holds {signal.min():g}..{signal.max():g} (of losses, the sign is turned), "
                 f"{type(estimator).__name__} needs values in {least:g}..{most:g}: choose another estimator"
             )
 

@@ -81,6 +81,7 @@ class Search:
         self.seed, self.initial, self.pool, self.batch, self.budget = seed, initial, pool, batch, budget
         self.phases = Phases() if phases is None else phases
         self.trials = Trials(len(space.cardinalities), value)
+        self.believe = None
         self.rounds = 0
         """How often candidates were chosen."""
         self.estimated = False
@@ -251,8 +252,12 @@ class Search:
         ]
 
     def _fit(self, known: NDArray[np.intp], pending: list[Candidate]) -> None:
-        """Fit the surrogate to all trials."""
-        self.estimator.fit(self._batch.view.take(known), self.trials.value[known])
+        """Fit the surrogate to all trials, and to what is believed of those that are pending."""
+        batch, values = self._batch.view.take(known), self.trials.value[known]
+        if pending and self.believe is not None:
+            batch = Batch.join([batch, *(one.batch for one in pending)])
+            values = np.concatenate([values, self.believe(pending, values)])
+        self.estimator.fit(batch, values)
 
 
 def _known(number: float) -> float | None:
