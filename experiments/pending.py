@@ -1,9 +1,9 @@
 """What a search should believe of candidates that are pending: `python -m experiments.pending --seeds 4`.
 
 Ten candidates are evaluated at once, and the next ten are asked for when all are told, on NAS-Bench-101 with EmProx as
-it is set. Each of the ten is chosen by a surrogate that was fitted to all trials and to a value for each that is pending:
-none (pending ones are only not proposed again), their estimate, the mean of all trials, or the least. Figures are the
-mean test accuracy of the best after 50, 100 and 150 evaluations, in percent.
+it is set. The surrogate that chooses each of the ten is fitted to all trials, and to a value for each pending one: none
+(pending ones are only not proposed again), their estimate, the mean of all trials, or the least. Figures are the mean
+test accuracy of the best after 50, 100 and 150 evaluations, in percent, and its standard error.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 
 from nas._config import checked, composed
-from nas.search import Search
 from nas.search.build import build_parts
 from nas.search.search import Phases
 from nas.types import Candidate, Values
@@ -37,10 +36,8 @@ def run(belief: Belief | None, seed: int) -> list[float]:
     """Search once; the best value after 50, 100 and 150 evaluations."""
     config = checked(composed(["table=cifar10", f"seed={seed}", f"budget={BUDGET}"]))
     parts = build_parts(config)
-    config.initial = parts.initial(config)
-    search = Search(parts.space, parts.strategy, parts.estimator, parts.acquisition, seed=seed, budget=BUDGET)
+    search = parts.search(config, Phases())
     search.believe = belief
-    search.phases = Phases()
     parts.estimator.prepare()
     while asked := search.ask(AT_ONCE):
         for candidate in asked:
@@ -64,7 +61,8 @@ def main() -> None:
     for name, runs in found.items():
         figures = 100 * np.array(list(runs.values()))
         error = figures.std(axis=0, ddof=1) / np.sqrt(len(figures))
-        print(name, " / ".join(f"{mean:.3f} ± {spread:.3f}" for mean, spread in zip(figures.mean(axis=0), error)))
+        means = zip(figures.mean(axis=0), error, strict=True)
+        print(name, " / ".join(f"{mean:.3f} ± {spread:.3f}" for mean, spread in means))
 
 
 if __name__ == "__main__":
