@@ -124,7 +124,7 @@ class Search:
         return [*self._pending.values(), *self._queue]
 
     @property
-    def begun(self) -> int:
+    def allocated(self) -> int:
         """How many trials of the budget are done or pending."""
         return self.trials.charged + sum(one.step is None for one in self._pending.values())
 
@@ -136,7 +136,7 @@ class Search:
         """
         asked: list[Candidate] = []
         while len(asked) < n:
-            spent = self.budget is not None and self.begun >= self.budget
+            spent = self.budget is not None and self.allocated >= self.budget
             if not self._queue and not spent:
                 self._queue.extend(self._choose())
             if not self._queue or (spent and self._queue[0].step is None):
@@ -235,14 +235,14 @@ class Search:
     def _choose(self) -> list[Candidate]:
         """The next candidates to evaluate; none, if the surrogate has to wait for what is pending."""
         pending = list(self._pending.values())
-        known, begun = self.trials.known, self.begun
+        known, allocated = self.trials.known, self.allocated
         warm = len(self.trials) - self.trials.charged
-        ready = warm + begun >= self.initial and len(known) >= self.estimator.min_trials
-        if warm + begun >= self.initial and not ready and pending:
+        ready = warm + allocated >= self.initial and len(known) >= self.estimator.min_trials
+        if warm + allocated >= self.initial and not ready and pending:
             return []
-        wanted = self.batch if ready else max(self.initial - begun - warm, 1)
-        wanted = wanted if self.budget is None else min(wanted, self.budget - begun)
-        rng = np.random.default_rng([self.seed, begun])
+        wanted = self.batch if ready else max(self.initial - allocated - warm, 1)
+        wanted = wanted if self.budget is None else min(wanted, self.budget - allocated)
+        rng = np.random.default_rng([self.seed, allocated])
         if ready:
             with self.phases("fit"):  # before it is asked: a strategy may want estimates
                 self._fit(known, pending)
