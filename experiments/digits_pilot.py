@@ -33,8 +33,12 @@ SETTINGS = {
     "960 images, 12 epochs, shift 1, rate 0.05": Setting(
         Digits(960, 300), skeleton(), Recipe(epochs=12, shift=1, learning_rate=0.05)
     ),
-    "960 images, 10 epochs, shift 1, rate 0.1": Setting(Digits(960, 300), skeleton(), Recipe(epochs=10, shift=1)),
-    "320 images, 20 epochs, rate 0.1": Setting(Digits(320, 500), skeleton(), Recipe(epochs=20)),
+    "960 images, 10 epochs, shift 1, rate 0.1": Setting(
+        Digits(960, 300), skeleton(), Recipe(epochs=10, shift=1, learning_rate=0.1)
+    ),
+    "320 images, 20 epochs, rate 0.1": Setting(
+        Digits(320, 500), skeleton(), Recipe(epochs=20, shift=0, learning_rate=0.1)
+    ),
 }
 
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from nas._config import build, composed
 from nas.spaces import NB101
-from nas.types import Architectures
+from nas.types import Batch
 
 RESULT = Path(__file__).parent / "results" / "estimator_speed.json"
 
@@ -39,10 +39,10 @@ def timed(work: Callable[[int], object], repeats: int) -> dict[str, float]:
 def main(name: str = "emprox") -> None:
     """Measure, print, write."""
     space = NB101()
-    everything, rng = space.enumerate(), np.random.default_rng(0)
+    everything, rng = space.batch(space.enumerate()), np.random.default_rng(0)
 
-    def draw(n: int) -> Architectures:
-        return everything[rng.choice(len(everything), n, replace=False)]
+    def draw(n: int) -> Batch:
+        return everything.take(rng.choice(len(everything), n, replace=False))
 
     times: dict[str, dict[str, float]] = {}
 
@@ -58,7 +58,7 @@ def main(name: str = "emprox") -> None:
     report(f"embed {len(everything):,} cells", lambda _: estimator.encoder.embed(everything), 3)
     for labels, queries in ((150, [10_000]), (1000, [10_000, len(everything)]), (4236, [])):
         known = draw(labels)
-        values = estimator.encoder.embed(known)[:, :8] @ rng.normal(size=8) + rng.normal(size=labels)
+        values = estimator.encoder.embed(known).values[:, :8] @ rng.normal(size=8) + rng.normal(size=labels)
         report(f"fit {labels:,} labels", lambda done: estimator.fit(known, values + done), 9 if labels < 2000 else 2)  # noqa: B023
         for n in queries:
             asked = draw(n)

@@ -28,6 +28,7 @@ from nas._config import build, composed, config_folder, explain
 from nas.benchmarks import benchmark_of, find_table
 from nas.benchmarks.table import Table, read_table
 from nas.errors import UserError
+from nas.spaces import GeneSpace
 from nas.types import Architectures, Estimator, Prediction, Space, Values
 
 RESULTS = Path(__file__).parent / "results"
@@ -89,17 +90,17 @@ class Labels:
         )
 
 
-def measure(estimator: Estimator, split: Split) -> dict[str, float | None]:
-    """Fit, estimate, and say how good the estimates and how long both took."""
+def measure(estimator: Estimator, space: Space, split: Split) -> dict[str, float | None]:
+    """Fit, estimate, and say how good the estimates and how long both took, from genes on."""
     from scipy.stats import kendalltau, spearmanr
 
     start = process_time()
-    estimator.fit(split.known, split.labels)
+    estimator.fit(space.batch(split.known), split.labels)
     fitted = process_time()
-    prediction = estimator.predict(split.queries)
+    prediction = estimator.predict(space.batch(split.queries))
     done = process_time()
     top = np.argsort(-split.truth, kind="stable")[:TOP]
-    left_out = estimator.predict(split.left_out)
+    left_out = estimator.predict(space.batch(split.left_out))
     return {
         "tau": float(kendalltau(prediction.mean, split.truth).statistic),
         "spearman": float(spearmanr(prediction.mean, split.truth).statistic),
@@ -201,7 +202,7 @@ def run(options: dict[str, Any]) -> None:
     """Measure what is not measured yet, report."""
     from rich.progress import track
 
-    space: Space = build(options["space"], "space")
+    space: GeneSpace = build(options["space"], "space")
     chosen, path = find_table(options["path"], options["table"], benchmark_of(space).tables)
     table = read_table(path, space, name=chosen)
     labels = Labels(path, table)
@@ -227,7 +228,7 @@ def run(options: dict[str, Any]) -> None:
                 continue
             estimator: Estimator = build(nodes[name], "estimator", space=space)
             estimator.prepare()  # once per space, so no part of a fit
-            measures = measure(estimator, labels.split(size, split, options["test_cells"]))
+            measures = measure(estimator, space, labels.split(size, split, options["test_cells"]))
             measured[keys[job]] = measures
             file.write(json.dumps({"estimator": name, "what": keys[job], "measures": measures}) + "\n")
             file.flush()

@@ -45,11 +45,9 @@ RESULTS = Path(__file__).parent / "results"
 
 def run_one(overrides: list[str], folder: Path) -> dict[str, Any]:
     """Run, or continue, one search; return its result."""
-    from nas._config import checked, composed
-    from nas.search.runner import run
+    import nas
 
-    folder.mkdir(parents=True, exist_ok=True)
-    return run(checked(composed(overrides)), folder)
+    return nas.run(*overrides, folder=folder).content
 
 
 def within(budget: int) -> list[int]:

@@ -28,6 +28,9 @@ NonNegative = Annotated[float, Ge(0)]
 Share = Annotated[float, Gt(0), Le(1)]
 """A part of a whole, which must not be nothing."""
 
+FOLLOWS = "follows from other parts"
+"""In an `Annotated` hint: the parameter is no option of a configuration."""
+
 T = TypeVar("T")
 
 _BOUNDS: dict[type, tuple[str, Callable[[Any, Any], bool], str]] = {
@@ -104,33 +107,32 @@ def fitted(value: Any, hint: Any, name: str, *, parse: bool = False) -> Any:
     null = ", or null" if NoneType in kinds else ""
     if null and value is None:
         return None
-    kinds = [kind for kind in kinds if kind is not NoneType]
-    for parsing in (False, parse):  # what fits as it is needs no parsing
-        for kind in kinds[:-1]:
+    kinds = [kind for kind in kinds if kind is not NoneType] or [Any]
+    for parsing in (False, parse) if len(kinds) > 1 else (parse,):  # what is one of several as it is needs no parsing
+        for kind in kinds:
             try:
                 return _fit(value, kind, name, null, parsing)
-            except OptionError:
-                continue
-    return _fit(value, kinds[-1], name, null, parse) if kinds else value
+            except OptionError as error:
+                refused = error
+    raise refused
 
 
 def _fit(value: Any, hint: Any, name: str, null: str, parse: bool) -> Any:
     kind, limits = _bare(hint)
-    origin = get_origin(kind) or kind
+    origin, fit = get_origin(kind) or kind, value
     if kind in _WORDS:
-        value = _scalar(value, kind, name, null, parse)
+        fit = _scalar(value, kind, name, null, parse)
     elif origin is Literal:
         if value not in get_args(kind):
             raise _wrong(name, value, _either(get_args(kind)) + null)
-        return value
-    elif isinstance(origin, type) and origin is not str and issubclass(origin, Sequence):
-        value = _sequence(value, kind, origin, name, null, parse)
+    elif isinstance(origin, type) and issubclass(origin, Sequence):
+        fit = _sequence(value, kind, origin, name, null, parse)
     elif isinstance(origin, type) and issubclass(origin, Mapping):
-        value = _mapping(value, kind, name, null, parse)
+        fit = _mapping(value, kind, name, null, parse)
     elif parse and kind not in (Any, object) and isinstance(value, bool | int | float | str):
         raise _wrong(name, value, "described by options below it, with a _target_" + null)
-    _check_limits(value, limits, name, null)
-    return value
+    _check_limits(fit, value, limits, name, null)
+    return fit if parse else value
 
 
 def _scalar(value: Any, kind: type, name: str, null: str, parse: bool) -> Any:
@@ -146,7 +148,7 @@ def _scalar(value: Any, kind: type, name: str, null: str, parse: bool) -> Any:
         fits = isinstance(found, Integral if kind is int else Real) and not isinstance(found, bool)
     if not fits:
         raise _wrong(name, value, _WORDS[kind] + null)
-    if kind is float and not isfinite(found):
+    if kind is float and not _is_finite(found):
         raise _wrong(name, found, "a finite number" + null)
     return float(found) if kind is float and parse else found
 
@@ -156,6 +158,13 @@ def _number(text: str, kind: type) -> Any:
         return kind(text)
     except ValueError:
         return text
+
+
+def _is_finite(number: Any) -> bool:
+    try:
+        return isfinite(number)
+    except OverflowError:  # a whole number above all floats
+        return False
 
 
 def _sequence(value: Any, kind: Any, origin: type, name: str, null: str, parse: bool) -> Any:
@@ -187,14 +196,15 @@ def _mapping(value: Any, kind: Any, name: str, null: str, parse: bool) -> Any:
     return {key: fitted(item, values, f"{name}.{key}", parse=parse) for key, item in value.items()}
 
 
-def _check_limits(value: Any, limits: Sequence[Any], name: str, null: str) -> None:
+def _check_limits(fit: Any, value: Any, limits: Sequence[Any], name: str, null: str) -> None:
     for limit in limits:
-        if isinstance(limit, MinLen) and len(value) < limit.min_length:
-            raise _wrong(name, value, f"at least {limit.min_length} long{null}" if value else f"not empty{null}")
-        if isinstance(limit, MaxLen) and len(value) > limit.max_length:
+        if isinstance(limit, MinLen) and len(fit) < limit.min_length:
+            needed = f"be at least {limit.min_length} long" if len(fit) else "not be empty"
+            raise OptionError(name, f"is {value!r}, must {needed}{null}")
+        if isinstance(limit, MaxLen) and len(fit) > limit.max_length:
             raise _wrong(name, value, f"at most {limit.max_length} long{null}")
     bounds = {type(limit): getattr(limit, _BOUNDS[type(limit)][0]) for limit in limits if type(limit) in _BOUNDS}
-    if all(_BOUNDS[kind][1](value, bound) for kind, bound in bounds.items()):
+    if all(_BOUNDS[kind][1](fit, bound) for kind, bound in bounds.items()):
         return
     if bounds.keys() == {Ge, Le}:
         raise _wrong(name, value, f"{bounds[Ge]}..{bounds[Le]}{null}")
@@ -203,6 +213,8 @@ def _check_limits(value: Any, limits: Sequence[Any], name: str, null: str) -> No
 
 def is_option(hint: Any) -> bool:
     """Whether a hint is that of an option: a number, text or truth value, or a list or mapping of such, or null."""
+    if FOLLOWS in _bare(hint)[1]:
+        return False
     kinds = [_bare(kind)[0] for kind in _kinds(hint)]
     plain = (*_WORDS, NoneType)
     return all(

@@ -47,5 +47,5 @@ def test_missing_scores_come_last_in_their_given_order() -> None:
 
 
 def test_a_negative_factor_is_refused() -> None:
-    with pytest.raises(UserError, match=r"acquisition\.beta is -1\.0, must be at least 0"):
+    with pytest.raises(UserError, match=r"^acquisition\.beta is -1, must be at least 0"):
         build({"_target_": "nas.acquisition.UpperConfidenceBound", "beta": -1}, "acquisition")

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import node, options
+from helpers import node, options, strategy_node
 
 from nas._config import build
 from nas.acquisition import Mean
 from nas.evaluators import TableEvaluator
-from nas.search.journal import History
-from nas.search.loop import Budget, Phases, search
+from nas.search import Callback, Search, Trial
+from nas.search.build import shared_encoder
+from nas.search.journal import Journal
+from nas.search.loop import run_search
 
 POOLS = [("bayesian", f"strategy/pool={pool}") for pool in options("strategy/pool")]
 OTHERS = [(name,) for name in options("strategy") if name != "bayesian"]
@@ -28,38 +30,42 @@ def run(
     evaluator: TableEvaluator,
     strategy: tuple[str, ...],
     estimator: str,
-    budget: Budget,
+    budget: int,
     acquisition=Mean(),  # noqa: B008
     stop_at: int | None = None,
+    **options: int,
 ) -> list[dict]:
     space = evaluator.space
     estimates = build(node("estimator", estimator), "estimator", space=space)
-    proposes = build(node("strategy", *strategy), "strategy", space=space, estimator=estimates, budget=budget.total)
+    proposes = build(strategy_node(*strategy), "strategy", space=space, budget=budget, **shared_encoder(estimates))
+    search = Search(space, proposes, estimates, acquisition, seed=1, budget=budget, value=evaluator.value, **options)
 
-    def on_trial(history: History) -> None:
-        if len(history) == stop_at:
-            raise StoppedError
+    class Stop(Callback):
+        def on_trial(self, search: Search, trial: Trial) -> None:
+            if len(search.trials) == stop_at:
+                raise StoppedError
 
-    with History(folder / "history.jsonl", space) as history:
-        search(proposes, estimates, acquisition, evaluator, history, budget, seed=1, phase=Phases(), on_trial=on_trial)
-    return [vars(trial) for trial in history.trials]
+    with Journal(folder) as journal:
+        search.add(*journal.read(space, evaluator.value))
+        run_search(search, evaluator, journal, budget, Stop())
+    return [vars(trial) for trial in search.trials]
 
 
 @pytest.mark.parametrize("estimator", options("estimator"))
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=" ".join)
 def test_any_estimator_goes_with_any_strategy(strategy, estimator: str, tmp_path: Path, evaluator) -> None:
-    trials = run(tmp_path, evaluator, strategy, estimator, Budget(total=24, initial=20, pool=30, batch=2))
+    trials = run(tmp_path, evaluator, strategy, estimator, 24, initial=20, pool=30, batch=2)
     assert len({trial["key"] for trial in trials}) == 24
     assert [trial["predicted_mean"] is None for trial in trials] == [True] * 20 + [estimator == "none"] * 4
-    assert all(np.isfinite(trial["value"]) for trial in trials)
+    assert all(np.isfinite(trial["values"][evaluator.value]) for trial in trials)
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=" ".join)
 def test_a_stopped_search_continues_into_the_same_history(strategy, tmp_path: Path, evaluator) -> None:
-    budget = Budget(total=40, initial=12, pool=60, batch=3)
+    options = {"initial": 12, "pool": 60, "batch": 3}
     acquisition = build(node("acquisition", "thompson"), "acquisition")
     (tmp_path / "whole").mkdir()
-    whole = run(tmp_path / "whole", evaluator, strategy, "gp_graph", budget, acquisition)
+    whole = run(tmp_path / "whole", evaluator, strategy, "gp_graph", 40, acquisition, **options)
     with pytest.raises(StoppedError):
-        run(tmp_path, evaluator, strategy, "gp_graph", budget, acquisition, stop_at=25)
-    assert run(tmp_path, evaluator, strategy, "gp_graph", budget, acquisition) == whole
+        run(tmp_path, evaluator, strategy, "gp_graph", 40, acquisition, stop_at=25, **options)
+    assert run(tmp_path, evaluator, strategy, "gp_graph", 40, acquisition, **options) == whole

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 from omegaconf import OmegaConf
 
-from nas._config import build, check_recorded, checked, differences
-from nas.errors import UserError
-from nas.types import Evaluator
+from nas._config import build, checked, composed, differences
+from nas.errors import OptionError, UserError
+from nas.options import PositiveInt
 
 
 class Part:
@@ -13,8 +13,9 @@ class Part:
         self.space, self.size, self.rate, self.name, self.part = space, size, rate, name, part
 
 
-class OwnEvaluator(Evaluator):
-    """A part of the user's."""
+class Hinted:
+    def __init__(self, size: PositiveInt, unknown: OnlyForTypeCheckers):  # noqa: F821
+        self.size, self.unknown = size, unknown
 
 
 class Listed:
@@ -35,7 +36,7 @@ def importable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_part_gets_its_options_its_parts_and_what_it_asks_for() -> None:
     node = {**TARGET, "size": 3, "rate": 1, "part": {**TARGET, "size": 4, "name": "inner"}}
-    part = build(node, "part", space="s", unused=0)
+    part = build(node, "part", space="s", budget=0)
     assert (part.size, part.space, part.name) == (3, "s", None)
     assert isinstance(part.rate, float)
     assert (part.part.size, part.part.space, part.part.name) == (4, "s", "inner")
@@ -55,7 +56,7 @@ def test_a_list_is_one_of_the_items_that_the_constructor_asks_for() -> None:
     ("node", "message"),
     [
         ({**TARGET}, "p.size is missing: Part needs it"),
-        ({**TARGET, "size": "x"}, "p.size is 'x': Value 'x' of type 'str' could not be converted to Integer"),
+        ({**TARGET, "size": "x"}, "p.size is 'x', must be a whole number"),
         ({**TARGET, "size": 1.5}, "p.size is 1.5"),
         ({**TARGET, "size": 1, "rate": [1]}, "p.rate is"),
         ({**TARGET, "size": 1, "colour": 2}, "p.colour is unknown, allowed: size, rate, name, part"),
@@ -70,10 +71,10 @@ def test_a_list_is_one_of_the_items_that_the_constructor_asks_for() -> None:
         ({**LISTED, "rates": {"a": 1}}, "^p.rates is {'a': 1}, must be a list of numbers$"),
         (
             {**LISTED, "rates": [1, "x"]},
-            r"p.rates\[1\] is 'x': Value 'x' of type 'str' could not be converted to Float",
+            r"p.rates\[1\] is 'x', must be a number",
         ),
-        ({**LISTED, "rates": [[1]]}, r"p.rates\[0\] is \[1\]: Value"),
-        ({**LISTED, "rates": [1], "names": "x"}, r"^p.names is 'x', must be a list of texts: p.names=\[x\]$"),
+        ({**LISTED, "rates": [[1]]}, r"p.rates\[0\] is \[1\], must be a number"),
+        ({**LISTED, "rates": [1], "names": "x"}, r"^p.names is 'x', must be a list of texts, or null: p.names=\[x\]$"),
         (None, "p is None, must name a class with _target_"),
     ],
 )
@@ -82,19 +83,38 @@ def test_what_does_not_fit_the_constructor_is_refused(node, message) -> None:
         build(node, "p", space="s")
 
 
-def test_a_record_names_parts_of_a_search_only() -> None:
-    own = {
-        "_target_": "nas.types.Prediction",
-        "some": [1],
-        "none": None,
-        "inner": {"_target_": f"{__name__}.OwnEvaluator"},
-    }
-    check_recorded(own, "p")
-    for wrong in ("subprocess.Popen", TARGET["_target_"]):
-        with pytest.raises(UserError, match=rf"p.inner._target_ is {wrong}, in a record it must be"):
-            check_recorded({**own, "inner": {"_target_": wrong, "args": ["true"]}}, "p")
-    with pytest.raises(UserError, match="q._target_ is os.system, which is no class"):
-        check_recorded({"_target_": "os.system"}, "q")
+class Refusing:
+    def __init__(self, most: int, size: int):
+        if size > most:
+            raise OptionError("size", f"is {size}, must be at most {most}")
+
+
+def test_what_a_class_refuses_is_told_with_the_path_of_its_node() -> None:
+    node = {"_target_": f"{__name__}.Refusing", "most": 3, "size": 4}
+    with pytest.raises(OptionError, match=r"^p.size is 4, must be at most 3$"):
+        build(node, "p")
+    with pytest.raises(OptionError, match=r"^p.part.size is 4, must be at most 3$"):
+        build({**TARGET, "size": 1, "part": node}, "p", space="s")
+
+
+def test_a_hint_for_type_checkers_only_is_no_traceback() -> None:
+    node = {"_target_": f"{__name__}.Hinted", "size": "3", "unknown": 5}
+    assert vars(build(node, "p")) == {"size": 3, "unknown": 5}
+    with pytest.raises(UserError, match="^p.size is 0, must be at least 1$"):
+        build({**node, "size": 0}, "p")
+
+
+def test_a_module_that_cannot_be_imported_is_told_in_one_line(tmp_path, monkeypatch) -> None:
+    (tmp_path / "broken_part.py").write_text("x = (")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UserError, match=r"^p._target_ cannot be imported: SyntaxError: .*broken_part.py, line 1\)$"):
+        build({"_target_": "broken_part.Part"}, "p")
+
+
+@pytest.mark.parametrize(("name", "value"), [("seed", {"a": 1}), ("budget", "x"), ("pool", True), ("table", [1])])
+def test_an_option_beside_the_groups_has_its_type(name: str, value) -> None:
+    with pytest.raises(UserError, match=rf"^{name} is .*, must be a (whole number|text)$"):
+        checked({**composed(), name: value})
 
 
 def test_unknown_and_missing_options_are_named() -> None:

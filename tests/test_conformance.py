@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from helpers import CONF, accuracy, nb201_arrays, node, options
+from helpers import CONF, accuracy, nb201_arrays, node, options, strategy_node
 
 from nas._config import build
 from nas.benchmarks import benchmark_of
 from nas.errors import UserError
-from nas.estimators import NoEstimator
 from nas.graphs import Graphs
 from nas.spaces import NB101, NB201
+from nas.types import Batch, Candidate
 
 
 @pytest.fixture(params=options("space"), scope="module")
@@ -35,7 +35,7 @@ def space(make_space):
 
 @pytest.fixture(params=options("strategy"))
 def strategy(request, space):
-    return build(node("strategy", request.param), "strategy", space=space, estimator=NoEstimator(space), budget=150)
+    return build(strategy_node(request.param), "strategy", space=space, budget=150)
 
 
 @pytest.fixture(params=options("estimator"))
@@ -80,13 +80,15 @@ class TestSpace:
     def test_mutants_are_valid_other_networks_and_parents_stay(self, space) -> None:
         archs = space.sample(100, np.random.default_rng(0))
         before = archs.copy()
-        mutants = space.check(space.mutate(archs, np.random.default_rng(1)))
+        batch = space.batch(archs)
+        mutants = space.mutate(batch, np.random.default_rng(1))
+        assert space.check(mutants.genes) is mutants.genes
         assert (archs == before).all()
-        assert (space.keys(mutants) != space.keys(archs)).all()
-        assert (space.mutate(archs, np.random.default_rng(1)) == mutants).all()
+        assert (space.keys(mutants.genes) != space.keys(archs)).all()
+        assert (space.mutate(batch, np.random.default_rng(1)).genes == mutants.genes).all()
 
     def test_keys_encodings_and_graphs_are_those_of_the_canonical_form(self, space) -> None:
-        raw = space.mutate(space.sample(100, np.random.default_rng(0)), np.random.default_rng(1))
+        raw = space.mutate(space.batch(space.sample(100, np.random.default_rng(0))), np.random.default_rng(1)).genes
         canonical = space.canonical(raw)
         assert (space.keys(raw) == space.keys(canonical)).all()
         assert (space.one_hot(raw) == space.one_hot(canonical)).all()
@@ -99,7 +101,21 @@ class TestSpace:
     def test_an_empty_batch_is_a_batch(self, space) -> None:
         empty = space.sample(0, np.random.default_rng(0))
         assert len(space.keys(empty)) == len(space.graphs(empty)) == len(space.one_hot(empty)) == 0
-        assert space.mutate(empty, np.random.default_rng(0)).shape == empty.shape
+        mutants = space.mutate(space.batch(empty), np.random.default_rng(0))
+        assert mutants.genes.shape == mutants.canonical.shape == empty.shape
+
+    def test_a_batch_holds_what_the_space_says_of_its_architectures(self, space) -> None:
+        parents = space.batch(space.sample(60, np.random.default_rng(0)))
+        mutants = space.mutate(parents, np.random.default_rng(1))
+        neighbours, rows = space.neighbours(parents.take(slice(3)))
+        assert set(rows.tolist()) <= {0, 1, 2}
+        assert len(neighbours)
+        for batch in (parents, mutants, neighbours, mutants.take(np.array([5, 3])), Batch.join([parents, mutants])):
+            assert (batch.canonical == space.canonical(batch.genes)).all()
+            assert (batch.keys == space.keys(batch.genes)).all()
+            assert (batch.one_hot() == space.one_hot(batch.genes)).all()
+            assert (batch.graphs.tokens() == space.graphs(batch.genes).tokens()).all()
+            assert (Batch.join(batch.split(50)).keys == batch.keys).all()
 
     def test_spaces_that_differ_are_told_apart_by_their_repr(self, make_space) -> None:
         assert repr(make_space()) == repr(make_space())
@@ -111,13 +127,15 @@ class TestStrategy:
         known: set[int] = set()
         for round_ in range(6):
             proposal = strategy.ask(30, np.random.default_rng(round_))
-            space.check(proposal.archs)
-            keys = set(space.keys(proposal.archs).tolist())
+            space.check(proposal.batch.genes)
+            keys = set(space.keys(proposal.batch.genes).tolist())
+            assert keys == set(proposal.batch.keys.tolist())
             assert len(keys) == len(proposal) == len(proposal.origin)
             assert 0 < len(keys) <= 30
             assert not keys & known
-            strategy.tell(proposal.archs[:10], accuracy(space, proposal.archs[:10]))
-            known |= set(space.keys(proposal.archs[:10]).tolist())
+            told = proposal.batch.take(slice(10))
+            strategy.tell(told, accuracy(space, told.genes))
+            known |= set(space.keys(told.genes).tolist())
 
     def test_state_is_what_was_told(self, strategy, space, cells) -> None:
         """Told in one piece or in several, and asked in between or not: the next proposal is the same."""
@@ -125,13 +143,13 @@ class TestStrategy:
 
         other = copy.deepcopy(strategy)
         values = accuracy(space, cells[:40])
-        strategy.tell(cells[:40], values)
+        strategy.tell(space.batch(cells[:40]), values)
         other.ask(7, np.random.default_rng(5))
-        other.tell(cells[:15], values[:15])
+        other.tell(space.batch(cells[:15]), values[:15])
         other.ask(7, np.random.default_rng(6))
-        other.tell(cells[15:40], values[15:])
+        other.tell(space.batch(cells[15:40]), values[15:])
         ours, theirs = (each.ask(20, np.random.default_rng(9)) for each in (strategy, other))
-        assert (ours.archs == theirs.archs).all()
+        assert (ours.batch.genes == theirs.batch.genes).all()
         assert (ours.origin == theirs.origin).all()
 
 
@@ -141,21 +159,21 @@ class TestEstimator:
         first, second = make_estimator(), make_estimator()
         for estimator in (first, second):
             estimator.prepare()
-            estimator.fit(cells[:100], values)
-        one, two = first.predict(cells[100:]), second.predict(cells[100:])
+            estimator.fit(space.batch(cells[:100]), values)
+        one, two = (estimator.predict(space.batch(cells[100:])) for estimator in (first, second))
         assert one.mean.shape == (len(cells) - 100,)
         assert np.array_equal(one.mean, two.mean, equal_nan=True)
         assert (one.std is not None) == first.gives_std
         assert one.std is None or (one.std >= 0).all()
-        assert one.cost == 0
-        assert len(first.predict(cells[:0]).mean) == 0
+        assert one.seconds == 0
+        assert len(first.predict(space.batch(cells[:0])).mean) == 0
 
     def test_isomorphic_cells_get_the_same_estimate(self, make_estimator, space, cells) -> None:
         estimator = make_estimator()
-        estimator.fit(cells[:100], accuracy(space, cells[:100]))
-        mutants = space.mutate(cells[100:], np.random.default_rng(0))
+        estimator.fit(space.batch(cells[:100]), accuracy(space, cells[:100]))
+        mutants = space.mutate(space.batch(cells[100:]), np.random.default_rng(0)).genes
         query = np.concatenate([mutants, space.canonical(mutants)[::-1]])
-        prediction = estimator.predict(query)
+        prediction = estimator.predict(space.batch(query))
         for column in (prediction.mean, prediction.std):
             if column is not None:
                 half = len(mutants)
@@ -164,33 +182,36 @@ class TestEstimator:
     def test_a_network_that_is_told_twice_counts_once(self, make_estimator, space, cells) -> None:
         values = accuracy(space, cells[:60])
         once, twice = make_estimator(), make_estimator()
-        once.fit(cells[:60], values)
-        twice.fit(np.concatenate([cells[:60], cells[:60]]), np.concatenate([values, values]))
-        assert np.array_equal(once.predict(cells[60:]).mean, twice.predict(cells[60:]).mean, equal_nan=True)
+        once.fit(space.batch(cells[:60]), values)
+        twice.fit(space.batch(np.concatenate([cells[:60], cells[:60]])), np.concatenate([values, values]))
+        one, two = (estimator.predict(space.batch(cells[60:])) for estimator in (once, twice))
+        assert np.array_equal(one.mean, two.mean, equal_nan=True)
 
     def test_too_few_trials_are_refused(self, make_estimator, space, cells) -> None:
         estimator = make_estimator()
         if estimator.min_trials > 0:
+            few = space.batch(cells[: estimator.min_trials - 1])
             with pytest.raises(UserError, match=f"needs {estimator.min_trials} known architectures"):
-                estimator.fit(cells[: estimator.min_trials - 1], np.full(estimator.min_trials - 1, 0.9))
+                estimator.fit(few, np.full(len(few), 0.9))
             with pytest.raises(UserError, match="finite"):
-                estimator.fit(cells[:30], np.full(30, np.nan))
+                estimator.fit(space.batch(cells[:30]), np.full(30, np.nan))
             with pytest.raises(RuntimeError, match=r"without calling fit\(\)"):
-                estimator.predict(cells)
+                estimator.predict(space.batch(cells))
 
 
 class TestEvaluator:
     def test_values_are_repeatable_and_in_range(self, any_evaluator) -> None:
-        archs = any_evaluator.space.sample(6, np.random.default_rng(0))
-        first, again = any_evaluator.evaluate(archs), any_evaluator.evaluate(archs[::-1])
+        space = any_evaluator.space
+        batch = space.batch(space.sample(6, np.random.default_rng(0)))
+        first, again = any_evaluator.evaluate(batch), any_evaluator.evaluate(batch.take(slice(None, None, -1)))
         assert (first.value == again.value[::-1]).all()
         assert ((first.value >= 0) & (first.value <= 1)).all()
-        assert ((first.cost >= 0) | np.isnan(first.cost)).all()
+        assert ((first.seconds >= 0) | np.isnan(first.seconds)).all()
 
     def test_the_same_network_has_the_same_value(self, any_evaluator) -> None:
         space = any_evaluator.space
-        mutants = space.mutate(space.sample(4, np.random.default_rng(0)), np.random.default_rng(1))
-        canonical = space.canonical(mutants)
+        mutants = space.mutate(space.batch(space.sample(4, np.random.default_rng(0))), np.random.default_rng(1))
+        canonical = space.batch(mutants.canonical)
         assert (any_evaluator.evaluate(mutants).value == any_evaluator.evaluate(canonical).value).all()
 
     def test_its_identity_says_what_is_measured(self, any_evaluator) -> None:
@@ -199,10 +220,11 @@ class TestEvaluator:
         assert all(isinstance(value, str) and value for value in identity.values())
 
     def test_one_at_a_time_is_the_same_as_a_batch(self, any_evaluator) -> None:
-        archs = any_evaluator.space.sample(3, np.random.default_rng(0))
-        whole = any_evaluator.evaluate(archs)
-        outcomes = [any_evaluator.submit(arch).result() for arch in archs]
-        assert [outcome.value for outcome in outcomes] == whole.value.tolist()
+        space = any_evaluator.space
+        batch = space.batch(space.sample(3, np.random.default_rng(0)))
+        whole = any_evaluator.evaluate(batch)
+        outcomes = [any_evaluator.submit(Candidate(one, "random")).result() for one in batch.split(1)]
+        assert [outcome.values[any_evaluator.value] for outcome in outcomes] == whole.value.tolist()
         assert all(outcome.error is None for outcome in outcomes)
         any_evaluator.close()
 

@@ -11,8 +11,9 @@ from helpers import run_search, shrink
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from nas._config import checked, config_folder, register
-from nas.search.runner import run
+from nas._config import config_folder, register
+from nas.search.compose import Composed
+from nas.search.runner import run_composed
 
 FOLDER = Path(config_folder()) / "experiment"
 NAMES = sorted(path.relative_to(FOLDER).with_suffix("").as_posix() for path in FOLDER.rglob("*.yaml"))
@@ -30,8 +31,8 @@ def history(request, small_table: Path, tmp_path: Path, monkeypatch) -> list[dic
     monkeypatch.setenv("NAS_DATA_DIR", str(small_table.parent))
     options = composed(f"experiment={request.param}", "space.max_vertices=5", "budget=40", "seed=5")
     shrink(options)
-    result = run(checked(options), tmp_path)
-    assert result["budget"] == 40
+    result = run_composed(Composed(options, {}, [], [], tmp_path))
+    assert result.content["budget"] == 40
     return [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
 
 

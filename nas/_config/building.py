@@ -12,8 +12,8 @@ from omegaconf import OmegaConf
 from nas.errors import OptionError, UserError
 from nas.options import fitted, hints
 
-GIVEN = frozenset({"space", "dataset", "executor", "encoder", "budget", "classes", "image_channels"})
-"""Parameters that are no options: what a constructor is given by name, and what follows from the data set."""
+GIVEN = frozenset({"space", "dataset", "executor", "encoder", "budget"})
+"""What a constructor may ask for by name: parts made before, and the budget. Such a parameter is no option."""
 
 
 def build(node: Any, name: str, **given: Any) -> Any:

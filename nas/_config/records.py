@@ -19,13 +19,13 @@ _SHARED = ""  # stands for all groups that are no option of a search
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]
-    """Plain data only: no aliases, which let a small file describe a huge one, and few levels."""
+    """Plain data only: few levels, no tags, and no aliases, which let a small file describe a huge one."""
 
     _depth = 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("it has aliases, which no record has")
+        if self.check_event(yaml.AliasEvent) or self.peek_event().tag is not None:
+            raise yaml.YAMLError("it has an alias or a tag, which no record has")
         if self._depth == _DEEPEST:
             raise yaml.YAMLError(f"it is more than {_DEEPEST} levels deep")
         self._depth += 1

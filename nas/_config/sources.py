@@ -12,7 +12,7 @@ from typing import Any
 from hydra._internal.core_plugins import file_config_source
 from hydra._internal.sources_registry import SourcesRegistry
 from hydra.plugins.config_source import ConfigResult
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from nas._config.building import GIVEN, imported
 from nas.options import hints, is_option
@@ -31,16 +31,16 @@ class FileConfigSource(file_config_source.FileConfigSource):  # Hydra lets one o
     def load_config(self, config_path: str) -> ConfigResult:
         """Read one file."""
         result = super().load_config(config_path)
-        alone = isinstance(result.config, DictConfig) and not result.header.get("package")
         content: Any = OmegaConf.to_container(result.config)
-        if not alone or config_path.startswith("hydra/"):
-            return result
-        beside = content.get("defaults") or []
-        if not any(isinstance(entry, str) and entry not in ("_self_", SCHEMA) for entry in beside):
-            placed = {_place(next(iter(entry))) for entry in beside if isinstance(entry, dict)}
-            node = {key: value if key == "hydra" else _completed(value) for key, value in content.items()}
-            result.config = OmegaConf.create({**node, **_left_out(node, placed)})
+        if isinstance(content, dict) and not config_path.startswith("hydra/") and not _lies_over(result, content):
+            parts = {key: value if key == "hydra" else _completed(value) for key, value in content.items()}
+            result.config = OmegaConf.create({**parts, **_left_out(parts)})
         return result
+
+
+def _lies_over(result: ConfigResult, content: Mapping[Any, Any]) -> bool:
+    extended = {entry for entry in content.get("defaults") or () if isinstance(entry, str)}
+    return bool(result.header.get("package") or extended - {"_self_", SCHEMA})
 
 
 def register() -> None:
@@ -48,20 +48,14 @@ def register() -> None:
     SourcesRegistry.instance().types[FileConfigSource.scheme()] = FileConfigSource
 
 
-def _place(group: str) -> str:
-    """Where in its file's node an entry of a defaults list goes: `/encoder@part.encoder` into `part`."""
-    name, _, package = group.split(" ")[-1].partition("@")
-    return package.partition(".")[0] or name.rpartition("/")[2]
-
-
 def _completed(value: Any) -> Any:
     if not isinstance(value, Mapping):
         return value
     parts = {key: _completed(part) for key, part in value.items()}
-    return {**parts, **_left_out(parts, set())}
+    return {**parts, **_left_out(parts)}
 
 
-def _left_out(node: Mapping[Any, Any], placed: set[str]) -> dict[str, Any]:
+def _left_out(node: Mapping[Any, Any]) -> dict[str, Any]:
     """The options that the class of a node has and the node has not, with their defaults."""
     if "_target_" not in node:
         return {}
@@ -69,7 +63,7 @@ def _left_out(node: Mapping[Any, Any], placed: set[str]) -> dict[str, Any]:
         defaults = _defaults(imported(node["_target_"]))
     except Exception:  # it may be the user's; `build` tells what is wrong with it, if it is asked for
         return {}
-    return {name: value for name, value in defaults.items() if name not in node and name not in placed}
+    return {name: value for name, value in defaults.items() if name not in node}
 
 
 def _defaults(cls: type[Any]) -> dict[str, Any]:

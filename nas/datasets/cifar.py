@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from nas._paths import cache_folder
 from nas.datasets.base import Images, image_digests, standardised
-from nas.errors import OptionError, UserError
+from nas.errors import UserError
 from nas.options import validated
 
 _PIXELS = 3 * 32 * 32
@@ -74,7 +74,7 @@ class Cifar:
         images = np.concatenate([part[0] for part in parts[:-1]])
         labels = np.concatenate([part[1] for part in parts[:-1]])
         if len(images) <= self.valid:
-            raise OptionError("valid", f"is {self.valid}, but {path} has {len(images)} training images")
+            raise UserError(f"{path} has {len(images)} training images, of which {self.valid} cannot be for validation")
         split = len(images) - self.valid
         return _disjoint((images[:split], labels[:split]), (images[split:], labels[split:]), parts[-1])
 

@@ -38,7 +38,8 @@ class Digits:
 
     def __post_init__(self) -> None:
         if self.train + self.valid >= _IMAGES:
-            raise OptionError("valid", f"is {self.valid}, must be at most {_IMAGES - 1 - self.train}, beside the train")
+            text = f"is {self.valid}, must be at most {_IMAGES - 1 - self.train}, beside {self.train} to train on"
+            raise OptionError("valid", text)
 
     @property
     def name(self) -> str:

@@ -52,7 +52,9 @@ class ImageFolder:
         root = Path(self.path)
         for part in PARTS[:2]:
             if not (root / part).is_dir():
-                raise UserError(f"no folder {root / part}: dataset.path must hold train/ and valid/, with classes")
+                raise UserError(
+                    f"no folder {root / part}: the data set's folder must hold train/ and valid/, with classes"
+                )
         classes = _folders(root / "train")
         shape: tuple[int, ...] | None = None
         images, labels = [], []

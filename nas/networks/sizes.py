@@ -8,7 +8,7 @@ from typing import Annotated
 
 from annotated_types import Ge
 
-from nas.options import PositiveInt
+from nas.options import FOLLOWS, PositiveInt
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Sizes:
     stem: PositiveInt = 8
     stacks: PositiveInt = 2
     cells: PositiveInt = 1
-    classes: Annotated[int, Ge(2)] = 10
-    image_channels: PositiveInt = 3
+    classes: Annotated[int, Ge(2), FOLLOWS] = 10
+    image_channels: Annotated[int, Ge(1), FOLLOWS] = 3
 
     def widths(self) -> Iterator[tuple[int, int]]:
         """Channels that enter and leave each cell, in order."""

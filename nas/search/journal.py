@@ -6,6 +6,7 @@ import json
 import logging
 import math
 import os
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from time import monotonic
@@ -23,6 +24,7 @@ _log = logging.getLogger(__name__)
 
 _SYNCED = 0.1  # seconds between two writes through to the disk: all that a power cut can cost of cheap evaluations
 _OF_CANDIDATE = ("origin", "mean", "std", "seconds", "step")
+_KEY = re.compile("[0-9a-f]{16}")
 _ALWAYS = ("step", "key", "genes", "values", "seconds", "predicted_mean", "predicted_std", "proposed_by")
 
 
@@ -81,7 +83,7 @@ class Journal:
         recorded = set(trials.keys.tolist())
         try:
             noted = json.loads(self._pending.read_text(encoding="utf-8"))
-            candidates = [_candidate(entry, space) for entry in noted]
+            candidates = [_candidate(entry, space, trials) for entry in noted]
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
             raise UserError(f"{self._pending} is damaged ({error}): remove it, and lose what was pending") from error
         new = [one for one in candidates if one.step is None and int(one.batch.keys[0]) not in recorded]
@@ -144,14 +146,17 @@ def take_over(path: Path, trials: Trials, lines: Sequence[Trial], genes: NDArray
         before = lines[first[line.step]] if 0 <= line.step < len(first) else None
         if line.step == len(first):
             first.append(number)
-        elif before is not None and before.key == line.key and not before.values:
+        elif before is not None and before.key == line.key and trials.value_name not in before.values:
             repeated.append(number)
         else:
             raise UserError(f"line {number + 1} of {path} is step {line.step}, not {len(first)}: lines are missing")
     trials.extend([lines[number] for number in first], genes[first], keys[first])
     for number in repeated:
         line = lines[number]
-        trials.replace(line.step, Outcome(line.values, line.seconds, line.epochs, line.error, line.details))
+        trials.replace(
+            line.step,
+            Outcome(line.values, line.seconds, line.epochs, line.error, line.details, line.checkpoint),
+        )
 
 
 def read_lines(path: Path) -> list[Trial]:
@@ -175,6 +180,14 @@ def read_lines(path: Path) -> list[Trial]:
 
 def _check(line: Trial) -> None:
     """Raise ValueError or TypeError for what `Journal.record` would not have written."""
+    whole = [line.step, *(line.genes if isinstance(line.genes, list) else [None])]
+    if not all(type(number) is int and number >= 0 for number in whole):
+        raise TypeError(f"its step is {line.step!r}, its genes are {line.genes!r}")
+    if not isinstance(line.key, str) or not _KEY.fullmatch(line.key):
+        raise TypeError(f"its key is {line.key!r}")
+    texts = (line.proposed_by, line.error or "", line.checkpoint or "")
+    if not all(isinstance(text, str) for text in texts) or not isinstance(line.warm, bool):
+        raise TypeError(f"its texts are {texts!r}, warm is {line.warm!r}")
     if not isinstance(line.details, dict | None):
         raise TypeError(f"its details are {line.details!r}")
     if not isinstance(line.values, dict) or not (line.values or isinstance(line.error, str)):
@@ -185,11 +198,14 @@ def _check(line: Trial) -> None:
             raise ValueError(f"it has the number {number!r}")
 
 
-def _candidate(entry: dict[str, Any], space: Space) -> Candidate:
+def _candidate(entry: dict[str, Any], space: Space, trials: Trials) -> Candidate:
     genes = space.check(np.array([entry["genes"]], dtype=np.uint8))
     mean, std = (None if entry[name] is None else finite(entry[name], name) for name in ("mean", "std"))
     step = None if entry["step"] is None else int(entry["step"])
-    return Candidate(space.batch(genes), str(entry["origin"]), mean, std, finite(entry["seconds"], "seconds"), step)
+    batch = space.batch(genes)
+    if step is not None and not (0 <= step < len(trials) and trials.keys[step] == batch.keys[0]):
+        raise ValueError(f"it repeats step {step}, which is no trial of this network")
+    return Candidate(batch, str(entry["origin"]), mean, std, finite(entry["seconds"], "seconds"), step)
 
 
 def write_whole(path: Path, text: str) -> None:

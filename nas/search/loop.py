@@ -60,6 +60,8 @@ def _record(
             continue
         trial = search.tell(candidate, outcome)
         journal.record(trial if candidate.step is None else replace(trial, seconds=outcome.seconds))
+        if candidate.step is not None:  # else a repetition that failed again would be pending for ever
+            journal.note_pending(search.unfinished)
         callback.on_trial(search, trial)
     if ends is not None:
         raise ends
@@ -70,11 +72,13 @@ def _record(
 
 def _submitted(evaluator: Evaluator, candidate: Candidate) -> Future[Outcome]:
     try:
-        return evaluator.submit(candidate)
+        future = evaluator.submit(candidate)
+        if not isinstance(future, Future):
+            raise UserError(f"the evaluator's submit gave {future!r}, must be a concurrent.futures.Future")
     except Exception as error:  # a fault of the evaluator's own code is told as the outcome of a future is
-        future: Future[Outcome] = Future()
+        future = Future()
         future.set_exception(error)
-        return future
+    return future
 
 
 def _outcome(future: Future[Outcome]) -> Outcome:

@@ -49,7 +49,10 @@ class Result:
         names = [name for line in lines for name in line.values]
         signal = self.record.get("value") or (names[0] if names else "value")
         trials = Trials(len(lines[0].genes), str(signal))
-        genes = np.array([line.genes for line in lines], dtype=np.uint8)
+        try:
+            genes = np.array([line.genes for line in lines], dtype=np.uint8)
+        except (ValueError, OverflowError) as error:
+            raise UserError(f"{path} is no history of one space ({error}): the file was changed") from error
         keys = np.array([int(line.key, 16) for line in lines], dtype=np.uint64)
         take_over(path, trials, lines, genes, keys)
         return trials
@@ -100,7 +103,7 @@ def load(folder: str | Path) -> Result:
     content: dict[str, Any] = {}
     if path.is_file():
         try:
-            content = json.loads(path.read_bytes())
-        except ValueError as error:
+            content = dict(json.loads(path.read_bytes()))
+        except (ValueError, TypeError, RecursionError) as error:
             raise UserError(f"{path} is damaged: {error}") from error
     return Result(folder, content, record)

@@ -8,8 +8,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from nas import __version__
 from nas._config import SearchConfig, checked, differences
+from nas._version import __version__
 from nas.errors import UserError
 from nas.search.build import Parts, build_parts
 from nas.search.callbacks import Callback, Callbacks
@@ -72,7 +72,6 @@ def run_composed(composed: Composed, *, function: Function | None = None, callba
     phases = Phases()
     with phases("setup"):
         parts = build_parts(config, function)
-        config.initial = parts.initial(config)
     parts.check(config)
     record = {
         **{name: node for name, node in vars(config).items() if name not in ("resume", "retry_failed")},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import replace
 from time import perf_counter
 
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas._growing import GrowingBatch
+from nas.errors import UserError
 from nas.search.trials import Trial, Trials
 from nas.types import (
     Acquisition,
@@ -79,6 +81,7 @@ class Search:
         self.seed, self.initial, self.pool, self.batch, self.budget = seed, initial, pool, batch, budget
         self.phases = Phases() if phases is None else phases
         self.trials = Trials(len(space.cardinalities), value)
+        self.believe = None
         self.rounds = 0
         """How often candidates were chosen."""
         self.estimated = False
@@ -86,6 +89,24 @@ class Search:
         self._batch = GrowingBatch(space)
         self._queue: deque[Candidate] = deque()
         self._pending: dict[str, Candidate] = {}
+
+    @classmethod
+    def composed(cls, *overrides: str, space: Space | None = None) -> Search:
+        """Make a search of configured parts, to be driven by `ask` and `tell`.
+
+        Args:
+            overrides: as on the command line, such as `space=nb201`, `estimator=ridge` and `seed=3`; what they say of
+                evaluators is not used.
+            space: of one's own, in the place of the configured one.
+
+        Raises:
+            UserError: a part cannot be made, or they do not fit together.
+        """
+        from nas._config import checked
+        from nas.search.build import build_search
+        from nas.search.compose import composed_run
+
+        return build_search(checked(composed_run(overrides).options), space)
 
     @property
     def best(self) -> Trial | None:
@@ -115,9 +136,10 @@ class Search:
         """
         asked: list[Candidate] = []
         while len(asked) < n:
-            if not self._queue and (self.budget is None or self.begun < self.budget):
+            spent = self.budget is not None and self.begun >= self.budget
+            if not self._queue and not spent:
                 self._queue.extend(self._choose())
-            if not self._queue:
+            if not self._queue or (spent and self._queue[0].step is None):
                 break
             asked.append(self._queue.popleft())
             self._pending[asked[-1].key] = asked[-1]
@@ -135,9 +157,10 @@ class Search:
             UserError: the architecture is not of the space.
         """
         if not isinstance(candidate, Candidate):
-            candidate = Candidate(self.space.batch(self.space.check(np.asarray(candidate)[None])), "told")
+            candidate = self._candidate(candidate)
         outcome = self._outcome(outcome)
-        self._pending.pop(candidate.key, None)
+        if self._pending.pop(candidate.key, None) is None and self._queue:  # told before it was asked for
+            self._queue = deque(one for one in self._queue if one.key != candidate.key)
         if candidate.step is None:
             row = self.trials.append(candidate, outcome)
             self._learn(candidate.batch, self.trials.value[row:])
@@ -157,12 +180,15 @@ class Search:
             warm: whether they are charged to nobody; None: as they are marked.
 
         Raises:
-            UserError: a trial is not of the space.
+            UserError: a trial is not of the space, or nothing of what this search sees was measured.
         """
         if len(trials):
+            name = self.trials.value_name
+            if name not in trials.values:
+                raise UserError(f"the trials have no {name!r}, only {', '.join(trials.values)}: choose one as `value`")
             batch = self.space.batch(self.space.check(trials.genes))
-            if not len(self.trials) and warm is None:
-                self.trials = trials
+            if not len(self.trials) and warm is None and trials.value_name == name:
+                self.trials = deepcopy(trials)
                 self._learn(batch, trials.value)
                 self._queue.extend(unfinished)
                 return
@@ -186,6 +212,12 @@ class Search:
     def _learn(self, batch: Batch, values: Values) -> None:
         self._batch.extend(batch)
         self.strategy.tell(batch, values)
+
+    def _candidate(self, genes: NDArray[np.uint8]) -> Candidate:
+        """The candidate with these genes: that which is pending or chosen to follow, or a new one."""
+        batch = self.space.batch(self.space.check(np.asarray(genes)[None]))
+        chosen = [one for one in self.unfinished if one.batch.keys[0] == batch.keys[0]]
+        return chosen[0] if chosen else Candidate(batch, "told")
 
     def _outcome(self, outcome: Outcome | Mapping[str, float] | float) -> Outcome:
         name = self.trials.value_name
@@ -238,8 +270,12 @@ class Search:
         ]
 
     def _fit(self, known: NDArray[np.intp], pending: list[Candidate]) -> None:
-        """Fit the surrogate to all trials."""
-        self.estimator.fit(self._batch.view.take(known), self.trials.value[known])
+        """Fit the surrogate to all trials, and to what is believed of those that are pending."""
+        batch, values = self._batch.view.take(known), self.trials.value[known]
+        if pending and self.believe is not None:
+            batch = Batch.join([batch, *(one.batch for one in pending)])
+            values = np.concatenate([values, self.believe(pending, values)])
+        self.estimator.fit(batch, values)
 
 
 def _known(number: float) -> float | None:

@@ -230,6 +230,8 @@ class Trials:
             self._values.column(name)[row] = number
         spent = [seconds for seconds in (_known(self.seconds[row]), outcome.seconds) if seconds is not None]
         self.seconds[row] = sum(spent) if spent else np.nan
+        if outcome.epochs is not None:
+            self.epochs[row] = outcome.epochs
         for texts in self._texts.values():
             texts.pop(row, None)
         self._note(row, outcome)
@@ -239,7 +241,8 @@ class Trials:
         for name, texts in self._texts.items():
             if (content := getattr(told, name)) is not None:
                 texts[row] = content
-        if self.value[row] > (self.value[self._best] if self._best >= 0 else -np.inf):
+        value, best = self.value[row], self.value[self._best] if self._best >= 0 else -np.inf
+        if value > best or (value == best and row < self._best):  # a repetition comes late to its row
             self._best = row
 
     def detail(self, name: str) -> list[Any]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.random import Generator
 
 from nas.encoders.base import Decoder
-from nas.errors import UserError
+from nas.errors import OptionError
 from nas.options import NonNegative, Positive, PositiveInt, validated
 from nas.strategies.base import ArchiveStrategy, joined
 from nas.strategies.latent_space import LatentSpace
@@ -90,7 +90,8 @@ class SmartPool(ArchiveStrategy):
         radius: Positive = 0.8,
     ) -> None:
         if (total := sum(mutations) + crossover + latent) > 1 + 1e-9:
-            raise UserError(f"mutations, crossover and latent are shares that sum to {total:g}, must be at most 1")
+            text = f"is {list(mutations)}, whose shares sum to {total:g} with crossover and latent, must be at most 1"
+            raise OptionError("mutations", text)
         super().__init__(space)
         self.generations, self.parents, self.radius = generations, parents, radius
         self._latent_space = LatentSpace(space, encoder)

@@ -84,7 +84,7 @@ def test_cost_is_nan_where_the_table_lacks_it(tmp_path: Path) -> None:
         (changed("test_acc_108", 5, np.nan), "test of row 5 is nan, must be an accuracy in 0..1"),
         (changed("test_acc_108", 5, 93.0), "test of row 5 is 93.0"),
         (changed("train_time_108_1run", 3, -1.0), "cost of row 3 is -1.0"),
-        (changed("num_vertices", 7, 6), "row 7 has 6 vertices, space.max_vertices is 4"),
+        (changed("num_vertices", 7, 6), "row 7 has 6 vertices, the space at most 4"),
         (changed("ops", 90, 9), "gene 'op1' is 9"),
         ({"ops": np.full((91, 7), 256)}, "ops of row 0 is 256, must be 0..255"),
         ({"ops": np.full((91, 7), -1)}, "ops of row 0 is -1, must be 0..255"),

@@ -182,7 +182,7 @@ def test_a_record_is_no_program(part: str, sweep: Path, tmp_path: Path, capsys) 
     harm = {"_target_": "subprocess.Popen", "args": ["touch", str(tmp_path / "made")]}
     write_run(tmp_path / "run", changed(result(sweep / "0"), **{part: harm}))
     found = compared(capsys, tmp_path / "run")
-    assert f"no sample efficiency gain: {part}._target_ is subprocess.Popen, in a record" in found["omitted"][0]
+    assert f"no sample efficiency gain: {part}._target_ is subprocess.Popen, which no option" in found["omitted"][0]
     assert not (tmp_path / "made").exists()
 
 

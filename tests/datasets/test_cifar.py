@@ -64,7 +64,7 @@ def test_missing_damaged_and_other_archives_are_refused(
     with pytest.raises(UserError, match=r"no CIFAR-10 at .*cifar-10-binary\.tar\.gz: download"):
         Cifar().load()
     path = Path(archive(tmp_path / "cifar-10-binary.tar.gz", ten))
-    with pytest.raises(UserError, match=r"dataset\.valid is 10000, but .* has 50 training images"):
+    with pytest.raises(UserError, match=r"has 50 training images, of which 10000 cannot be for validation"):
         Cifar().load()
     content = path.read_bytes()
     for damaged in (content[: len(content) // 2], b"text", b""):
@@ -81,5 +81,5 @@ def test_missing_damaged_and_other_archives_are_refused(
 
 @pytest.mark.parametrize("options", [{"classes": 20}, {"valid": 0}, {"valid": 50_000}])
 def test_options_out_of_range_are_refused(options: dict[str, int]) -> None:
-    with pytest.raises(UserError, match=r"dataset\.(classes|valid) is"):
+    with pytest.raises(UserError, match=r"^(classes|valid) is"):
         Cifar(**options)

@@ -24,13 +24,14 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_distances_are_those_between_weighted_features(cache, small_space: NB101) -> None:
     """With no component dropped, up to one factor, and of mean squared length 1."""
-    archs = small_space.enumerate()
-    embedded = GraphEncoder(small_space, **{**OPTIONS, "width": 1000}).embed(archs)
+    archs = small_space.batch(small_space.enumerate())
+    embedded = GraphEncoder(small_space, **{**OPTIONS, "width": 1000}).embed(archs).values
     assert (embedded**2).sum(axis=1).mean() == pytest.approx(1, abs=0.05)
-    sample = small_space.sample(1500, np.random.default_rng(0))
+    sample = small_space.batch(small_space.sample(1500, np.random.default_rng(0)))
     expected = []
     for name, weight in OPTIONS["weights"].items():
-        raw, some = (FeatureEncoder(small_space, features=[name]).embed(a).astype(float) for a in (archs, sample))
+        encoder = FeatureEncoder(small_space, features=[name])
+        raw, some = (encoder.embed(batch).values.astype(float) for batch in (archs, sample))
         deviation = some.std(axis=0)
         expected.append(weight * raw[:, deviation > 1e-6] / deviation[deviation > 1e-6])
     features = np.hstack(expected)
@@ -46,23 +47,23 @@ def test_unseen_cells_are_decoded_to_their_canonical_form(cache, small_space: NB
     archs = small_space.enumerate()
     unseen = archs[~np.isin(small_space.keys(archs), seen)]
     assert len(unseen) > 1000
-    exact = (encoder.decode(encoder.embed(unseen)) == unseen).all(axis=1)
+    exact = (encoder.decode(encoder.embed(small_space.batch(unseen)).values) == unseen).all(axis=1)
     assert exact.mean() >= 0.97
-    assert encoder.decode(encoder.embed(unseen[:0])).shape == (0, unseen.shape[1])
+    assert encoder.decode(encoder.embed(small_space.batch(unseen[:0])).values).shape == (0, unseen.shape[1])
 
 
 def test_training_is_a_function_of_its_settings_and_done_once(cache, small_space, caplog) -> None:
     caplog.set_level("INFO", logger="nas")
-    archs = small_space.enumerate()[:50]
+    batch = small_space.batch(small_space.enumerate()[:50])
     first = GraphEncoder(small_space, **OPTIONS)
-    embedded, decoded = first.embed(archs), first.decode(first.embed(archs) + 0.01)
-    assert (GraphEncoder(small_space, **OPTIONS).embed(archs) == embedded).all()
+    embedded, decoded = first.embed(batch).values, first.decode(first.embed(batch).values + 0.01)
+    assert (GraphEncoder(small_space, **OPTIONS).embed(batch).values == embedded).all()
     assert caplog.text.count("training the encoder") == 1
     next(cache.glob("*.safetensors")).unlink()
     torch.manual_seed(99)
     before = torch.random.get_rng_state()
     again = GraphEncoder(small_space, **OPTIONS)
-    assert (again.embed(archs) == embedded).all()
+    assert (again.embed(batch).values == embedded).all()
     assert (again.decode(embedded + np.float32(0.01)) == decoded).all()
     assert (torch.random.get_rng_state() == before).all()
 
@@ -70,19 +71,19 @@ def test_training_is_a_function_of_its_settings_and_done_once(cache, small_space
 @pytest.mark.parametrize("change", [{"seed": 1}, {"width": 8}, {"weights": {"graph": 1.0, "one_hot": 0.4}}])
 def test_other_settings_are_another_encoder(change, cache, small_space) -> None:
     for options in (OPTIONS, {**OPTIONS, **change}):
-        GraphEncoder(small_space, **{**options, "epochs": 1}).load()
+        GraphEncoder(small_space, **{**options, "epochs": 1}).prepare()
     assert len(list(cache.glob("*.safetensors"))) == 2
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"width": 0}, "encoder.width is 0"),
-        ({"weights": {"graph": 0.0}}, "encoder.weights.graph is 0.0"),
-        ({"weights": {"magic": 1.0}}, "features has 'magic'"),
+        ({"width": 0}, "^width is 0"),
+        ({"weights": {"graph": 0.0}}, "^weights.graph is 0.0"),
+        ({"weights": {"magic": 1.0}}, "^weights has 'magic', allowed: graph, walk, signal, path, one_hot$"),
         ({"device": "abacus"}, "^device is 'abacus'"),
     ],
 )
 def test_settings_out_of_range_are_refused(change, message, cache, small_space) -> None:
     with pytest.raises(UserError, match=message):
-        GraphEncoder(small_space, **{**OPTIONS, **change}).load()
+        GraphEncoder(small_space, **{**OPTIONS, **change}).prepare()

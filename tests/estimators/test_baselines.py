@@ -36,8 +36,9 @@ def test_a_gaussian_process_is_the_closed_form(space: NB101) -> None:
     values = accuracy(space, known)
     encoder = FeatureEncoder(space, features=["graph"], cells=500)
     estimator = GaussianProcess(space, encoder, length=1.5, linear=0.5, noise=0.1)
-    estimator.fit(known, values)
-    x, q = (encoder.embed(some).astype(float) / np.sqrt(encoder.embed(known).shape[1]) for some in (known, queries))
+    estimator.fit(space.batch(known), values)
+    embedded = [encoder.embed(space.batch(some)).values.astype(float) for some in (known, queries)]
+    x, q = (some / np.sqrt(embedded[0].shape[1]) for some in embedded)
 
     def covariance(a, b):
         r = np.sqrt(3) * np.linalg.norm(a[:, None] - b[None], axis=2) / 1.5
@@ -46,7 +47,7 @@ def test_a_gaussian_process_is_the_closed_form(space: NB101) -> None:
     target = RankNormal(values)
     gain = np.linalg.solve(covariance(x, x) + 0.1 * np.eye(len(x)), covariance(x, q)).T
     variance = covariance(q, q).diagonal() - (gain * covariance(q, x)).sum(axis=1) + 0.1
-    prediction = estimator.predict(queries)
+    prediction = estimator.predict(space.batch(queries))
     assert prediction.mean == pytest.approx(target.inverse(gain @ target.scores), abs=1e-6)
     assert prediction.std == pytest.approx(target.spread(gain @ target.scores, np.sqrt(variance)), abs=1e-6)
 
@@ -66,8 +67,10 @@ def test_the_baselines_rank_the_real_table(name, real_table) -> None:
         else:
             encoder = FeatureEncoder(space, features=["graph"], cells=2000)
             estimator = GaussianProcess(space, encoder, length=1.5, linear=0.5, noise=0.05)
-        estimator.fit(columns.archs[rows[:100]], columns.test[rows[:100]])
-        taus.append(kendalltau(estimator.predict(columns.archs[rows[100:]]).mean, columns.test[rows[100:]]).statistic)
+        batch = space.batch(columns.archs[rows])
+        estimator.fit(batch.take(slice(100)), columns.test[rows[:100]])
+        means = estimator.predict(batch.take(slice(100, None))).mean
+        taus.append(kendalltau(means, columns.test[rows[100:]]).statistic)
     assert np.mean(taus) > 0.65
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import accuracy
+from helpers import Mirror, accuracy
 from scipy.stats import kendalltau
 
 from nas._config import build, composed
@@ -13,6 +13,8 @@ from nas.errors import UserError
 from nas.estimators import EmProx
 from nas.estimators.target import RankNormal
 from nas.spaces import NB101, NB201
+from nas.strategies import SmartPool
+from nas.types import Batch, Features
 
 OPTIONS = {"k": None, "length": 1.4, "linear": 0.5, "noise": [0.1], "rank": 64}
 
@@ -24,9 +26,9 @@ class Scaled(FeatureEncoder):
         super().__init__(space, features=["graph"], cells=500)
         self.embedded: list[int] = []
 
-    def embed(self, archs):
-        self.embedded.append(len(archs))
-        return super().embed(archs) / np.float32(8.5)
+    def embed(self, batch: Batch) -> Features:
+        self.embedded.append(len(batch))
+        return Features.free(super().embed(batch).values / np.float32(8.5))
 
 
 @pytest.fixture
@@ -44,19 +46,19 @@ def covariance(a, b):
 def test_the_estimate_is_the_kriging_mean_of_normal_scores(space, cells) -> None:
     known, values, queries = cells
     estimator = EmProx(space, Scaled(space), **OPTIONS)
-    estimator.fit(known, values)
-    x, q = (Scaled(space).embed(archs).astype(float) for archs in (known, queries))
+    estimator.fit(space.batch(known), values)
+    x, q = (Scaled(space).embed(space.batch(archs)).values.astype(float) for archs in (known, queries))
     target = RankNormal(values)
     scores = covariance(q, x) @ np.linalg.solve(covariance(x, x) + 0.1 * np.eye(60), target.scores)
-    prediction = estimator.predict(queries)
+    prediction = estimator.predict(space.batch(queries))
     assert prediction.mean == pytest.approx(target.inverse(scores), abs=1e-5)
 
 
 def test_std_is_the_kriging_deviation_scaled_to_the_leave_one_out_errors(space, cells) -> None:
     known, values, queries = cells
     estimator = EmProx(space, Scaled(space), **OPTIONS)
-    estimator.fit(known, values)
-    x, q = (Scaled(space).embed(archs).astype(float) for archs in (known, queries))
+    estimator.fit(space.batch(known), values)
+    x, q = (Scaled(space).embed(space.batch(archs)).values.astype(float) for archs in (known, queries))
     target = RankNormal(values)
     prior = covariance(x, x) + 0.1 * np.eye(60)
 
@@ -72,7 +74,7 @@ def test_std_is_the_kriging_deviation_scaled_to_the_leave_one_out_errors(space, 
         errors.append(abs(target.scores[left_out] - mean) / np.sqrt(variance))
     scale = np.mean(np.quantile(errors, [0.6827, 0.9545]) / [1, 2])
     mean, variance = np.transpose([predicted(np.arange(60), point) for point in q])
-    assert estimator.predict(queries).std == pytest.approx(
+    assert estimator.predict(space.batch(queries)).std == pytest.approx(
         target.spread(mean, scale * np.sqrt(variance)), rel=1e-3, abs=1e-5
     )
 
@@ -80,8 +82,8 @@ def test_std_is_the_kriging_deviation_scaled_to_the_leave_one_out_errors(space, 
 def test_with_k_only_the_nearest_count_after_the_linear_trend(space, cells) -> None:
     known, values, queries = cells
     estimator = EmProx(space, Scaled(space), **{**OPTIONS, "k": 7})
-    estimator.fit(known, values)
-    x, q = (Scaled(space).embed(archs).astype(float) for archs in (known, queries))
+    estimator.fit(space.batch(known), values)
+    x, q = (Scaled(space).embed(space.batch(archs)).values.astype(float) for archs in (known, queries))
     target = RankNormal(values)
     trend = np.linalg.solve(x.T @ x + (1 + 0.1) / 0.5 * np.eye(x.shape[1]), x.T @ target.scores)
 
@@ -92,7 +94,7 @@ def test_with_k_only_the_nearest_count_after_the_linear_trend(space, cells) -> N
         weights = np.linalg.solve(prior, to)
         return point @ trend + weights @ (target.scores - x @ trend)[near], 1.1 - weights @ to
 
-    prediction = estimator.predict(queries)
+    prediction = estimator.predict(space.batch(queries))
     mean, variance = np.transpose([predicted(np.arange(60), point) for point in q])
     assert prediction.mean == pytest.approx(target.inverse(mean), abs=1e-5)
     left_out = np.array([predicted(np.delete(np.arange(60), row), x[row]) for row in range(60)])
@@ -107,7 +109,7 @@ def test_the_likeliest_noise_is_taken(deviation, expected, space, cells) -> None
 
     known, _, queries = cells
     rng = np.random.default_rng(3)
-    x = Scaled(space).embed(known).astype(float)
+    x = Scaled(space).embed(space.batch(known)).values.astype(float)
     values = x @ rng.normal(size=x.shape[1]) + rng.normal(0, deviation, len(x))
     scores, choices = RankNormal(values).scores, [0.01, 0.1, 1.0, 10.0]
 
@@ -119,8 +121,8 @@ def test_the_likeliest_noise_is_taken(deviation, expected, space, cells) -> None
     assert max(choices, key=likelihood) == expected
     chosen, fixed = (EmProx(space, Scaled(space), **{**OPTIONS, "noise": noise}) for noise in (choices, [expected]))
     for estimator in (chosen, fixed):
-        estimator.fit(known, values)
-    assert (chosen.predict(queries).mean == fixed.predict(queries).mean).all()
+        estimator.fit(space.batch(known), values)
+    assert (chosen.predict(space.batch(queries)).mean == fixed.predict(space.batch(queries)).mean).all()
 
 
 def test_networks_at_one_place_do_not_count_as_their_own_neighbours(space, cells) -> None:
@@ -128,20 +130,20 @@ def test_networks_at_one_place_do_not_count_as_their_own_neighbours(space, cells
     known, values, _ = cells
 
     class Constant(Scaled):
-        def embed(self, archs):
-            return np.ones((len(archs), 4), dtype=np.float32)
+        def embed(self, batch: Batch) -> Features:
+            return Features.free(np.ones((len(batch), 4), dtype=np.float32))
 
     estimator = EmProx(space, Constant(space), **{**OPTIONS, "k": 5})
-    estimator.fit(known, values)
-    assert np.isfinite(estimator.predict(cells[2]).std).all()
+    estimator.fit(space.batch(known), values)
+    assert np.isfinite(estimator.predict(space.batch(cells[2])).std).all()
 
 
 def test_few_directions_widen_single_deviations_but_not_their_mean(space, cells) -> None:
     known, values, queries = cells
     whole, few = (EmProx(space, Scaled(space), **{**OPTIONS, "rank": rank}) for rank in (64, 8))
     for estimator in (whole, few):
-        estimator.fit(known, values)
-    exact, rough = whole.predict(queries), few.predict(queries)
+        estimator.fit(space.batch(known), values)
+    exact, rough = whole.predict(space.batch(queries)), few.predict(space.batch(queries))
     assert rough.mean == pytest.approx(exact.mean)
     assert rough.std.mean() == pytest.approx(exact.std.mean(), rel=0.1)
 
@@ -149,8 +151,8 @@ def test_few_directions_widen_single_deviations_but_not_their_mean(space, cells)
 def test_a_known_network_gets_its_value_whatever_its_form(space, cells) -> None:
     known, values, _ = cells
     estimator = EmProx(space, Scaled(space), **OPTIONS)
-    estimator.fit(known, values)
-    prediction = estimator.predict(known[::-1])
+    estimator.fit(space.batch(known), values)
+    prediction = estimator.predict(space.batch(known[::-1]))
     assert (prediction.mean == values[::-1]).all()
     assert (prediction.std == 0).all()
 
@@ -159,11 +161,11 @@ def test_a_fit_depends_on_nothing_before_it_to_the_last_bit(space, cells) -> Non
     known, values, queries = cells
     growing, whole = (EmProx(space, Scaled(space), **OPTIONS) for _ in range(2))
     for n in (20, 45):
-        growing.fit(known[:n], values[:n])
-        growing.predict(queries[:n])
+        growing.fit(space.batch(known[:n]), values[:n])
+        growing.predict(space.batch(queries[:n]))
     for estimator in (growing, whole):
-        estimator.fit(known, values)
-    ours, theirs = growing.predict(queries), whole.predict(queries)
+        estimator.fit(space.batch(known), values)
+    ours, theirs = growing.predict(space.batch(queries)), whole.predict(space.batch(queries))
     assert (ours.mean == theirs.mean).all()
     assert (ours.std == theirs.std).all()
 
@@ -172,51 +174,55 @@ def test_a_query_within_the_last_is_not_embedded_again(space, cells) -> None:
     known, values, queries = cells
     encoder = Scaled(space)
     estimator = EmProx(space, encoder, **OPTIONS)
-    estimator.fit(known[:30], values[:30])
-    estimator.predict(queries)
-    estimator.fit(known, values)
+    estimator.fit(space.batch(known[:30]), values[:30])
+    estimator.predict(space.batch(queries))
+    estimator.fit(space.batch(known), values)
     encoder.embedded.clear()
-    estimator.predict(queries)
-    part = estimator.predict(queries[5:20])
+    estimator.predict(space.batch(queries))
+    part = estimator.predict(space.batch(queries[5:20]))
     assert encoder.embedded == []
-    estimator.predict(np.concatenate([queries[1:], known[:3]]))
+    estimator.predict(space.batch(np.concatenate([queries[1:], known[:3]])))
     assert encoder.embedded == [len(queries) + 2]
-    assert estimator.predict(queries[5:20]).mean == pytest.approx(part.mean, abs=1e-6)
+    assert estimator.predict(space.batch(queries[5:20])).mean == pytest.approx(part.mean, abs=1e-6)
 
 
-def test_queries_in_parts_and_then_all_are_embedded_once(space, cells) -> None:
-    known, values, queries = cells
+def test_a_pool_made_in_generations_is_embedded_once(space, cells) -> None:
+    """The strategy asks for each generation; nothing is left to be asked for by the search."""
+    known, values, _ = cells
     encoder = Scaled(space)
-    parts, whole = EmProx(space, encoder, **OPTIONS), EmProx(space, Scaled(space), **OPTIONS)
-    for estimator in (parts, whole):
-        estimator.fit(known, values)
+    estimator = EmProx(space, encoder, **OPTIONS)
+    shares = {"mutations": [0.4, 0.3], "crossover": 0.1, "latent": 0.0, "radius": 1.0}
+    pool = SmartPool(space, Mirror(space), generations=4, parents=10, **shares)
+    pool.tell(space.batch(known), values)
+    estimator.fit(space.batch(known), values)
     encoder.embedded.clear()
-    for rows in (slice(20), slice(10, 30), slice(25, None)):
-        parts.predict(queries[rows])
-    assert parts.predict(queries).mean == pytest.approx(whole.predict(queries).mean, abs=1e-6)
-    assert sum(encoder.embedded) == len(np.unique(space.keys(queries)))
+    proposal = pool.ask(120, np.random.default_rng(0), None, estimator)
+    assert sum(encoder.embedded) == len(np.unique(proposal.batch.keys)) == 120
+    whole = EmProx(space, Scaled(space), **OPTIONS)
+    whole.fit(space.batch(known), values)
+    assert proposal.prediction.mean == pytest.approx(whole.predict(proposal.batch).mean, abs=1e-6)
 
 
 def test_equal_values_are_estimated_as_that_value(space, cells) -> None:
     known, _, queries = cells
     estimator = EmProx(space, Scaled(space), **OPTIONS)
-    estimator.fit(known, np.full(60, 0.9))
-    prediction = estimator.predict(queries)
+    estimator.fit(space.batch(known), np.full(60, 0.9))
+    prediction = estimator.predict(space.batch(queries))
     assert prediction.mean == pytest.approx(0.9)
     assert np.isfinite(prediction.std).all()
 
 
 def test_k_above_what_is_known_is_refused(space, cells) -> None:
     with pytest.raises(UserError, match="EmProx needs 61 known architectures, got 60"):
-        EmProx(space, Scaled(space), **{**OPTIONS, "k": 61}).fit(*cells[:2])
+        EmProx(space, Scaled(space), **{**OPTIONS, "k": 61}).fit(space.batch(cells[0]), cells[1])
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"length": 0.0}, "length is 0.0"),
-        ({"noise": [0.1, 0.0]}, r"noise is \[0.1, 0.0\]"),
-        ({"noise": []}, r"noise is \[\], must be a list"),
+        ({"noise": [0.1, 0.0]}, r"^noise\[1\] is 0.0"),
+        ({"noise": []}, r"noise is \[\], must not be empty$"),
         ({"linear": -1.0}, "linear is -1.0"),
         ({"rank": 0}, "rank is 0"),
         ({"k": 0}, "k is 0"),
@@ -240,9 +246,9 @@ def test_a_hundred_labels_rank_the_real_table(real_table) -> None:
     taus, within = [], []
     for seed in range(1000, 1005):
         split = labels.split(100, seed, 2000)
-        estimator.fit(split.known, split.labels)
-        taus.append(kendalltau(estimator.predict(split.queries).mean, split.truth).statistic)
-        left_out = estimator.predict(split.left_out)
+        estimator.fit(space.batch(split.known), split.labels)
+        taus.append(kendalltau(estimator.predict(space.batch(split.queries)).mean, split.truth).statistic)
+        left_out = estimator.predict(space.batch(split.left_out))
         within.append(np.abs(left_out.mean - split.left_out_labels) <= np.outer([1, 2], left_out.std))
     assert np.mean(taus) >= 0.72
     one, two = np.mean(within, axis=(0, 2))
@@ -265,6 +271,6 @@ def test_a_hundred_and_twenty_one_labels_rank_nas_bench_201(table: str, real_nb2
     for seed in range(1000, 1005):
         split = labels.split(121, seed, 20_000)
         assert len(split.queries) == 5_044 - 121
-        estimator.fit(split.known, split.labels)
-        taus.append(kendalltau(estimator.predict(split.queries).mean, split.truth).statistic)
+        estimator.fit(space.batch(split.known), split.labels)
+        taus.append(kendalltau(estimator.predict(space.batch(split.queries)).mean, split.truth).statistic)
     assert np.mean(taus) >= 0.78

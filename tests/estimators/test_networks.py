@@ -91,20 +91,20 @@ def test_random_numbers_follow_from_seed_and_number_of_known_architectures() -> 
 def test_a_fit_follows_from_seed_and_data_alone(make, small_space: NB101, cells) -> None:
     known, values, queries = cells
     fresh, used, other = make(small_space), make(small_space), make(small_space, seed=1)
-    used.fit(known[:40], values[:40])
+    used.fit(small_space.batch(known[:40]), values[:40])
     for estimator in (fresh, used, other):
         torch.rand(5)  # what others draw does not matter
-        estimator.fit(known, values)
-    assert (fresh.predict(queries).mean == used.predict(queries).mean).all()
-    assert (fresh.predict(queries).mean != other.predict(queries).mean).any()
+        estimator.fit(small_space.batch(known), values)
+    assert (fresh.predict(small_space.batch(queries)).mean == used.predict(small_space.batch(queries)).mean).all()
+    assert (fresh.predict(small_space.batch(queries)).mean != other.predict(small_space.batch(queries)).mean).any()
 
 
 def test_a_fit_leaves_torch_as_it_was(make, small_space: NB101, cells) -> None:
     known, values, queries = cells
     before = torch.get_rng_state(), torch.get_num_threads()
     estimator = make(small_space)
-    estimator.fit(known, values)
-    estimator.predict(queries)
+    estimator.fit(small_space.batch(known), values)
+    estimator.predict(small_space.batch(queries))
     assert (torch.get_rng_state() == before[0]).all()
     assert torch.get_num_threads() == before[1]
 
@@ -112,11 +112,17 @@ def test_a_fit_leaves_torch_as_it_was(make, small_space: NB101, cells) -> None:
 def test_estimates_are_in_the_unit_of_the_values(make, small_space: NB101, cells) -> None:
     known, values, queries = cells
     one, other = make(small_space), make(small_space)
-    one.fit(known, values)
-    other.fit(known, 100 * values - 7)
-    np.testing.assert_allclose(other.predict(queries).mean, 100 * one.predict(queries).mean - 7, rtol=1e-9)
-    if one.predict(queries).std is not None:
-        np.testing.assert_allclose(other.predict(queries).std, 100 * one.predict(queries).std, rtol=1e-6)
+    one.fit(small_space.batch(known), values)
+    other.fit(small_space.batch(known), 100 * values - 7)
+    np.testing.assert_allclose(
+        other.predict(small_space.batch(queries)).mean,
+        100 * one.predict(small_space.batch(queries)).mean - 7,
+        rtol=1e-9,
+    )
+    if one.predict(small_space.batch(queries)).std is not None:
+        np.testing.assert_allclose(
+            other.predict(small_space.batch(queries)).std, 100 * one.predict(small_space.batch(queries)).std, rtol=1e-6
+        )
 
 
 def test_a_failed_architecture_moves_no_estimate_but_the_lowest(small_space: NB101, cells) -> None:
@@ -124,9 +130,9 @@ def test_a_failed_architecture_moves_no_estimate_but_the_lowest(small_space: NB1
     failed = values.copy()
     failed[values.argmin()] = 0.1
     one, other = gin(small_space, epochs=20), gin(small_space, epochs=20)
-    one.fit(known, values)
-    other.fit(known, failed)
-    before, after = one.predict(queries).mean, other.predict(queries).mean
+    one.fit(small_space.batch(known), values)
+    other.fit(small_space.batch(known), failed)
+    before, after = one.predict(small_space.batch(queries)).mean, other.predict(small_space.batch(queries)).mean
     high = before > np.sort(values)[20]  # beyond the tenth that gives the slope below the least
     assert high.sum() > 50
     np.testing.assert_allclose(before[high], after[high], rtol=1e-9)
@@ -135,18 +141,18 @@ def test_a_failed_architecture_moves_no_estimate_but_the_lowest(small_space: NB1
 def test_equal_values_are_estimated_as_that_value(make, small_space: NB101, cells) -> None:
     known, _, queries = cells
     estimator = make(small_space)
-    estimator.fit(known, np.full(len(known), 0.9))
-    np.testing.assert_allclose(estimator.predict(queries).mean, 0.9)
+    estimator.fit(small_space.batch(known), np.full(len(known), 0.9))
+    np.testing.assert_allclose(estimator.predict(small_space.batch(queries)).mean, 0.9)
 
 
 def test_parts_of_a_large_query_are_put_together(make, small_space: NB101, cells, monkeypatch) -> None:
     known, values, queries = cells
     estimator = make(small_space)
-    estimator.fit(known, values)
-    whole = estimator.predict(queries).mean
+    estimator.fit(small_space.batch(known), values)
+    whole = estimator.predict(small_space.batch(queries)).mean
     for module in ("ensemble", "graph_network"):
         monkeypatch.setattr(f"nas.estimators.{module}._PART", 7)
-    np.testing.assert_allclose(estimator.predict(queries).mean, whole, rtol=1e-5)
+    np.testing.assert_allclose(estimator.predict(small_space.batch(queries)).mean, whole, rtol=1e-5)
 
 
 @pytest.fixture(scope="module")
@@ -157,15 +163,16 @@ def labelled(real_table: Path, space: NB101) -> tuple[NDArray[np.uint8], NDArray
 
 
 def tau(estimator: NetworkEstimator, archs: NDArray[np.uint8], values: NDArray[np.float64]) -> float:
-    estimator.fit(archs[:100], values[:100])
-    return float(kendalltau(estimator.predict(archs[100:]).mean, values[100:]).statistic)
+    batch = estimator.space.batch(archs)
+    estimator.fit(batch.take(slice(100)), values[:100])
+    return float(kendalltau(estimator.predict(batch.take(slice(100, None))).mean, values[100:]).statistic)
 
 
 def test_bananas_ranks_the_real_table_and_knows_where_it_is_unsure(labelled, space: NB101) -> None:
     archs, values = labelled
     estimator = mlp(space, **BANANAS)
     assert tau(estimator, archs, values) > 0.42
-    known, unknown = estimator.predict(archs[:100]), estimator.predict(archs[100:])
+    known, unknown = (estimator.predict(space.batch(some)) for some in (archs[:100], archs[100:]))
     assert known.std.mean() < 0.7 * unknown.std.mean()
     assert spearmanr(unknown.std, np.abs(unknown.mean - values[100:])).statistic > 0.1
 
@@ -181,7 +188,7 @@ def test_npenas_ranks_the_real_table(labelled, space: NB101) -> None:
         (mlp, "networks", 1, "at least 2"),
         (mlp, "layers", 0, "at least 1"),
         (mlp, "learning_rate", 0.0, "above 0"),
-        (mlp, "learning_rate", float("nan"), "above 0"),
+        (mlp, "learning_rate", float("nan"), "a finite number"),
         (mlp, "seed", -1, "at least 0"),
         (gin, "width", 1, "at least 2"),
         (gin, "epochs", 0, "at least 1"),
@@ -191,5 +198,5 @@ def test_npenas_ranks_the_real_table(labelled, space: NB101) -> None:
     ],
 )
 def test_options_out_of_range_are_refused(small_space: NB101, estimator, option: str, value, allowed: str) -> None:
-    with pytest.raises(UserError, match=f"estimator.{option} is {value}, must be {allowed}"):
+    with pytest.raises(UserError, match=f"^{option} is {value}, must be {allowed}"):
         estimator(small_space, **{option: value})

@@ -26,20 +26,22 @@ def test_published_emprox_is_nearest_neighbours_of_an_encoder_that_saw_the_label
     known, values, queries = cells
     published = PublishedEmProx(small_space, SequenceEncoder(small_space, **OPTIONS), k=10, power=1.0)
     for n in (50, 200):  # the encoder of the second fit knows nothing of the first
-        published.fit(known[:n], values[:n])
+        published.fit(small_space.batch(known[:n]), values[:n])
     encoder = SequenceEncoder(small_space, **OPTIONS)
-    encoder.learn(known)
+    encoder.learn(small_space.batch(known))
     reference = NearestNeighbours(small_space, encoder, k=10, power=1.0)
-    reference.fit(known, values)
-    assert (published.predict(queries).mean == reference.predict(queries).mean).all()
+    reference.fit(small_space.batch(known), values)
+    assert (
+        published.predict(small_space.batch(queries)).mean == reference.predict(small_space.batch(queries)).mean
+    ).all()
 
 
 def test_nao_learns_in_the_unit_of_the_values(small_space, cells) -> None:
     known, _, queries = cells
     values, truth = (0.5 + small_space.graphs(some).adjacency.sum(axis=(1, 2)) / 50 for some in (known, queries))
     estimator = NAO(small_space, SequenceEncoder(small_space, **{**OPTIONS, "epochs": 40, "learning_rate": 5e-3}), 0.9)
-    estimator.fit(known, values)
-    mean = estimator.predict(queries).mean
+    estimator.fit(small_space.batch(known), values)
+    mean = estimator.predict(small_space.batch(queries)).mean
     assert ((mean >= values.min()) & (mean <= values.max())).all()
     assert np.corrcoef(mean, truth)[0, 1] > 0.7
 
@@ -47,7 +49,7 @@ def test_nao_learns_in_the_unit_of_the_values(small_space, cells) -> None:
 def test_nao_estimates_equal_values_as_that_value_at_most_a_unit_off(small_space, cells) -> None:
     known, _, queries = cells
     estimator = NAO(small_space, SequenceEncoder(small_space, **OPTIONS), share=1.0)
-    estimator.fit(known, np.full(len(known), 0.9))
-    assert np.isfinite(estimator.predict(queries).mean).all()
+    estimator.fit(small_space.batch(known), np.full(len(known), 0.9))
+    assert np.isfinite(estimator.predict(small_space.batch(queries)).mean).all()
     with pytest.raises(UserError, match="share is 0"):
         NAO(small_space, SequenceEncoder(small_space, **OPTIONS), share=0.0)

@@ -31,13 +31,13 @@ def test_parameters_are_the_published_ones_for_every_network(real_nb201: Path) -
     bare = (SPACE.canonical(ops) == ops).all(axis=1)
     assert bare.sum() == 5_044
     for classes, column in ((10, published[:, 0]), (100, published[:, 1])):
-        counts = ResidualSkeleton(classes=classes).parameters(SPACE.graphs(ops))
+        counts = ResidualSkeleton(16, 3, 5, classes).parameters(SPACE.graphs(ops))
         np.testing.assert_array_equal(counts[bare], column[bare])
         assert (counts <= column).all()
 
 
 @pytest.mark.parametrize(
-    "skeleton", [ResidualSkeleton(), ResidualSkeleton(8, 2, 2, 5, 1), ResidualSkeleton(4, 1, 1, 2, 3)]
+    "skeleton", [ResidualSkeleton(16, 3, 5), ResidualSkeleton(8, 2, 2, 5, 1), ResidualSkeleton(4, 1, 1, 2, 3)]
 )
 def test_count_is_that_of_the_built_network(skeleton: ResidualSkeleton) -> None:
     archs = SPACE.sample(6, np.random.default_rng(1))

@@ -238,7 +238,7 @@ def test_what_cannot_change_a_result_may_change_between_two_parts_of_a_run(
         (["strategy=random", "strategy.population=3"], "strategy.population is unknown, allowed: no options"),
         (["budget=abc"], "budget: Value 'abc' of type 'str' could not be converted to Integer"),
         (["budget=1.5"], "budget: Value '1.5' of type 'float' could not be converted to Integer"),
-        (["estimator.k=abc"], "estimator.k is 'abc': Value 'abc' of type 'str' could not be converted to Integer"),
+        (["estimator.k=abc"], "estimator.k is 'abc', must be a whole number, or null"),
         (["estimator.encoder.width=x"], "estimator.encoder.width is 'x'"),
         (["budget=[1"], "'budget=[1' is no override, expected NAME=VALUE"),
         (["budget=0"], "budget is 0, must be at least 1"),
@@ -259,11 +259,11 @@ def test_what_cannot_change_a_result_may_change_between_two_parts_of_a_run(
         (["evaluator.path=damaged.npz"], "is truncated, damaged or no NumPy archive"),
         (["evaluator.sha256=00"], "expected 00: obtain the file again"),
         (["evaluator.signal=validation"], "only test_mean"),
-        (["space.max_vertices=4"], "has 5 vertices, space.max_vertices is 4"),
+        (["space.max_vertices=4"], "has 5 vertices, the space at most 4"),
         (["resume=nowhere"], "resume is 'nowhere', which holds no run"),
         (["estimator._target_=nas.Nothing"], "estimator._target_ cannot be imported"),
         (["~estimator"], "estimator"),
-        (["estimator.encoder.device=abacus", "budget=21"], "estimator.encoder.device is 'abacus', cannot be used"),
+        (["estimator.encoder.device=abacus", "budget=21"], "the encoder's device is 'abacus', which cannot be used"),
     ],
 )
 def test_bad_input_is_answered_with_one_line(

@@ -24,8 +24,8 @@ def climb(space: NB101, strategy: LocalSearch, evaluations: int):
     archs, origins = [], []
     for step in range(evaluations):
         proposal = strategy.ask(1, np.random.default_rng([8, step]))
-        strategy.tell(proposal.archs, accuracy(space, proposal.archs))
-        archs.append(proposal.archs[0])
+        strategy.tell(proposal.batch, accuracy(space, proposal.batch.genes))
+        archs.append(proposal.batch.genes[0])
         origins.append(str(proposal.origin[0]))
     return np.array(archs), origins
 
@@ -35,7 +35,7 @@ def test_it_walks_uphill_over_neighbours_and_starts_anew_only_at_a_local_optimum
     keys, values = small_space.keys(archs).tolist(), accuracy(small_space, archs)
     incumbent, starts = 0, 0
     for step in range(1, 200):
-        around = small_space.keys(small_space.neighbours(archs[incumbent][None])[0]).tolist()
+        around = small_space.neighbours(small_space.batch(archs[incumbent][None]))[0].keys.tolist()
         if origins[step] == "random":
             assert set(around) <= set(keys[:step])
             incumbent, starts = step, starts + 1
@@ -47,9 +47,10 @@ def test_it_walks_uphill_over_neighbours_and_starts_anew_only_at_a_local_optimum
 
 def test_neighbours_are_all_single_changes_and_those_behind_a_silent_one(space: NB101) -> None:
     archs = space.sample(6, np.random.default_rng(2))
-    neighbours, rows = space.neighbours(archs)
-    assert (space.canonical(neighbours) == neighbours).all()
-    keys = space.keys(neighbours)
+    neighbours, rows = space.neighbours(space.batch(archs))
+    assert (space.canonical(neighbours.genes) == neighbours.genes).all()
+    keys = space.keys(neighbours.genes)
+    assert (neighbours.keys == keys).all()
     for row, arch in enumerate(archs):
         found = keys[rows == row].tolist()
         assert len(set(found)) == len(found)
@@ -73,12 +74,12 @@ def _changed(space: NB101, arch: np.ndarray) -> list[np.ndarray]:
 
 def test_a_failed_neighbour_is_not_asked_for_again(small_space: NB101) -> None:
     strategy = LocalSearch(small_space)
-    start = small_space.sample(1, np.random.default_rng(0))
+    start = small_space.batch(small_space.sample(1, np.random.default_rng(0)))
     strategy.tell(start, np.array([0.9]))
     around = strategy.ask(100, np.random.default_rng(0))
     assert set(around.origin) == {"neighbour"}
-    strategy.tell(around.archs[:4], np.full(4, np.nan))
+    strategy.tell(around.batch.take(slice(4)), np.full(4, np.nan))
     again = strategy.ask(100, np.random.default_rng(0))
     assert len(again) == len(around) - 4
-    strategy.tell(again.archs, np.full(len(again), 0.8))
+    strategy.tell(again.batch, np.full(len(again), 0.8))
     assert set(strategy.ask(5, np.random.default_rng(0)).origin) == {"random"}

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from helpers import accuracy
 
-from nas.encoders import GraphEncoder
+from nas.encoders import FeatureEncoder, GraphEncoder
 from nas.errors import UserError
 from nas.estimators import NoEstimator, Ridge
+from nas.search.build import shared_encoder
 from nas.spaces import NB101
 from nas.strategies import BayesianOptimisation, FullPool, SmartPool
 
@@ -30,14 +31,14 @@ def encoder(space: NB101) -> GraphEncoder:
 
 
 def smart(space: NB101, encoder, **options) -> SmartPool:
-    options = {"estimator": NoEstimator(space), "generations": 1, "parents": 10, "radius": 0.8, **SHARES, **options}
+    options = {"generations": 1, "parents": 10, "radius": 0.8, **SHARES, **options}
     return SmartPool(space, encoder=encoder, **options)
 
 
 def told(pool, space: NB101, n: int):
     archs = space.unique(space.sample(n, np.random.default_rng(4)))
     archs = archs[np.random.default_rng(5).permutation(len(archs))]
-    pool.tell(archs, accuracy(space, archs))
+    pool.tell(space.batch(archs), accuracy(space, archs))
     return archs
 
 
@@ -64,10 +65,10 @@ def test_moves_start_from_the_best(space: NB101, encoder) -> None:
     archs = told(pool, space, 60)
     parents = archs[np.argsort(-accuracy(space, archs))[:4]]
     proposal = pool.ask(200, np.random.default_rng(0))
-    distance = (proposal.archs[:, None] != parents).sum(axis=2).min(axis=1)
+    distance = (proposal.batch.genes[:, None] != parents).sum(axis=2).min(axis=1)
     for changes in (1, 2, 3):
         assert distance[proposal.origin == f"mutation {changes}"].max() == changes
-    crossed = proposal.archs[proposal.origin == "crossover"]
+    crossed = proposal.batch.genes[proposal.origin == "crossover"]
     assert len(crossed)
     assert (crossed[:, None] == parents).any(axis=1).all()
     decoded, anywhere = (distance[proposal.origin == origin].mean() for origin in ("latent", "random"))
@@ -76,31 +77,37 @@ def test_moves_start_from_the_best(space: NB101, encoder) -> None:
 
 def test_the_estimators_encoder_is_shared_where_it_decodes(space: NB101, encoder) -> None:
     estimator = NoEstimator(space)
+    assert shared_encoder(estimator) == {}
+    estimator.encoder = FeatureEncoder(space, features=["one_hot"])  # which cannot decode
+    assert shared_encoder(estimator) == {}
     estimator.encoder = encoder
-    assert smart(space, None, estimator=estimator)._latent_space.encoder is encoder
+    assert smart(space, **shared_encoder(estimator))._latent_space.encoder is encoder
 
 
 def test_later_generations_start_from_the_best_estimates(space: NB101) -> None:
     """So more generations reach higher estimates with as many candidates."""
     estimator = Ridge(space, alpha=1.0)
-    options = {"mutations": [0.4, 0.4], "crossover": 0.0, "latent": 0.0, "estimator": estimator}
+    options = {"mutations": [0.4, 0.4], "crossover": 0.0, "latent": 0.0}
     pools = [smart(space, None, generations=number, **options) for number in (1, 4)]
     for pool in pools:
-        told(pool, space, 60)
-    proposals = [pool.ask(400, np.random.default_rng(0)) for pool in pools]
-    highest = [np.sort(estimator.predict(proposal.archs).mean)[-20:].mean() for proposal in proposals]
+        archs = told(pool, space, 60)
+    estimator.fit(space.batch(archs), accuracy(space, archs))
+    proposals = [pool.ask(400, np.random.default_rng(0), None, estimator) for pool in pools]
+    highest = [np.sort(estimator.predict(proposal.batch).mean)[-20:].mean() for proposal in proposals]
     assert highest[0] < highest[1]
     for proposal in proposals:
-        assert len(np.unique(space.keys(proposal.archs))) == 400
+        assert len(np.unique(space.keys(proposal.batch.genes))) == 400
         assert (proposal.origin == "random").sum() >= 80
 
 
 def test_generations_need_no_estimates(space: NB101) -> None:
     pool = smart(space, None, generations=4, latent=0.0)
     archs = told(pool, space, 60)
-    assert len(pool.ask(203, np.random.default_rng(0))) == 203
-    few = smart(space, None, generations=4, latent=0.0, estimator=Ridge(space, alpha=1.0))
-    few.tell(archs[:1], np.ones(1))  # fewer than an estimator needs
+    none = NoEstimator(space)
+    none.fit(space.batch(archs), accuracy(space, archs))
+    assert len(pool.ask(203, np.random.default_rng(0), None, none)) == 203
+    few = smart(space, None, generations=4, latent=0.0)
+    few.tell(space.batch(archs[:1]), np.ones(1))  # fewer than an estimator needs
     assert len(few.ask(203, np.random.default_rng(0))) == 203
 
 
@@ -117,22 +124,22 @@ def test_the_full_pool_is_the_space_without_what_is_known(small_space: NB101) ->
     strategy = BayesianOptimisation(FullPool(small_space))
     assert len(strategy.ask(20, np.random.default_rng(0))) == 20
     archs = told(strategy, small_space, 40)
-    rest = strategy.ask(5, np.random.default_rng(0), exclude=small_space.enumerate()[:7])
-    keys = np.concatenate([small_space.keys(rest.archs), small_space.keys(archs)])
+    rest = strategy.ask(5, np.random.default_rng(0), pending=small_space.batch(small_space.enumerate()[:7]))
+    keys = np.concatenate([small_space.keys(rest.batch.genes), small_space.keys(archs)])
     missing = np.setdiff1d(small_space.keys(small_space.enumerate()), keys)
     assert np.isin(missing, small_space.keys(small_space.enumerate()[:7])).all()
     assert len(np.unique(keys)) == len(keys)
-    assert (np.diff(small_space.keys(rest.archs).astype(float)) < 0).any()  # in random order
+    assert (np.diff(small_space.keys(rest.batch.genes).astype(float)) < 0).any()  # in random order
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"parents": 0}, r"strategy\.pool\.parents is 0, must be at least 1"),
-        ({"generations": 0}, r"strategy\.pool\.generations is 0, must be at least 1"),
-        ({"radius": 0.0}, r"strategy\.pool\.radius is 0\.0, must be above 0"),
-        ({"mutations": [0.5, -0.1]}, r"strategy\.pool\.mutations is \[0\.5, -0\.1\], must be at least 0"),
-        ({"crossover": 0.5}, r"shares .* that sum to 1\.2, must be at most 1"),
+        ({"parents": 0}, r"^parents is 0, must be at least 1"),
+        ({"generations": 0}, r"^generations is 0, must be at least 1"),
+        ({"radius": 0.0}, r"^radius is 0\.0, must be above 0"),
+        ({"mutations": [0.5, -0.1]}, r"^mutations\[1\] is -0\.1, must be at least 0"),
+        ({"crossover": 0.5}, r"^mutations is .* shares sum to 1\.2 with crossover and latent, must be at most 1"),
     ],
 )
 def test_numbers_out_of_range_are_refused(options: dict, message: str, space: NB101) -> None:
