@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from calls import LocalError, fail, mark, raise_after, where
+from calls import LocalError, fail, hang, mark, raise_after, where
 
 from nas.datasets import Digits
 from nas.errors import UserError
@@ -56,11 +56,11 @@ def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def worker(scheduler: str, tmp_path: Path) -> Callable:
     @contextmanager
-    def started(*path: str, site: str | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    def started(*path: str, site: str | None = None, nanny: str = "--no-nanny") -> Iterator[subprocess.Popen[bytes]]:
         if site is not None:
             (tmp_path / "sitecustomize.py").write_text(site)
             path = (str(tmp_path), *path)
-        options = ["--no-nanny", "--no-dashboard", "--nthreads", "1", "--local-directory", str(tmp_path)]
+        options = [nanny, "--no-dashboard", "--nthreads", "1", "--local-directory", str(tmp_path)]
         with program("dask_worker", scheduler, *options, path=path) as process:
             yield process
 
@@ -100,6 +100,25 @@ def test_what_cannot_be_passed_on_is_told_as_what_it_is_and_not_run_again(schedu
             assert mark(str(tmp_path / "marks")) == 1
         finally:
             executor.shutdown(wait=False, cancel_futures=True)
+
+
+@pytest.mark.parametrize("nanny", ["--nanny", "--no-nanny"])
+def test_a_call_that_hangs_is_given_up_and_its_worker_started_again(scheduler, worker, nanny: str, caplog) -> None:
+    with worker(HERE, nanny=nanny) as process:
+        executor = DaskExecutor(scheduler, grace=0.25).open(1, time_limit=0.5)
+        try:
+            assert executor.submit(where, 0).result(timeout=120) > 0
+            with pytest.raises(TimeoutError, match=r"over 0.5 seconds, and after 0.25 more its worker was given up"):
+                executor.submit(hang).result(timeout=120)
+            if nanny == "--nanny":
+                assert executor.submit(where, 0).result(timeout=120) > 0
+        finally:
+            executor.shutdown(wait=False, cancel_futures=True)
+            if nanny == "--nanny":
+                process.terminate()  # a nanny ends its worker
+                process.wait()
+    if nanny == "--no-nanny":
+        assert "hangs and cannot be started again" in caplog.text
 
 
 def test_a_cluster_of_this_machine_is_started_and_ended() -> None:

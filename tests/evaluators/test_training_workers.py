@@ -131,12 +131,16 @@ def test_what_only_the_first_training_of_a_process_loads_is_not_charged_to_its_c
     assert done.stdout == "True [0, 0] True\n", done.stderr
 
 
-def test_devices_are_shared_out_and_change_no_value(small_space: NB101, batch) -> None:
+def test_devices_are_shared_out_and_change_no_value(small_space: NB101, batch, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     alone = make(small_space).evaluate(batch).value
+    assert not list(tmp_path.glob("nas-devices-*"))
     evaluator = make(small_space, workers=2, devices=["cpu", "cpu"])
     try:
         np.testing.assert_array_equal(evaluator.evaluate(batch).value, alone)
         assert evaluator.identity() == make(small_space).identity()
         assert evaluator.platform() == make(small_space).platform()
+        assert list(tmp_path.glob("nas-devices-*"))  # the workers' leases
     finally:
         evaluator.close()
