@@ -20,8 +20,8 @@ from nas.search import Callback, Search, Trial, Trials
 from nas.search.journal import Journal
 from nas.search.loop import run_search
 from nas.spaces import NB101
-from nas.strategies import RandomSearch, RegularizedEvolution
-from nas.types import Batch, Candidate, Outcome
+from nas.strategies import LocalSearch, RandomSearch, RegularizedEvolution
+from nas.types import Batch, Candidate, Estimator, Outcome, Strategy
 
 BUDGET = 40
 ROUND = {"initial": 10, "pool": 50, "batch": 3}
@@ -105,11 +105,18 @@ class Stop(Callback):
 
 
 def run(
-    folder: Path, evaluator: Any, *, estimator=None, stop: Callback | None = None, budget=BUDGET, retry=False
+    folder: Path,
+    evaluator: Any,
+    *,
+    strategy: Strategy | None = None,
+    estimator: Estimator | None = None,
+    stop: Callback | None = None,
+    budget: int = BUDGET,
+    retry: bool = False,
 ) -> Trials:
     """Run, or continue, the search in the folder."""
     space = evaluator.space
-    strategy, estimator = RegularizedEvolution(space, 20, 5), estimator or Ridge(space, 10.0)
+    strategy, estimator = strategy or RegularizedEvolution(space, 20, 5), estimator or Ridge(space, 10.0)
     search = Search(space, strategy, estimator, Mean(), budget=budget, value=evaluator.value, **ROUND)
     with Journal(folder) as journal:
         search.add(*journal.read(space, evaluator.value))
@@ -357,6 +364,33 @@ def test_failed_trials_can_be_tried_again_and_are_charged_once(slots: int, tmp_p
     assert not unfinished
     more = run(tmp_path, Threads(small_space, slots), budget=BUDGET + 5)
     assert len(more) == len(set(keys(more))) == BUDGET + 5
+
+
+@pytest.mark.parametrize("strategy", ["evolution", "local"])
+def test_a_search_whose_failed_trials_were_repeated_continues_into_the_same_history(
+    strategy: str, tmp_path: Path, small_space: NB101
+) -> None:
+    """What was repeated late came late, to a strategy that forgets the oldest, too."""
+
+    def go_on(folder: Path, threshold: float, budget: int, **options: Any) -> None:
+        evaluator = Threads(small_space, 1, fails=lambda value: value > threshold)
+        make = {"evolution": lambda space: RegularizedEvolution(space, 12, 5), "local": LocalSearch}[strategy]
+        none = NoEstimator(small_space)  # what the strategy proposes first is evaluated
+        run(folder, evaluator, strategy=make(small_space), estimator=none, budget=budget, **options)
+
+    for name in ("whole", "stopped"):
+        folder = tmp_path / name
+        folder.mkdir()
+        go_on(folder, 0.899, BUDGET)
+    failed = [line["step"] for line in recorded(tmp_path / "whole") if not line["values"]]
+    assert len(failed) > 5
+    go_on(tmp_path / "whole", 1.0, BUDGET + 20, retry=True)
+    with pytest.raises(StoppedError):
+        go_on(tmp_path / "stopped", 1.0, BUDGET + 20, retry=True, stop=Stop(BUDGET + 6))
+    go_on(tmp_path / "stopped", 1.0, BUDGET + 20)
+    lines = recorded(tmp_path / "whole")
+    assert lines == recorded(tmp_path / "stopped")
+    assert len(lines) == BUDGET + 20 + len(failed)
 
 
 def test_a_retry_that_was_stopped_is_done_again(tmp_path: Path, small_space: NB101) -> None:
