@@ -8,8 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nas.search import Result, Search, load
-    from nas.search.run import run  # not of the package, whose module has the same name
+    from nas.search import Result, Search, load, run
 
 __version__ = "0.1.0"
 __all__ = ["Result", "Search", "__version__", "load", "run"]

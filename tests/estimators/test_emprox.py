@@ -192,7 +192,7 @@ def test_a_pool_made_in_generations_is_embedded_once(space, cells) -> None:
     encoder = Scaled(space)
     estimator = EmProx(space, encoder, **OPTIONS)
     shares = {"mutations": [0.4, 0.3], "crossover": 0.1, "latent": 0.0, "radius": 1.0}
-    pool = SmartPool(space, estimator, Mirror(space), generations=4, parents=10, **shares)
+    pool = SmartPool(space, Mirror(space), generations=4, parents=10, **shares)
     pool.tell(space.batch(known), values)
     estimator.fit(space.batch(known), values)
     encoder.embedded.clear()

@@ -29,7 +29,7 @@ SHARES = {"mutations": [0.3, 0.2], "crossover": 0.2, "latent": 0.1, "radius": 1.
 
 
 def smart(space: NB101, estimator: Any) -> BayesianOptimisation:
-    return BayesianOptimisation(SmartPool(space, estimator, Mirror(space), generations=3, parents=10, **SHARES))
+    return BayesianOptimisation(SmartPool(space, Mirror(space), generations=3, parents=10, **SHARES))
 
 
 STRATEGIES = {
@@ -96,6 +96,35 @@ def test_by_hand_it_finds_what_a_run_finds(tmp_path: Path, small_table: Path, ev
 
 def _defaults(*names: str, of: Any, part: str = "strategy") -> dict[str, Any]:
     return {name: of.record[part][name] for name in names}
+
+
+def test_what_was_searched_is_known_of_a_run_whose_values_come_in_any_order(tmp_path: Path) -> None:
+    def function(cell: dict[str, str]) -> dict[str, float]:
+        size = sum(choice == "conv3x3-bn-relu" for choice in cell.values())
+        return {"latency": float(size), "value": -float(size)}
+
+    options = ["space.max_vertices=5", "strategy=random", "estimator=none", "budget=12"]
+    run = nas.run(*options, function=function, folder=tmp_path)
+    assert run.trials.value_name == "value"
+    assert run.best.values == {"latency": 0.0, "value": 0.0}
+    assert run.content["best"]["genes"] == run.best.genes
+    assert nas.load(tmp_path).trials.value.tolist() == (-run.trials.values["latency"]).tolist()
+
+
+def test_a_warm_start_that_was_stopped_is_read_to_its_end(tmp_path: Path, small_table: Path, monkeypatch) -> None:
+    monkeypatch.setenv("NAS_DATA_DIR", str(small_table.parent))
+    options = ["space.max_vertices=5", "strategy=evolution", "estimator=ridge", "pool=60"]
+    nas.run(*options, "budget=25", folder=tmp_path / "before")
+    warm = [*options, "seed=3", "budget=8", f"warm_start={tmp_path / 'before' / 'history.jsonl'}"]
+    whole = nas.run(*warm, folder=tmp_path / "whole")
+    assert [trial.warm for trial in whole.trials] == [True] * 25 + [False] * 8
+    nas.run(*warm, folder=tmp_path / "stopped")
+    path = tmp_path / "stopped" / "history.jsonl"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:9]))
+    for name in ("result.json", "pending.json"):
+        (path.parent / name).unlink(missing_ok=True)
+    again = nas.run(*warm, folder=tmp_path / "stopped")
+    assert [*again.trials] == [*whole.trials]
 
 
 def test_one_by_one_and_in_rounds_is_the_same_where_all_are_told_in_order(make) -> None:
@@ -411,7 +440,7 @@ class Measured:
 
 def pool(space: NB101, estimator: Any, mutations: list[float]) -> BayesianOptimisation:
     shares = {**SHARES, "mutations": mutations, "crossover": 0.0, "latent": 0.0}
-    return BayesianOptimisation(SmartPool(space, estimator, Mirror(space), generations=2, parents=20, **shares))
+    return BayesianOptimisation(SmartPool(space, Mirror(space), generations=2, parents=20, **shares))
 
 
 def counted(function: Callable[..., Any], counts: list[int], valid: Callable[..., Any]) -> Callable[..., Any]:
