@@ -494,6 +494,40 @@ def _spent(make_strategy, folder: Path, space: NB101, monkeypatch) -> tuple[list
     return made, rows, proposed
 
 
+class Spy:
+    """An acquisition that keeps what it is given, and draws."""
+
+    needs_std = False
+
+    def __init__(self) -> None:
+        self.best: list[float] = []
+        self.drawn: list[float] = []
+        self.means: list[list[float]] = []
+
+    def __call__(self, prediction: Prediction, best: float, rng: np.random.Generator) -> Values:
+        self.best.append(best)
+        self.drawn.append(float(rng.random()))
+        self.means.append(prediction.mean.tolist())
+        return -prediction.mean
+
+
+def test_the_acquisition_is_given_estimates_the_best_value_and_random_numbers_of_the_round(small_space: NB101) -> None:
+    def spent(seed: int) -> tuple[Search, Spy]:
+        estimator, spy = Ridge(small_space, 10.0), Spy()
+        strategy = RegularizedEvolution(small_space, 20, 5)
+        return spend(Search(small_space, strategy, estimator, spy, seed=seed, **ROUND), 40), spy
+
+    search, spy = spent(0)
+    values = search.trials.value
+    assert spy.best == [values[: 10 + 5 * round_].max() for round_ in range(6)]
+    assert len(set(spy.drawn)) == 6
+    assert not set(spy.drawn) & set(spent(1)[1].drawn)
+    assert spent(0)[1].drawn == spy.drawn
+    for round_, means in enumerate(spy.means):  # the highest scores are evaluated, best first
+        rows = range(10 + 5 * round_, 15 + 5 * round_)
+        assert [search.trials[row].predicted_mean for row in rows] == sorted(means)[:5]
+
+
 def test_the_search_asks_for_no_estimates_that_the_strategy_has(small_space: NB101) -> None:
     """A pool in generations is estimated part by part; the search ranks by those estimates."""
     estimator = Plain()
