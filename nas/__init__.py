@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nas._version import __version__
+
 if TYPE_CHECKING:
     from nas.search import Result, Search, load, run
 
-__version__ = "0.1.0"
 __all__ = ["Result", "Search", "__version__", "load", "run"]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-from nas import __version__
+from nas._version import __version__
 
 _COMMANDS = {
     "search": "search for an architecture",

@@ -49,6 +49,6 @@ def attempt(name: str, draw: Callable[[], T]) -> T | None:
             warnings.filterwarnings("ignore", message="Glyph .* missing from")  # one for each letter
             return draw()
     except Exception as error:  # of the drawing library, its fonts or the disk: what the figure shows is worth more
-        reason = next(iter(str(error).split("\n")), "")
+        reason = next((line for line in str(error).splitlines() if line.strip()), "no reason given")
         _log.warning("%s could not be drawn: %s: %s", name, type(error).__name__, reason)
         return None

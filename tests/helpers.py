@@ -8,6 +8,8 @@ import subprocess
 import sys
 from copy import deepcopy
 from functools import cache
+from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +136,16 @@ def options(group: str) -> list[str]:
 def node(group: str, name: str, *overrides: str) -> dict:
     """What an option of a group is composed to, its encoders and its training made small."""
     return deepcopy(_composed(group, f"{group}={name}", *overrides))
+
+
+def strategy_node(name: str, *overrides: str) -> dict:
+    """A strategy, or the pool of one, with a small encoder of its own where it takes one."""
+    made = node("strategy", name, *overrides)
+    part = made.get("pool", made)
+    module, _, target = part["_target_"].rpartition(".")
+    if "encoder" in signature(getattr(import_module(module), target)).parameters:
+        part["encoder"] = node("estimator", "emprox")["encoder"]
+    return made
 
 
 @cache

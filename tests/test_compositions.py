@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import node, options
+from helpers import node, options, strategy_node
 
 from nas._config import build
 from nas.acquisition import Mean
 from nas.evaluators import TableEvaluator
 from nas.search import Callback, Search, Trial
+from nas.search.build import shared_encoder
 from nas.search.journal import Journal
 from nas.search.loop import run_search
 
@@ -36,7 +37,7 @@ def run(
 ) -> list[dict]:
     space = evaluator.space
     estimates = build(node("estimator", estimator), "estimator", space=space)
-    proposes = build(node("strategy", *strategy), "strategy", space=space, estimator=estimates, budget=budget)
+    proposes = build(strategy_node(*strategy), "strategy", space=space, budget=budget, **shared_encoder(estimates))
     search = Search(space, proposes, estimates, acquisition, seed=1, budget=budget, value=evaluator.value, **options)
 
     class Stop(Callback):

@@ -8,12 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from helpers import CONF, accuracy, nb201_arrays, node, options
+from helpers import CONF, accuracy, nb201_arrays, node, options, strategy_node
 
 from nas._config import build
 from nas.benchmarks import benchmark_of
 from nas.errors import UserError
-from nas.estimators import NoEstimator
 from nas.graphs import Graphs
 from nas.spaces import NB101, NB201
 from nas.types import Batch, Candidate
@@ -36,7 +35,7 @@ def space(make_space):
 
 @pytest.fixture(params=options("strategy"))
 def strategy(request, space):
-    return build(node("strategy", request.param), "strategy", space=space, estimator=NoEstimator(space), budget=150)
+    return build(strategy_node(request.param), "strategy", space=space, budget=150)
 
 
 @pytest.fixture(params=options("estimator"))

@@ -16,6 +16,7 @@ from nas._config import build, composed
 from nas.errors import OptionError, UserError
 from nas.estimators import NoEstimator
 from nas.evaluators import TrainingEvaluator
+from nas.search.build import shared_encoder
 from nas.spaces import NB101
 
 GOLDEN: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "golden" / "options.json").read_text())
@@ -142,7 +143,7 @@ def test_a_wrong_number_is_told_with_the_path_of_its_option(overrides: list[str]
     space = NB101(max_vertices=5)
     with pytest.raises(OptionError) as error:  # noqa: PT012
         estimator = build(config["estimator"], "estimator", space=space)
-        build(config["strategy"], "strategy", space=space, estimator=estimator, budget=150)
+        build(config["strategy"], "strategy", space=space, budget=150, **shared_encoder(estimator))
         build(config["evaluator"], "evaluator", space=space)
     assert str(error.value).startswith(message)
 
@@ -151,13 +152,10 @@ def test_the_encoder_of_a_strategy_is_one_by_default(small_space: NB101) -> None
     from nas.encoders import GraphEncoder
     from nas.strategies import LatentAscent, SmartPool
 
-    theirs, own = GraphEncoder(small_space, width=4), GraphEncoder(small_space, width=5)
-    estimator = NoEstimator(small_space)
-    made: GraphEncoder = SmartPool(small_space, estimator)._latent_space.encoder
+    own = GraphEncoder(small_space, width=5)
+    made: GraphEncoder = SmartPool(small_space)._latent_space.encoder
     assert settings(made) == settings(GraphEncoder(small_space))
-    estimator.encoder = theirs
-    assert LatentAscent(small_space, estimator)._latent_space.encoder is theirs
-    assert LatentAscent(small_space, estimator, own)._latent_space.encoder is own
+    assert LatentAscent(small_space, own)._latent_space.encoder is own
     assert "encoder" not in composed()["strategy"]["pool"]
 
 
@@ -194,7 +192,7 @@ def test_a_space_that_cannot_be_encoded_is_refused_when_parts_are_made(options: 
     space = build(config["space"], "space")
     with pytest.raises(UserError, match="gene 'id' has 144 choices: there are 144"):  # noqa: PT012
         estimator = build(config["estimator"], "estimator", space=space)
-        build(config["strategy"], "strategy", space=space, estimator=estimator, budget=150)
+        build(config["strategy"], "strategy", space=space, budget=150, **shared_encoder(estimator))
 
 
 def test_what_needs_no_features_takes_any_space(many: Path) -> None:
@@ -202,4 +200,4 @@ def test_what_needs_no_features_takes_any_space(many: Path) -> None:
         config = composed(["space=custom", f"space.path={many}", "space.value=loss", *options])
         space = build(config["space"], "space")
         estimator = build(config["estimator"], "estimator", space=space)
-        build(config["strategy"], "strategy", space=space, estimator=estimator, budget=150)
+        build(config["strategy"], "strategy", space=space, budget=150, **shared_encoder(estimator))

@@ -84,7 +84,7 @@ def test_a_figure_that_fails_is_a_warning_and_costs_nothing(tmp_path: Path, monk
 
 def test_the_reason_is_told_in_one_line(caplog) -> None:
     def fail() -> None:
-        raise ValueError("first\nsecond")
+        raise ValueError("\nfirst\nsecond")
 
     with caplog.at_level(logging.WARNING):
         assert attempt("figure.png", fail) is None

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "nas"
-PROGRAMS = {"nas", "nas.compare", "nas.data", "nas.search"}  # run rather than imported from, or not yet faces
+PROGRAMS = {"nas.compare", "nas.data"}  # run, not imported from
 HEAVY = {"faiss", "hydra", "lightgbm", "matplotlib", "nevergrad", "scipy", "sklearn", "torch"}
 LIGHT = ["nas", "nas.spaces", "nas.benchmarks", "nas.benchmarks.published", "nas.graphs", "nas.networks", "nas.types"]
+BACK = {"nas.search.result": "nas.search.runner"}  # `Result.resume` makes another, by an import when it is called
 MOST_LINES = 300
 
 
@@ -46,8 +47,11 @@ IMPORTS = {name: set(imports(ast.parse(path.read_text(encoding="utf-8")))) for n
 
 
 def test_no_modules_import_each_other() -> None:
+    arrows = {name: found & set(MODULES) for name, found in IMPORTS.items()}
+    for name, found in BACK.items():
+        arrows[name].remove(found)
     try:
-        TopologicalSorter({name: found & set(MODULES) for name, found in IMPORTS.items()}).prepare()
+        TopologicalSorter(arrows).prepare()
     except CycleError as error:
         pytest.fail(f"a circle of imports: {' <- '.join(error.args[1])}")
 
@@ -59,10 +63,10 @@ def _within(name: str, packages: tuple[str, ...]) -> bool:
 @pytest.mark.parametrize(
     ("package", "allowed"),
     [
-        ("nas.types", ()),
+        ("nas.types", ("nas.types",)),
         ("nas.errors", ()),
         ("nas.graphs", ("nas.errors", "nas.graphs")),
-        ("nas.spaces", ("nas.errors", "nas.types", "nas.graphs", "nas.spaces")),
+        ("nas.spaces", ("annotated_types", "nas.errors", "nas.graphs", "nas.options", "nas.spaces", "nas.types")),
     ],
 )
 def test_the_mathematics_needs_numpy_and_itself_alone(package: str, allowed: tuple[str, ...]) -> None:

@@ -53,7 +53,7 @@ class NASBench101(Benchmark):
         vertices, bits = (column(arrays, name, "integers", None) for name in ("num_vertices", "adj_bits"))
         ops = column(arrays, "ops", "integers", len(vertices), _VERTICES)
         for row in np.flatnonzero((vertices < 2) | (vertices > most))[:1]:
-            raise UserError(f"row {row} has {vertices[row]} vertices, space.max_vertices is {most}")
+            raise UserError(f"row {row} has {vertices[row]} vertices, the space at most {most}")
         return _columns(arrays, self.space.from_published(vertices, bits.astype(np.uint32), ops))
 
     def names(self, archs: Architectures) -> list[str]:

@@ -8,9 +8,9 @@ from html import escape
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from nas import __version__
 from nas._drawing import attempt
 from nas._output import console
+from nas._version import __version__
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -12,28 +12,31 @@ from pathlib import Path
 from platform import node
 from tempfile import gettempdir
 
-from nas.errors import UserError
+from nas.errors import OptionError, UserError
 
 _NAME = re.compile(r"auto|cpu|cuda(:\d+)?")
 _PLACES = 16  # trainings on one device whose number is known; beyond them they are spread as it comes
 
 
-def check_names(names: Sequence[str]) -> None:
-    """Check how devices are named, not whether they exist.
+def check_names(device: str, devices: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the names of `devices`, or that of `device` for None; whether they exist is not looked at.
 
     Raises:
-        UserError: a name is none of a device, `auto` is one of several, or there are devices of several kinds.
+        OptionError: a name is none of a device, `auto` is one of several, or there are devices of several kinds.
     """
+    names = (device,) if devices is None else tuple(devices)
     for name in names:
         if not _NAME.fullmatch(name):
-            raise UserError(f"device {name!r} is unknown, must be auto, cpu, cuda or one CUDA device such as cuda:1")
+            text = f"is {name!r}, must be auto, cpu, cuda or one CUDA device such as cuda:1"
+            raise OptionError("device" if devices is None else "devices", text)
+    if not names:
+        raise OptionError("devices", "is [], must name one device or more, or be null")
     if len(names) > 1 and "auto" in names:
-        raise UserError(f"devices are {', '.join(names)}: auto stands for one device, name each")
+        raise OptionError("devices", f"is {list(names)}, must name each device: auto is one")
     if len(kinds := sorted({kind(name) for name in names})) != 1:
-        raise UserError(
-            f"devices are {', '.join(names) or 'none'}, must be one or more of one kind: "
-            f"what is trained on {' and '.join(kinds) or 'no device'} cannot be compared"
-        )
+        text = f"must be of one kind: what is trained on {' and '.join(kinds)} cannot be compared"
+        raise OptionError("devices", f"is {list(names)}, {text}")
+    return names
 
 
 def kind(name: str) -> str:

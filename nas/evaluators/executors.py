@@ -9,9 +9,9 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from typing import ParamSpec, Protocol, TypeVar
 
-from nas.errors import UserError
 from nas.evaluators.calls import leave_import_of_main
 from nas.evaluators.processes import SpawnedProcesses
+from nas.options import Positive, validated
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -48,6 +48,7 @@ class InProcess(Executor):
         return future
 
 
+@validated
 class LocalExecutor:
     """This machine: this process for one worker without a time limit, else spawned processes.
 
@@ -57,9 +58,7 @@ class LocalExecutor:
 
     elsewhere = False
 
-    def __init__(self, grace: float = 10.0) -> None:
-        if not grace > 0:
-            raise UserError(f"grace is {grace}, must be above 0 seconds")
+    def __init__(self, grace: Positive = 10.0) -> None:
         self._grace = grace
 
     def open(

@@ -72,8 +72,7 @@ class TrainingEvaluator:
         self.space = space
         self.dataset: Dataset = dataset or Digits()
         self._opener = executor or LocalExecutor()
-        self._devices = (device,) if devices is None else tuple(devices)
-        check_names(self._devices)
+        self._devices = check_names(device, devices)
         if not self._opener.elsewhere:
             for name in self._devices:
                 existing(name)

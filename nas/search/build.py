@@ -110,7 +110,12 @@ def build_parts(config: SearchConfig, function: Function | None = None) -> Parts
     evaluator = build(config.objective, "objective").restrict(evaluator)
     space = evaluator.space
     estimator = build(config.estimator, "estimator", space=space)
-    encoder = getattr(estimator, "encoder", None)
-    shared = {"encoder": encoder} if hasattr(encoder, "decode") else {}  # one embedding for both
+    shared = shared_encoder(estimator)
     strategy = build(config.strategy, "strategy", space=space, budget=config.budget, **shared)
     return Parts(evaluator, estimator, strategy, build(config.acquisition, "acquisition"))
+
+
+def shared_encoder(estimator: Estimator) -> dict[str, Any]:
+    """What a strategy is given, so that both search in one embedding: the estimator's encoder, where it can decode."""
+    encoder = getattr(estimator, "encoder", None)
+    return {"encoder": encoder} if hasattr(encoder, "decode") else {}

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from nas import __version__
 from nas._drawing import attempt
+from nas._version import __version__
 from nas.benchmarks import benchmark_of
 from nas.compare.metrics import expected_best_of_random, incumbents
 from nas.errors import UserError

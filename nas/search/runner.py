@@ -8,8 +8,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from nas import __version__
 from nas._config import SearchConfig, checked, differences
+from nas._version import __version__
 from nas.errors import UserError
 from nas.search.build import Parts, build_parts
 from nas.search.callbacks import Callback, Callbacks

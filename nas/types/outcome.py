@@ -93,6 +93,10 @@ class Outcome:
         set_(self, "error", None if self.error is None else str(self.error))
         set_(self, "details", None if self.details is None else plain(dict(self.details), "details"))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let it pass from one process to another: a read-only mapping cannot."""
+        return type(self), (dict(self.values), self.seconds, self.epochs, self.error, self.details, self.checkpoint)
+
     @classmethod
     def failed(cls, error: str, seconds: float | None = None, details: Mapping[str, Any] | None = None) -> Outcome:
         """The outcome of an evaluation that gave no value."""

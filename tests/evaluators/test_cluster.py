@@ -73,16 +73,16 @@ def train(small_space, executor: DaskExecutor, **options) -> TrainingEvaluator:
 
 
 def test_a_cluster_trains_as_this_process_and_says_what_device_it_has(scheduler, worker, small_space) -> None:
-    archs = small_space.sample(2, np.random.default_rng(0))
+    batch = small_space.batch(small_space.sample(2, np.random.default_rng(0)))
     with worker():
         evaluator = train(small_space, DaskExecutor(scheduler), device="auto", devices=None)
         try:
-            assert evaluator.identity()["device"] in ("cpu", "cuda")
-            there = evaluator.evaluate(archs).value
+            assert evaluator.platform()["device"] in ("cpu", "cuda")
+            there = evaluator.evaluate(batch).value
         finally:
             evaluator.close()
     alone = TrainingEvaluator(small_space, Digits(64, 50), Skeleton(4, 2, 1), Recipe(epochs=1))
-    np.testing.assert_array_equal(there, alone.evaluate(archs).value)
+    np.testing.assert_array_equal(there, alone.evaluate(batch).value)
 
 
 def test_what_cannot_be_passed_on_is_told_as_what_it_is_and_not_run_again(scheduler, worker, tmp_path: Path) -> None:
@@ -149,4 +149,4 @@ def test_a_worker_that_lacks_a_module_is_refused(scheduler, worker, small_space,
         r"Dask worker tcp://127.0.0.1:\d+ cannot load what it is to do .ModuleNotFoundError: No module named 'own_"
     )
     with worker(), pytest.raises(UserError, match=message):
-        evaluator.submit(small_space.sample(1, np.random.default_rng(0))[0])
+        evaluator.evaluate(small_space.batch(small_space.sample(1, np.random.default_rng(0))))

@@ -27,7 +27,7 @@ def test_several_workers_and_one_that_may_have_to_be_killed_are_other_processes(
 
 
 def test_a_grace_of_nothing_is_refused() -> None:
-    with pytest.raises(UserError, match=r"grace is 0.0, must be above 0 seconds"):
+    with pytest.raises(UserError, match=r"grace is 0.0, must be above 0"):
         LocalExecutor(0.0)
 
 
@@ -39,7 +39,7 @@ from nas.spaces import NB101
 space = NB101(max_vertices=5)
 evaluator = TrainingEvaluator(space, workers=2, executor={executor})
 try:
-    print(evaluator.evaluate(space.sample(2, np.random.default_rng(0))))
+    print(evaluator.evaluate(space.batch(space.sample(2, np.random.default_rng(0)))))
 except Exception:
     print("a script that catches everything")
 """

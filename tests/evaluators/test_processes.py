@@ -31,8 +31,8 @@ from calls import (
 )
 
 from nas.errors import UserError
-from nas.evaluators.calls import TransferError
 from nas.evaluators.processes import SpawnedProcesses
+from nas.types import Outcome
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +163,7 @@ import os, sys, time
 from concurrent.futures import wait
 from calls import where
 from nas.evaluators.processes import SpawnedProcesses
+from nas.types import Outcome
 if __name__ == "__main__":
     executor = SpawnedProcesses(2)
     print({future.result() for future in [executor.submit(where) for i in range(6)]}, flush=True)
@@ -219,6 +220,7 @@ if __name__ != "__main__":
     time.sleep(2)
 from calls import where
 from nas.evaluators.processes import SpawnedProcesses
+from nas.types import Outcome
 if __name__ == "__main__":
     executor = SpawnedProcesses(1)
     future = executor.submit(where)
@@ -257,6 +259,9 @@ def test_a_program_without_a_file_needs_no_guard(tmp_path: Path) -> None:
     assert len(said.splitlines()) == 2
 
 
-def test_calls_are_plain_pickles() -> None:
-    assert issubclass(TransferError, RuntimeError)
-    assert str(pickle.loads(pickle.dumps(TransferError("x")))) == "x"
+@pytest.mark.parametrize(
+    "outcome",
+    [Outcome({"validation": 0.9}, 2.0, 3, details={"epochs": [1, 2]}, checkpoint="a"), Outcome.failed("no memory", 1)],
+)
+def test_an_outcome_passes_between_processes(outcome: Outcome) -> None:
+    assert pickle.loads(pickle.dumps(outcome)) == outcome

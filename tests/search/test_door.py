@@ -21,6 +21,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from nas.search.__main__ import main
 from nas.search._messages import override
+from nas.search.console import LogLines
 
 SMALL = ["space.max_vertices=5", "table=digits", "estimator=knn_onehot"]
 LONG = [*SMALL, "budget=1500", "pool=50"]
@@ -121,13 +122,14 @@ def test_a_sweep_that_cannot_be_composed_leaves_nothing(refused) -> None:
 
 
 def test_a_folder_that_was_there_before_is_kept(here: Path, capsys) -> None:
-    for name in ("empty", "used/0"):
+    for name in ("other", "used/0"):
         (here / name).mkdir(parents=True)
     (here / "used/0/mine.txt").write_text("mine")
-    assert main([*SMALL, "budget=0", "hydra.run.dir=empty"]) == 1
+    (here / "other/config.yaml").write_text("also: mine")
+    assert main([*SMALL, "budget=0", "hydra.run.dir=other"]) == 1
     assert main([*SMALL, "budget=0", "hydra.run.dir=used/1"]) == 1
     assert main(["-m", *SMALL, "budget=0", "seed=0,1", "hydra.sweep.dir=used"]) == 1
-    assert (here / "empty").is_dir()
+    assert (here / "other/config.yaml").read_text() == "also: mine"
     assert (here / "used/0/mine.txt").read_text() == "mine"
     assert not (here / "used/1").exists()
 
@@ -198,6 +200,19 @@ def test_a_search_that_nobody_reads_ends_with_the_hint_to_resume(tmp_path: Path)
         told = process.stderr.read()
     assert process.returncode == 141
     assert told == f"stopped: continue with resume={tmp_path / 'run'}\n"
+
+
+def test_a_log_line_that_nobody_reads_is_an_error_for_whoever_logs(capsys) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    logger = logging.Logger("unread")
+    with os.fdopen(write, "w") as stream:
+        logger.addHandler(LogLines(stream))
+        with pytest.raises(BrokenPipeError):
+            logger.warning("line")
+        logger.warning("%d", "no number")  # as logging does it: told, not raised
+        assert "--- Logging error ---" in capsys.readouterr().err
+        os.dup2(os.open(os.devnull, os.O_WRONLY), write)
 
 
 def test_a_program_that_nobody_reads_says_nothing_of_it(tmp_path: Path) -> None:

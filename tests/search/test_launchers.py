@@ -55,7 +55,8 @@ def test_a_mistake_in_a_launched_run_is_one_line(launcher: str, tmp_path: Path) 
     done = run_search(*OPTIONS, f"hydra/launcher={name}", "estimator=none", "initial=3000", "budget=2600", cwd=tmp_path)
     assert done.returncode == 1
     told = [line for line in done.stderr.splitlines() if not line.startswith("INFO: ")]
-    assert told == ["error: budget is 2600, must be at most 2532: the table has no more"]
+    run = "run 0 (space.max_vertices=5 table=digits budget=2600 estimator=none initial=3000)"
+    assert told == [f"error: {run}: budget is 2600, must be at most 2532: the table has no more"]
 
 
 def test_a_cluster_that_is_not_there_is_told_in_one_line(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ class Linear(NoEstimator):
 
 def ascent(space: NB101, estimator, **options) -> LatentAscent:
     options = {"parents": 5, "samples": 100, "reach": 2.0, **options}
-    strategy = LatentAscent(space, estimator, Mirror(space), **options)
+    strategy = LatentAscent(space, Mirror(space), **options)
     archs = space.unique(space.sample(40, np.random.default_rng(0)))
     strategy.tell(space.batch(archs), accuracy(space, archs))
     return strategy

@@ -5,14 +5,13 @@ import pytest
 from helpers import Mirror, accuracy
 
 from nas.errors import UserError
-from nas.estimators import NoEstimator
 from nas.spaces import NB101
 from nas.strategies import Nevergrad
 from nas.strategies.nevergrad import _GenePoints
 
 
 def make(space: NB101, optimizer: str, over: str = "genes") -> Nevergrad:
-    return Nevergrad(space, NoEstimator(space), Mirror(space), 100, optimizer=optimizer, over=over)
+    return Nevergrad(space, Mirror(space), 100, optimizer=optimizer, over=over)
 
 
 @pytest.mark.parametrize("optimizer", ["OnePlusOne", "TwoPointsDE", "DiscreteOnePlusOne"])

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from helpers import accuracy
 
-from nas.encoders import GraphEncoder
+from nas.encoders import FeatureEncoder, GraphEncoder
 from nas.errors import UserError
 from nas.estimators import NoEstimator, Ridge
+from nas.search.build import shared_encoder
 from nas.spaces import NB101
 from nas.strategies import BayesianOptimisation, FullPool, SmartPool
 
@@ -30,7 +31,7 @@ def encoder(space: NB101) -> GraphEncoder:
 
 
 def smart(space: NB101, encoder, **options) -> SmartPool:
-    options = {"estimator": NoEstimator(space), "generations": 1, "parents": 10, "radius": 0.8, **SHARES, **options}
+    options = {"generations": 1, "parents": 10, "radius": 0.8, **SHARES, **options}
     return SmartPool(space, encoder=encoder, **options)
 
 
@@ -76,14 +77,17 @@ def test_moves_start_from_the_best(space: NB101, encoder) -> None:
 
 def test_the_estimators_encoder_is_shared_where_it_decodes(space: NB101, encoder) -> None:
     estimator = NoEstimator(space)
+    assert shared_encoder(estimator) == {}
+    estimator.encoder = FeatureEncoder(space, features=["one_hot"])  # which cannot decode
+    assert shared_encoder(estimator) == {}
     estimator.encoder = encoder
-    assert smart(space, None, estimator=estimator)._latent_space.encoder is encoder
+    assert smart(space, **shared_encoder(estimator))._latent_space.encoder is encoder
 
 
 def test_later_generations_start_from_the_best_estimates(space: NB101) -> None:
     """So more generations reach higher estimates with as many candidates."""
     estimator = Ridge(space, alpha=1.0)
-    options = {"mutations": [0.4, 0.4], "crossover": 0.0, "latent": 0.0, "estimator": estimator}
+    options = {"mutations": [0.4, 0.4], "crossover": 0.0, "latent": 0.0}
     pools = [smart(space, None, generations=number, **options) for number in (1, 4)]
     for pool in pools:
         archs = told(pool, space, 60)
@@ -102,7 +106,7 @@ def test_generations_need_no_estimates(space: NB101) -> None:
     none = NoEstimator(space)
     none.fit(space.batch(archs), accuracy(space, archs))
     assert len(pool.ask(203, np.random.default_rng(0), None, none)) == 203
-    few = smart(space, None, generations=4, latent=0.0, estimator=Ridge(space, alpha=1.0))
+    few = smart(space, None, generations=4, latent=0.0)
     few.tell(space.batch(archs[:1]), np.ones(1))  # fewer than an estimator needs
     assert len(few.ask(203, np.random.default_rng(0))) == 203
 

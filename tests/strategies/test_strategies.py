@@ -48,7 +48,7 @@ def trajectory(space: NB101, strategy, rounds: int = 12, batch: int = 5) -> list
 def test_trajectories_are_the_recorded_ones(name: str, options: dict, small_space: NB101) -> None:
     """A change of behaviour is a visible change of the golden file."""
     recorded = json.loads(GOLDEN.read_text())
-    assert trajectory(small_space, build(options, name, space=small_space, estimator=None)) == recorded[name]
+    assert trajectory(small_space, build(options, name, space=small_space)) == recorded[name]
 
 
 def test_parents_are_the_best_of_the_population_and_the_oldest_have_died(small_space: NB101) -> None:
