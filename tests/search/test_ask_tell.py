@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +199,7 @@ def test_the_budget_ends_it(make) -> None:
     spend(search, 99, n=4)
     assert len(search.trials) == 23
     assert search.ask(5) == []
+    assert search.unfinished == []  # nothing was chosen beyond it
     search.budget = 26
     assert len(spend(search, 99, n=2).trials) == 26
 
@@ -371,6 +373,45 @@ def test_failed_trials_are_asked_for_again_first(make) -> None:
     assert (search.best.step, search.best.seconds, search.trials.failures, len(search.trials)) == (2, 4.0, 1, 10)
     assert search.trials[7].error == "killed again"
     assert spend(search, 30).trials.charged == 30
+
+
+def test_repetitions_are_not_of_the_budget(make) -> None:
+    search = make(budget=12)
+    for number, candidate in enumerate(search.ask(10)):
+        search.tell(candidate, Outcome.failed("killed") if number in (2, 7) else value(candidate))
+    search.retry_failed()
+    asked = search.ask(9)
+    assert [candidate.step for candidate in asked] == [2, 7, None, None]
+    assert search.begun == 12
+
+
+def test_the_random_numbers_of_a_round_follow_from_the_seed_and_what_was_begun(make) -> None:
+    search = make(seed=3)
+    ask, states, begun = search.strategy.ask, [], []
+
+    def spied(n: int, rng: np.random.Generator, *arguments: Any) -> Any:
+        states.append(rng.bit_generator.state)
+        begun.append(search.begun)
+        return ask(n, rng, *arguments)
+
+    search.strategy.ask = spied  # type: ignore[method-assign]
+    spend(search, 20)
+    search.ask(6)
+    assert begun[:3] == [0, 10, 15]
+    assert len(set(begun)) == len(begun) >= 5
+    assert states == [np.random.default_rng([3, number]).bit_generator.state for number in begun]
+
+
+def test_what_estimates_cost_is_charged_once_a_round(small_space: NB101) -> None:
+    class Costly(Plain):
+        def predict(self, batch: Batch) -> Prediction:
+            return replace(super().predict(batch), seconds=float(len(batch)))
+
+    estimator = Costly()
+    search = Search(small_space, smart(small_space, estimator), estimator, Mean(), **ROUND)
+    charged = spend(search, 40).trials.estimate_seconds
+    assert charged.sum() == sum(estimator.predicted)
+    assert (np.flatnonzero(charged) == np.arange(10, 40, 5)).all()
 
 
 class Plain:
