@@ -65,7 +65,7 @@ class Threads:
         threading.Event().wait(0.002 + value % 0.01)
         with self.lock:
             self.running -= 1
-        return Outcome.failed("too large") if self.fails(value) else Outcome({self.value: value}, seconds=1.0)
+        return Outcome.failed("too large", 1.0) if self.fails(value) else Outcome({self.value: value}, seconds=1.0)
 
 
 class Own:
@@ -145,7 +145,7 @@ def test_all_slots_are_used_and_nothing_is_evaluated_twice(tmp_path: Path, small
 
 
 @pytest.mark.parametrize("slots", [1, 3])
-def test_what_is_recorded_is_what_was_told(slots: int, tmp_path: Path, small_space: NB101) -> None:
+def test_what_is_recorded_is_what_was_told(slots: int, tmp_path: Path, small_space: NB101, caplog) -> None:
     stop = Stop()
     trials = run(tmp_path, Threads(small_space, slots, fails=lambda value: value > 0.902), stop=stop)
     assert [trial.step for trial in stop.told] == list(range(BUDGET))
@@ -154,7 +154,17 @@ def test_what_is_recorded_is_what_was_told(slots: int, tmp_path: Path, small_spa
     lines = recorded(tmp_path)
     assert [line["key"] for line in lines] == [trial.key for trial in trials]
     assert [line["values"] for line in lines] == [trial.values for trial in trials]
-    assert all(line["seconds"] == (None if "error" in line else 1.0) for line in lines)
+    assert all(line["seconds"] == 1.0 for line in lines)
+    assert "used up" not in caplog.text
+
+
+def test_what_is_pending_is_noted_once_a_round(tmp_path: Path, small_space: NB101, monkeypatch) -> None:
+    """Each note waits for the disk."""
+    noted: list[int] = []
+    note = Journal.note_pending
+    monkeypatch.setattr(Journal, "note_pending", lambda self, chosen: noted.append(len(chosen)) or note(self, chosen))
+    run(tmp_path, Threads(small_space, slots=1))
+    assert noted == [10, *[3] * 10]
 
 
 def test_a_stopped_search_loses_nothing_and_evaluates_again_what_was_in_flight(
@@ -351,6 +361,7 @@ def test_failed_trials_can_be_tried_again_and_are_charged_once(slots: int, tmp_p
     after = run(tmp_path, again, retry=True)
     assert sorted(again.started) == sorted(before.keys[failed].tolist())
     assert keys(after) == keys(before)
+    assert after.seconds.tolist() == [2.0 if step in failed else 1.0 for step in range(BUDGET)]
     assert len(recorded(tmp_path)) == BUDGET + len(failed)
     still = [step for step in failed if after[step].error]
     assert 0 < len(still) == after.failures < len(failed)
