@@ -83,3 +83,16 @@ def test_the_formats_are_as_documented(tmp_path: Path) -> None:
     for name in arrays.files:
         assert name.replace("halfway_", "final_") in text
         assert arrays[name].shape[1:] in ((), (7,), (16,), (2, 3))
+
+
+def test_the_examples_of_python_run_from_top_to_bottom(tmp_path: Path) -> None:
+    text = (DOCS / "python.md").read_text(encoding="utf-8")
+    script = tmp_path / "examples.py"
+    script.write_text("\n".join(content for language, _, content in _BLOCK.findall(text) if language == "python"))
+    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    told = done.stdout.splitlines()
+    assert "40 trials, went on at 30" in told
+    assert "True" in told
+    assert [line.split()[0] for line in told[-2:]] == ["10", "20"]
+    assert len((tmp_path / "ridge" / "history.jsonl").read_text().splitlines()) == 40

@@ -49,6 +49,10 @@ class Benchmark:
         """
         raise UserError(f"{type(self.space).__name__} has no benchmark table: use another evaluator")
 
+    def column(self, signal: str) -> str:
+        """What the file calls a signal."""
+        return signal
+
     def names(self, archs: Architectures) -> list[str]:
         """Return how the field calls each network, such as a hash; where it has no names, the choices of the genes."""
         genes: tuple[Gene, ...] = cast(Any, self.space).genes

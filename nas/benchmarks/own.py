@@ -127,6 +127,10 @@ class OwnTable(Benchmark):
         super().__init__(space)
         self.tables = {space.path.stem: str(space.path)}
 
+    def column(self, signal: str) -> str:
+        """What the file calls a signal."""
+        return self.space.roles.test if signal == "test_mean" else self.space.roles.value
+
     def columns(self, arrays: Mapping[str, NDArray[Any]], table: str | None = None) -> TableColumns:
         """Read the columns that say how good each row is.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from nas.types import Batch, Prediction, Space, Values
@@ -16,6 +18,7 @@ class NoEstimator:
 
     min_trials = 0
     gives_std = False
+    values_in = (-math.inf, math.inf)
 
     def __init__(self, space: Space) -> None:
         pass

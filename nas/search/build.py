@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nas._config import SearchConfig, build
+from nas.benchmarks import benchmark_of
 from nas.errors import UserError
 from nas.search.search import Phases, Search
 from nas.types import Acquisition, Estimator, Evaluator, Space, Strategy
@@ -40,35 +41,28 @@ class Parts:
         """What is measured, on what, and where."""
         return {**self.evaluator.identity(), **self.platform}
 
-    def initial(self, config: SearchConfig) -> int:
-        """Trials before the surrogate is asked: as given, else following the budget, at least what it needs."""
-        if config.initial is not None:
-            return config.initial
-        follows = _INITIAL if config.budget > _INITIAL else max(config.budget // 4, 1)
-        return max(follows, self.estimator.min_trials)
-
     def check(self, config: SearchConfig) -> None:
         """Refuse, before an evaluation is spent, what these parts cannot do together.
 
         Raises:
             UserError: says what does not fit.
         """
-        estimator, acquisition = self.estimator, self.acquisition
-        if acquisition.needs_std and not estimator.gives_std:
-            raise UserError(
-                f"acquisition is {type(acquisition).__name__}, which needs standard deviations, "
-                f"but {type(estimator).__name__} gives none: choose acquisition=mean or another estimator"
-            )
+        estimator = self.estimator
+        _check_together(estimator, self.acquisition, config)
         assert config.initial is not None
-        if config.budget > config.initial < estimator.min_trials:
-            raise UserError(
-                f"initial is {config.initial}, must be at least {estimator.min_trials}: "
-                f"the estimator needs as many known architectures (estimator.k neighbours, where it has k)"
-            )
         reference = self.evaluator.reference()
-        if reference is not None and config.budget > len(reference.signal):
+        if reference is None:
+            return
+        if config.budget > len(reference.signal):
             raise UserError(
                 f"budget is {config.budget}, must be at most {len(reference.signal)}: the table has no more"
+            )
+        (least, most), signal = estimator.values_in, reference.signal
+        if config.budget > config.initial and not (least <= signal.min() and signal.max() <= most):
+            column = benchmark_of(self.space).column(self.evaluator.value)
+            raise UserError(
+                f"column {column!r} holds {signal.min():g}..{signal.max():g} (of losses, the sign is turned), "
+                f"{type(estimator).__name__} needs values in {least:g}..{most:g}: choose another estimator"
             )
 
     def search(self, config: SearchConfig, phases: Phases) -> Search:
@@ -108,11 +102,56 @@ def build_parts(config: SearchConfig, function: Function | None = None) -> Parts
 
         evaluator = FunctionEvaluator(given["space"], function)
     evaluator = build(config.objective, "objective").restrict(evaluator)
-    space = evaluator.space
-    estimator = build(config.estimator, "estimator", space=space)
-    shared = shared_encoder(estimator)
-    strategy = build(config.strategy, "strategy", space=space, budget=config.budget, **shared)
-    return Parts(evaluator, estimator, strategy, build(config.acquisition, "acquisition"))
+    return Parts(evaluator, *_proposing(config, evaluator.space))
+
+
+def build_search(config: SearchConfig, space: Space | None = None) -> Search:
+    """Make a search that is driven by `ask` and `tell`; its budget has no end.
+
+    Args:
+        config: what to make; what it says of evaluators is not used.
+        space: of one's own, in the place of the configured one.
+
+    Raises:
+        UserError: a part cannot be made, or they do not fit together.
+    """
+    space = build(config.space, "space") if space is None else space
+    estimator, strategy, acquisition = _proposing(config, space)
+    _check_together(estimator, acquisition, config)
+    assert config.initial is not None
+    return Search(
+        space,
+        strategy,
+        estimator,
+        acquisition,
+        seed=config.seed,
+        initial=config.initial,
+        pool=config.pool,
+        batch=config.batch,
+    )
+
+
+def _proposing(config: SearchConfig, space: Space) -> tuple[Estimator, Strategy, Acquisition]:
+    estimator: Estimator = build(config.estimator, "estimator", space=space)
+    strategy = build(config.strategy, "strategy", space=space, budget=config.budget, **shared_encoder(estimator))
+    if config.initial is None:  # it follows the budget, and is at least what the surrogate needs
+        follows = _INITIAL if config.budget > _INITIAL else max(config.budget // 4, 1)
+        config.initial = max(follows, estimator.min_trials)
+    return estimator, strategy, build(config.acquisition, "acquisition")
+
+
+def _check_together(estimator: Estimator, acquisition: Acquisition, config: SearchConfig) -> None:
+    if acquisition.needs_std and not estimator.gives_std:
+        raise UserError(
+            f"acquisition is {type(acquisition).__name__}, which needs standard deviations, "
+            f"but {type(estimator).__name__} gives none: choose acquisition=mean or another estimator"
+        )
+    assert config.initial is not None
+    if config.budget > config.initial < estimator.min_trials:
+        raise UserError(
+            f"initial is {config.initial}, must be at least {estimator.min_trials}: "
+            f"the estimator needs as many known architectures (estimator.k neighbours, where it has k)"
+        )
 
 
 def shared_encoder(estimator: Estimator) -> dict[str, Any]:

@@ -42,28 +42,24 @@ def draw_progress(path: Path, incumbent: Values, random: Values | None, measured
 @as_written()
 def draw_cell(path: Path, graphs: Graphs, title: str) -> None:
     """Draw the first of `graphs`, input on the left."""
-    import networkx as nx
     from matplotlib.figure import Figure
 
     adjacency, labels = graphs.adjacency[0], graphs.labels[0]
     there = np.flatnonzero(labels != ABSENT).tolist()
-    graph = nx.DiGraph([(x, y) for x in there for y in there if adjacency[x, y]])
     ends = {INPUT: "input", OUTPUT: "output"}
     operations = [drawable(name, 30).replace("-", "\n") for name in graphs.operations]
-    names = {vertex: ends.get(labels[vertex]) or operations[labels[vertex] - FIRST_OPERATION] for vertex in there}
     # In topological order on one line, longer edges as arcs above and below: no edge can hide behind a vertex.
-    places = {vertex: (float(vertex), 0.0) for vertex in there}
-    figure = Figure(figsize=(1 + 1.4 * len(there), 4.5), layout="constrained")
-    axes = figure.add_subplot()
-    for x, y in graph.edges:
-        bend = 0.0 if y == x + 1 else 0.45 * (-1) ** (x + y)
-        style = f"arc3,rad={bend}"
-        nx.draw_networkx_edges(
-            graph, places, [(x, y)], ax=axes, node_size=3600, arrowsize=16, edge_color="0.3", connectionstyle=style
-        )
-    colours = [f"C{labels[vertex]}" for vertex in there]
-    nx.draw_networkx_nodes(graph, places, there, ax=axes, node_size=3600, node_color=colours)
-    nx.draw_networkx_labels(graph, places, names, ax=axes, font_size=8)
+    figure = Figure(figsize=(1 + 1.4 * len(there), 4.5))
+    axes = figure.add_axes((0, 0, 1, 0.92))
+    for x in there:
+        for y in np.flatnonzero(adjacency[x]).tolist():
+            bend = 0.0 if y == x + 1 else 0.45 * (-1) ** (x + y)
+            arrow = {"arrowstyle": "-|>", "mutation_scale": 16, "color": "0.3", "shrinkA": 30, "shrinkB": 30}
+            axes.annotate("", (y, 0), (x, 0), arrowprops={**arrow, "connectionstyle": f"arc3,rad={bend}"})
+    axes.scatter(there, np.zeros(len(there)), s=3600, c=[f"C{labels[vertex]}" for vertex in there], zorder=2)
+    for vertex in there:
+        name = ends.get(labels[vertex]) or operations[labels[vertex] - FIRST_OPERATION]
+        axes.text(vertex, 0, name, fontsize=8, ha="center", va="center", zorder=3)
     axes.set_title(drawable(title), fontsize="medium")
     axes.set(xlim=(-0.6, there[-1] + 0.6), ylim=(-1, 1))
     axes.set_axis_off()

@@ -72,7 +72,6 @@ def run_composed(composed: Composed, *, function: Function | None = None, callba
     phases = Phases()
     with phases("setup"):
         parts = build_parts(config, function)
-        config.initial = parts.initial(config)
     parts.check(config)
     record = {
         **{name: node for name, node in vars(config).items() if name not in ("resume", "retry_failed")},

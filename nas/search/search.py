@@ -81,6 +81,7 @@ class Search:
         self.seed, self.initial, self.pool, self.batch, self.budget = seed, initial, pool, batch, budget
         self.phases = Phases() if phases is None else phases
         self.trials = Trials(len(space.cardinalities), value)
+        self.believe = None
         self.rounds = 0
         """How often candidates were chosen."""
         self.estimated = False
@@ -88,6 +89,24 @@ class Search:
         self._batch = GrowingBatch(space)
         self._queue: deque[Candidate] = deque()
         self._pending: dict[str, Candidate] = {}
+
+    @classmethod
+    def composed(cls, *overrides: str, space: Space | None = None) -> Search:
+        """Make a search of configured parts, to be driven by `ask` and `tell`.
+
+        Args:
+            overrides: as on the command line, such as `space=nb201`, `estimator=ridge` and `seed=3`; what they say of
+                evaluators is not used.
+            space: of one's own, in the place of the configured one.
+
+        Raises:
+            UserError: a part cannot be made, or they do not fit together.
+        """
+        from nas._config import checked
+        from nas.search.build import build_search
+        from nas.search.compose import composed_run
+
+        return build_search(checked(composed_run(overrides).options), space)
 
     @property
     def best(self) -> Trial | None:
@@ -105,7 +124,7 @@ class Search:
         return [*self._pending.values(), *self._queue]
 
     @property
-    def begun(self) -> int:
+    def allocated(self) -> int:
         """How many trials of the budget are done or pending."""
         return self.trials.charged + sum(one.step is None for one in self._pending.values())
 
@@ -117,7 +136,7 @@ class Search:
         """
         asked: list[Candidate] = []
         while len(asked) < n:
-            spent = self.budget is not None and self.begun >= self.budget
+            spent = self.budget is not None and self.allocated >= self.budget
             if not self._queue and not spent:
                 self._queue.extend(self._choose())
             if not self._queue or (spent and self._queue[0].step is None):
@@ -217,14 +236,14 @@ class Search:
     def _choose(self) -> list[Candidate]:
         """The next candidates to evaluate; none, if the surrogate has to wait for what is pending."""
         pending = list(self._pending.values())
-        known, begun = self.trials.known, self.begun
+        known, allocated = self.trials.known, self.allocated
         warm = len(self.trials) - self.trials.charged
-        ready = warm + begun >= self.initial and len(known) >= self.estimator.min_trials
-        if warm + begun >= self.initial and not ready and pending:
+        ready = warm + allocated >= self.initial and len(known) >= self.estimator.min_trials
+        if warm + allocated >= self.initial and not ready and pending:
             return []
-        wanted = self.batch if ready else max(self.initial - begun - warm, 1)
-        wanted = wanted if self.budget is None else min(wanted, self.budget - begun)
-        rng = np.random.default_rng([self.seed, begun])
+        wanted = self.batch if ready else max(self.initial - allocated - warm, 1)
+        wanted = wanted if self.budget is None else min(wanted, self.budget - allocated)
+        rng = np.random.default_rng([self.seed, allocated])
         if ready:
             with self.phases("fit"):  # before it is asked: a strategy may want estimates
                 self._fit(known, pending)
@@ -252,8 +271,12 @@ class Search:
         ]
 
     def _fit(self, known: NDArray[np.intp], pending: list[Candidate]) -> None:
-        """Fit the surrogate to all trials."""
-        self.estimator.fit(self._batch.view.take(known), self.trials.value[known])
+        """Fit the surrogate to all trials, and to what is believed of those that are pending."""
+        batch, values = self._batch.view.take(known), self.trials.value[known]
+        if pending and self.believe is not None:
+            batch = Batch.join([batch, *(one.batch for one in pending)])
+            values = np.concatenate([values, self.believe(pending, values)])
+        self.estimator.fit(batch, values)
 
 
 def _known(number: float) -> float | None:

@@ -96,6 +96,8 @@ class Estimator(Protocol):
     """How many known architectures `fit` needs."""
     gives_std: bool
     """Whether its predictions have standard deviations."""
+    values_in: tuple[float, float]
+    """The least and the greatest value that it can learn from."""
 
     def prepare(self) -> None:
         """Do, once, what needs no values (such as training an encoder)."""

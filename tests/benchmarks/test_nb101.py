@@ -15,7 +15,7 @@ NAMES = benchmark_of(SPACE).names
 def test_cells_have_the_same_hash_exactly_where_they_have_the_same_key() -> None:
     rng = np.random.default_rng(0)
     small = NB101(max_vertices=4)
-    archs = small.mutate(small.sample(300, rng), rng)
+    archs = small.mutate(small.batch(small.sample(300, rng)), rng).genes
     names, keys = benchmark_of(small).names(archs), small.keys(archs).tolist()
     assert len(set(zip(names, keys, strict=True))) == len(set(names)) == len(set(keys)) < len(archs)
 

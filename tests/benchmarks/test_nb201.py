@@ -50,10 +50,10 @@ def test_a_network_has_the_means_of_its_cells(arrays, tmp_path: Path) -> None:
         evaluator = TableEvaluator(SPACE, name, str(path), None, None)
         assert evaluator.identity()["table"] == name
         assert evaluator.identity()["signal"] == "validation"
-        found = evaluator.evaluate(dead)
+        found = evaluator.evaluate(SPACE.batch(dead))
         assert found.value == pytest.approx(arrays["val_acc_200"][rows, place].mean() / 100)
-        assert found.cost == pytest.approx(arrays["train_time_200"][rows, place].mean())
-        assert evaluator.test(dead) == pytest.approx(arrays["test_acc_200"][rows, place].mean() / 100)
+        assert found.seconds == pytest.approx(arrays["train_time_200"][rows, place].mean())
+        assert evaluator.test(SPACE.batch(dead)) == pytest.approx(arrays["test_acc_200"][rows, place].mean() / 100)
         assert len(evaluator.reference().test) == 5_044
 
 
@@ -69,13 +69,15 @@ def test_the_search_may_see_12_epochs_and_the_report_tells_200(arrays, tmp_path:
     archs = SPACE.enumerate()
     long, short = (TableEvaluator(SPACE, "cifar10", path, None, None, epochs=epochs) for epochs in (None, 12))
     assert [one.identity()["epochs"] for one in (long, short)] == ["200", "12"]
-    assert short.evaluate(archs).value == pytest.approx(long.evaluate(archs).value - 0.3)
-    assert np.isnan(short.evaluate(archs).cost).all()  # no array has the seconds of 12 epochs
-    assert (short.test(archs) == long.test(archs)).all()
+    assert short.evaluate(SPACE.batch(archs)).value == pytest.approx(long.evaluate(SPACE.batch(archs)).value - 0.3)
+    assert np.isnan(short.evaluate(SPACE.batch(archs)).seconds).all()  # no array has the seconds of 12 epochs
+    assert (short.test(SPACE.batch(archs)) == long.test(SPACE.batch(archs))).all()
     timed = {"train_time_12": np.full((15_625, 3), 60.0), "c10v_train_time_12": np.full(15_625, 30.0)}
     path = str(write(tmp_path, {**arrays, **changes, **timed}))
     for name, cost in (("cifar10", 30), ("cifar100", 60)):
-        assert (TableEvaluator(SPACE, name, path, None, None, epochs=12).evaluate(archs).cost == cost).all()
+        assert (
+            TableEvaluator(SPACE, name, path, None, None, epochs=12).evaluate(SPACE.batch(archs)).seconds == cost
+        ).all()
     with pytest.raises(UserError, match=r"^epochs is 36, but .* has 12, 200"):
         TableEvaluator(SPACE, "cifar10", path, None, None, epochs=36)
 
@@ -92,22 +94,24 @@ def test_one_run_is_drawn_of_those_of_the_canonical_cell(arrays, tmp_path: Path)
     for seed in (0, 0, 1):
         evaluator = TableEvaluator(SPACE, "cifar100", path, None, None, seed=seed)
         assert evaluator.identity()["signal"] == "validation_run"
-        seen = evaluator.evaluate(archs)
+        seen = evaluator.evaluate(SPACE.batch(archs))
         drawn.append(np.abs(runs[cells, 1] / 100 - seen.value[:, None]).argsort(axis=1)[:, 0])
         assert (runs[cells, 1, drawn[-1]] / 100 == seen.value).all()
-        assert (times[cells, 1, drawn[-1]] == seen.cost).all()
-        assert (evaluator.evaluate(archs[::-1]).value[::-1] == seen.value).all()
-        assert evaluator.test(archs) == pytest.approx(read_table(Path(path), SPACE, name="cifar100").columns.test)
+        assert (times[cells, 1, drawn[-1]] == seen.seconds).all()
+        assert (evaluator.evaluate(SPACE.batch(archs[::-1])).value[::-1] == seen.value).all()
+        assert evaluator.test(SPACE.batch(archs)) == pytest.approx(
+            read_table(Path(path), SPACE, name="cifar100").columns.test
+        )
     assert (drawn[0] == drawn[1]).all()
     assert (drawn[0] != drawn[2]).mean() > 0.3
     once = np.isnan(runs[cells, 1, 1])
     assert (drawn[0][once] == 0).all()
     assert np.bincount(drawn[0][~once]) / (~once).sum() == pytest.approx([1 / 3] * 3, abs=0.05)
     # of cifar10 these seconds are of the training that was tested
-    assert np.isnan(TableEvaluator(SPACE, "cifar10", path, None, None).evaluate(archs).cost).all()
+    assert np.isnan(TableEvaluator(SPACE, "cifar10", path, None, None).evaluate(SPACE.batch(archs)).seconds).all()
     halves = {"c10v_train_time_200_runs": times[:, 2]}
     path = str(write(tmp_path, {**arrays, "val_acc_200_runs": runs, **halves}))
-    cost = TableEvaluator(SPACE, "cifar10", path, None, None, seed=0).evaluate(archs).cost
+    cost = TableEvaluator(SPACE, "cifar10", path, None, None, seed=0).evaluate(SPACE.batch(archs)).seconds
     assert (cost[:, None] == times[cells, 2]).any(axis=1).all()
 
 
@@ -197,8 +201,8 @@ def test_the_real_table_shows_12_epochs_and_no_runs(real_nb201: Path) -> None:
     for place, name in enumerate(("cifar10", "cifar100")):
         short = TableEvaluator(SPACE, name, path, None, None, epochs=12)
         assert short.identity()["signal"] == "validation"
-        assert short.evaluate(archs).value == pytest.approx(real["val_acc_12"][rows, place] / 100)
-        assert short.test(archs) == pytest.approx(real["test_acc_200"][rows, place] / 100)
+        assert short.evaluate(SPACE.batch(archs)).value == pytest.approx(real["val_acc_12"][rows, place] / 100)
+        assert short.test(SPACE.batch(archs)) == pytest.approx(real["test_acc_200"][rows, place] / 100)
         with pytest.raises(UserError, match="only validation, test_mean"):
             TableEvaluator(SPACE, name, path, "validation_run", None, epochs=12)
 

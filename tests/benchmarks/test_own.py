@@ -44,23 +44,25 @@ def test_every_row_is_found_with_its_numbers(space: Custom, own_table: Path) -> 
     evaluator = TableEvaluator(space, "auto", None, None, None)
     lines = rows(own_table)
     archs = archs_of(space, lines)
-    seen = evaluator.evaluate(archs)
+    seen = evaluator.evaluate(evaluator.space.batch(archs))
     assert seen.value.tolist() == [float(line["valid"]) for line in lines]
-    assert seen.cost.tolist() == [float(line["seconds"]) for line in lines]
-    assert evaluator.test(archs).tolist() == [float(line["test"]) for line in lines]
+    assert seen.seconds.tolist() == [float(line["seconds"]) for line in lines]
+    assert evaluator.test(evaluator.space.batch(archs)).tolist() == [float(line["test"]) for line in lines]
     assert evaluator.identity()["signal"] == "validation"
     alone = TableEvaluator(
         Custom(str(own_table), "valid", ["kernel", "width", "act", "depth", "groups"]), "auto", None, None, None
     )
     assert alone.identity()["signal"] == "validation"
-    assert np.isnan(alone.evaluate(archs).cost).all()
+    assert np.isnan(alone.evaluate(evaluator.space.batch(archs)).seconds).all()
 
 
 def test_lower_may_be_better(own_table: Path) -> None:
     space = Custom(str(own_table), "seconds", ["kernel", "width", "act", "depth", "groups"], minimise=True)
     evaluator = TableEvaluator(space, "auto", None, None, None)
     archs = archs_of(space, rows(own_table))
-    assert evaluator.evaluate(archs).value.tolist() == [-float(line["seconds"]) for line in rows(own_table)]
+    assert evaluator.evaluate(evaluator.space.batch(archs)).value.tolist() == [
+        -float(line["seconds"]) for line in rows(own_table)
+    ]
 
 
 def test_csv_parquet_and_npz_say_the_same(own_table: Path, tmp_path: Path) -> None:
@@ -73,7 +75,7 @@ def test_csv_parquet_and_npz_say_the_same(own_table: Path, tmp_path: Path) -> No
     paths = own_table, tmp_path / "mine.parquet", tmp_path / "mine.npz"
     spaces = [Custom(str(path), "valid", test="test", cost="seconds") for path in paths]
     archs = spaces[0].enumerate()
-    values = [TableEvaluator(space, "auto", None, None, None).evaluate(archs).value for space in spaces]
+    values = [TableEvaluator(space, "auto", None, None, None).evaluate(space.batch(archs)).value for space in spaces]
     assert repr(spaces[0]) == repr(spaces[1]) == repr(spaces[2])
     assert (values[0] == values[1]).all()
     assert (values[0] == values[2]).all()
@@ -151,9 +153,9 @@ def test_an_empty_field_is_an_unknown_number(suffix: str, tmp_path: Path) -> Non
     assert [gene.choices for gene in space.genes] == [("1", "2", "3"), ("", "x", "y")]
     evaluator = TableEvaluator(space, "auto", None, None, None)
     archs = np.array([[0, 1], [1, 0], [2, 2]], dtype=np.uint8)
-    np.testing.assert_array_equal(evaluator.evaluate(archs).cost, [4.5, np.nan, 6])
-    np.testing.assert_array_equal(evaluator.objective("params", archs), [np.nan, 50, 60])
-    np.testing.assert_array_equal(evaluator.objective("latency", archs), [1, 2, np.nan])
+    np.testing.assert_array_equal(evaluator.evaluate(evaluator.space.batch(archs)).seconds, [4.5, np.nan, 6])
+    np.testing.assert_array_equal(evaluator.objective("params", evaluator.space.batch(archs)), [np.nan, 50, 60])
+    np.testing.assert_array_equal(evaluator.objective("latency", evaluator.space.batch(archs)), [1, 2, np.nan])
 
 
 def test_a_gene_of_numbers_has_one_in_every_row(tmp_path: Path) -> None:
@@ -257,4 +259,4 @@ def test_numbers_are_numbers_however_they_are_written(text: str, tmp_path: Path)
     path = tmp_path / "mine.csv"
     path.write_text(f"a,valid\n1,{text}\n2,0.5\n")
     evaluator = TableEvaluator(Custom(str(path), "valid"), "auto", None, None, None)
-    assert evaluator.evaluate(np.zeros((1, 1), dtype=np.uint8)).value.tolist() == [float(text)]
+    assert evaluator.evaluate(evaluator.space.batch(np.zeros((1, 1), dtype=np.uint8))).value.tolist() == [float(text)]

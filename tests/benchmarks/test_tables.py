@@ -56,16 +56,16 @@ def test_the_signal_is_validation_only_where_every_cell_has_it(tmp_path: Path) -
     np.savez(path, **table_arrays(SPACE, CELLS, validated=True))
     whole = TableEvaluator(SPACE, "auto", str(path), None, None)
     assert whole.identity()["signal"] == "validation"
-    assert whole.evaluate(CELLS).value == pytest.approx(whole.test(CELLS) - 0.02, abs=1e-6)
-    assert TableEvaluator(SPACE, "auto", str(path), "test_mean", None).evaluate(CELLS).value == pytest.approx(
-        whole.test(CELLS)
-    )
+    assert whole.evaluate(SPACE.batch(CELLS)).value == pytest.approx(whole.test(SPACE.batch(CELLS)) - 0.02, abs=1e-6)
+    assert TableEvaluator(SPACE, "auto", str(path), "test_mean", None).evaluate(
+        SPACE.batch(CELLS)
+    ).value == pytest.approx(whole.test(SPACE.batch(CELLS)))
     with pytest.raises(UserError, match="signal is 'validation', but .* only test_mean"):
         TableEvaluator(SPACE, "auto", str(write(tmp_path)), "validation", None)
 
 
 def test_cost_is_nan_where_the_table_lacks_it(tmp_path: Path) -> None:
-    cost = TableEvaluator(SPACE, "auto", str(write(tmp_path)), None, None).evaluate(CELLS).cost
+    cost = TableEvaluator(SPACE, "auto", str(write(tmp_path)), None, None).evaluate(SPACE.batch(CELLS)).seconds
     assert (np.isnan(cost)).sum() == len(CELLS) - 20
     assert set(cost[~np.isnan(cost)]) == {100.0}
 

@@ -84,7 +84,7 @@ def test_a_disk_that_is_full_is_one_line_and_what_was_recorded_is_kept(tmp_path:
     )  # fmt: skip
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
-    assert "error: File too large: make room, and continue with resume=FOLDER" in done.stderr
+    assert f"error: File too large: make room, and continue with resume={tmp_path / 'run'}: " in done.stderr
     recorded = (tmp_path / "run/history.jsonl").read_bytes()
     done = run_search("resume=run", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -194,6 +194,6 @@ def test_mutation_reaches_every_network() -> None:
     population = SPACE.sample(1, rng)
     reached = SPACE.keys(population)
     for _ in range(60):
-        population = SPACE.mutate(np.tile(population, (20, 1))[-6000:], rng)
+        population = SPACE.mutate(SPACE.batch(np.tile(population, (20, 1))[-6000:]), rng).genes
         reached = np.union1d(reached, SPACE.keys(population))
     assert len(reached) == 5_044

@@ -25,14 +25,14 @@ def test_only_rows_are_drawn_and_mutants_are_the_nearest_rows() -> None:
     assert len(everything) < np.prod(space.cardinalities)
     rng = np.random.default_rng(0)
     parents = space.sample(400, rng)
-    mutants = space.mutate(parents, rng)
+    mutants = space.mutate(space.batch(parents), rng).genes
     space.check(mutants)
     distances = (parents[:, None] != everything[None]).sum(axis=2)
     least = np.where(distances == 0, 99, distances).min(axis=1)
     assert ((parents != mutants).sum(axis=1) == least).all()
     first = np.repeat(parents[:1], 2000, axis=0)
     neighbours = everything[distances[0] == least[0]]
-    found, counts = np.unique(space.mutate(first, rng), axis=0, return_counts=True)
+    found, counts = np.unique(space.mutate(space.batch(first), rng).genes, axis=0, return_counts=True)
     assert len(found) == len(neighbours)
     assert counts.min() > 0.5 * 2000 / len(neighbours)
 
@@ -52,7 +52,7 @@ def test_spaces_of_other_rows_are_told_apart_in_any_order() -> None:
 def test_one_row_cannot_be_mutated() -> None:
     space = Rows((Gene("a", ("x", "y")),), np.array([[1]], dtype=np.uint8))
     with pytest.raises(UserError, match="the table has one row only"):
-        space.mutate(space.sample(3, np.random.default_rng(0)), np.random.default_rng(1))
+        space.mutate(space.batch(space.sample(3, np.random.default_rng(0))), np.random.default_rng(1))
 
 
 def test_encodings_that_would_be_too_large_say_so() -> None:

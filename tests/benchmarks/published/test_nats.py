@@ -209,7 +209,7 @@ def test_the_whole_benchmark_becomes_a_table_that_a_search_can_see(tmp_path: Pat
         run = TableEvaluator(space, "cifar100", str(out), None, None, epochs=epochs)
         assert run.identity()["signal"] == "validation_run"
         rows = space.indices(table.columns.archs)
-        assert run.evaluate(table.columns.archs).value == pytest.approx((rows % 90 + 0.5) / 100)
+        assert run.evaluate(space.batch(table.columns.archs)).value == pytest.approx((rows % 90 + 0.5) / 100)
     assert arrays["val_acc_200_runs"][:, 1, 0].tolist() == [row % 90 + 0.5 for row in range(len(cells))]
 
 

@@ -108,18 +108,20 @@ def test_a_search_sees_one_run_or_the_mean(full: Path) -> None:
         runs = TableEvaluator(SPACE, "auto", str(full), None, None, epochs=epochs, seed=3)
         assert runs.identity()["signal"] == "validation_run"
         assert runs.identity()["epochs"] == f"{epochs or 108}"
-        seen = runs.evaluate(archs)
+        seen = runs.evaluate(SPACE.batch(archs))
         drawn = (validation[:, budget] == seen.value[:, None]).argmax(axis=1)
         assert (validation[np.arange(len(archs)), budget, drawn] == seen.value).all()
-        assert (seconds[np.arange(len(archs)), budget, drawn] == seen.cost).all()
+        assert (seconds[np.arange(len(archs)), budget, drawn] == seen.seconds).all()
         assert set(drawn) == {0, 1, 2}
         mean = TableEvaluator(SPACE, "auto", str(full), "validation", None, epochs=epochs)
-        assert mean.evaluate(archs).value == pytest.approx(validation[:, budget].mean(axis=1))
-        assert mean.evaluate(archs).cost == pytest.approx(seconds[:, budget].sum(axis=1))
+        assert mean.evaluate(SPACE.batch(archs)).value == pytest.approx(validation[:, budget].mean(axis=1))
+        assert mean.evaluate(SPACE.batch(archs)).seconds == pytest.approx(seconds[:, budget].sum(axis=1))
         tested = arrays["final_test_accuracy"]
-        assert runs.test(archs) == pytest.approx(tested[:, 3].mean(axis=1))  # of the longest training, always
+        assert runs.test(SPACE.batch(archs)) == pytest.approx(
+            tested[:, 3].mean(axis=1)
+        )  # of the longest training, always
         shown = TableEvaluator(SPACE, "auto", str(full), "test_mean", None, epochs=epochs)
-        assert shown.evaluate(archs).value == pytest.approx(tested[:, budget].mean(axis=1))
+        assert shown.evaluate(SPACE.batch(archs)).value == pytest.approx(tested[:, budget].mean(axis=1))
     with pytest.raises(UserError, match=r"evaluator\.epochs is 50, but .* has 4, 12, 36, 108"):
         TableEvaluator(SPACE, "auto", str(full), None, None, epochs=50)
     with pytest.raises(UserError, match=r"evaluator\.seed is -1, must be 0 or more"):
@@ -136,11 +138,11 @@ def test_the_run_is_a_function_of_seed_and_cell(full: Path, tmp_path: Path) -> N
         TableEvaluator(SPACE, "auto", str(path), None, None, seed=seed)
         for path, seed in ((full, 0), (full, 0), (full, 1), (tmp_path / "mixed.npz", 0))
     )
-    values = first.evaluate(archs).value
-    assert (first.evaluate(archs[::-1]).value[::-1] == values).all()
-    assert (again.evaluate(archs).value == values).all()
-    assert (mixed.evaluate(archs).value == values).all()
-    assert (other.evaluate(archs).value != values).any()
+    values = first.evaluate(SPACE.batch(archs)).value
+    assert (first.evaluate(SPACE.batch(archs[::-1])).value[::-1] == values).all()
+    assert (again.evaluate(SPACE.batch(archs)).value == values).all()
+    assert (mixed.evaluate(SPACE.batch(archs)).value == values).all()
+    assert (other.evaluate(SPACE.batch(archs)).value != values).any()
 
 
 @pytest.mark.parametrize(
