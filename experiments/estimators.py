@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nas._config import build, composed, config_folder, explain
+from nas._config import build, composed, config_folder, explain, register
 from nas.benchmarks import benchmark_of, find_table
 from nas.benchmarks.table import Table, read_table
 from nas.errors import UserError
@@ -266,6 +266,7 @@ def main() -> int:
     from omegaconf.errors import OmegaConfBaseException
 
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    register()
     try:
         search_path = f"hydra.searchpath=[file://{config_folder()}]"
         with initialize_config_dir(str(Path(__file__).parent / "conf"), version_base="1.3"):

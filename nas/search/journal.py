@@ -140,23 +140,22 @@ def take_over(path: Path, trials: Trials, lines: Sequence[Trial], genes: NDArray
     Raises:
         UserError: lines are missing, or out of order.
     """
-    first: list[int] = []
-    repeated: list[int] = []
+    taken = 0  # lines
+
+    def take(end: int) -> None:
+        trials.extend(lines[taken:end], genes[taken:end], keys[taken:end])
+
     for number, line in enumerate(lines):
-        before = lines[first[line.step]] if 0 <= line.step < len(first) else None
-        if line.step == len(first):
-            first.append(number)
-        elif before is not None and before.key == line.key and trials.value_name not in before.values:
-            repeated.append(number)
-        else:
-            raise UserError(f"line {number + 1} of {path} is step {line.step}, not {len(first)}: lines are missing")
-    trials.extend([lines[number] for number in first], genes[first], keys[first])
-    for number in repeated:
-        line = lines[number]
-        trials.replace(
-            line.step,
-            Outcome(line.values, line.seconds, line.epochs, line.error, line.details, line.checkpoint),
-        )
+        step = len(trials) + number - taken
+        if line.step == step:
+            continue
+        take(number)
+        taken = number + 1
+        if not 0 <= line.step < step or trials.keys[line.step] != keys[number] or np.isfinite(trials.value[line.step]):
+            raise UserError(f"line {number + 1} of {path} is step {line.step}, not {step}: lines are missing")
+        outcome = Outcome(line.values, line.seconds, line.epochs, line.error, line.details, line.checkpoint)
+        trials.replace(line.step, outcome)
+    take(len(lines))
 
 
 def read_lines(path: Path) -> list[Trial]:

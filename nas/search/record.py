@@ -16,7 +16,7 @@ from nas.errors import UserError
 from nas.search.journal import write_whole
 
 _DATA = ("space", "dataset", "evaluator")  # parts whose `path` names a file with data
-_OF_RECORD = ("measured_on", "made_with", "choices", "diverged_at")  # what a record holds beside the options
+_OF_RECORD = ("measured_on", "made_with", "choices", "value", "diverged_at")  # what a record holds beside the options
 _MAY_CHANGE = ("executor", "budget", "resume", "retry_failed")
 _MAY_CHANGE_OF_EVALUATOR = ("path", "workers", "device", "devices", "threads")
 _TOLD = 5  # differences between two configurations, at most

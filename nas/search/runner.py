@@ -38,7 +38,7 @@ def run(
     Args:
         overrides: as on the command line, such as `estimator=ridge`; `resume=FOLDER` goes on with a run.
         function: what to search instead of a table or a training: gets a mapping from gene to choice, returns a number,
-            or several by name of which the first is searched; the higher, the better. An exception is a failed trial.
+            or several by name of which `value` is searched; the higher, the better. An exception is a failed trial.
         folder: where the run is kept; None: a new folder in `outputs`.
         callbacks: are told what happens.
 
@@ -78,6 +78,7 @@ def run_composed(composed: Composed, *, function: Function | None = None, callba
         "measured_on": parts.measured_on,
         "made_with": {"version": __version__, "encoder": parts.estimator.identity(), **parts.platform},
         "choices": dict(choices),
+        "value": parts.evaluator.value,
     }
     if before is not None:
         check_same(folder, before, record)
@@ -108,10 +109,11 @@ def _run(
         if before is not None and len(trials):
             _note_divergence(before, record, recorded)
         write_record(folder, record)
-        if config.warm_start is not None and not len(trials):
-            trials = read_warm(Path(config.warm_start), parts.space, parts.evaluator)
-            for trial in trials:
+        if config.warm_start is not None and not trials.charged:
+            warm = read_warm(Path(config.warm_start), parts.space, parts.evaluator)
+            for trial in [*warm][len(trials) :]:  # the others were recorded before the run was stopped
                 journal.record(trial)
+            trials = warm
         search.add(trials, unfinished)
         if recorded:
             _log.info("%d recorded, going on", recorded)

@@ -163,7 +163,7 @@ class Search:
             self._queue = deque(one for one in self._queue if one.key != candidate.key)
         if candidate.step is None:
             row = self.trials.append(candidate, outcome)
-            self._learn(candidate.batch, self.trials.value[row:])
+            self._learn(candidate.batch, np.array([0]), self.trials.value[row:])
         else:
             row = candidate.step
             self.trials.replace(row, outcome)
@@ -189,12 +189,12 @@ class Search:
             batch = self.space.batch(self.space.check(trials.genes))
             if not len(self.trials) and warm is None and trials.value_name == name:
                 self.trials = deepcopy(trials)
-                self._learn(batch, trials.value)
+                self._learn(batch, *trials.outcomes)
                 self._queue.extend(unfinished)
                 return
             told = [trial if warm is None else replace(trial, warm=warm) for trial in trials]
             self.trials.extend(told, batch.genes, batch.keys)
-            self._learn(batch, self.trials.value[-len(trials) :])
+            self._learn(batch, np.arange(len(trials)), self.trials.value[-len(trials) :])
         self._queue.extend(unfinished)
 
     def retry_failed(self) -> int:
@@ -209,9 +209,10 @@ class Search:
         )
         return len(failed)
 
-    def _learn(self, batch: Batch, values: Values) -> None:
+    def _learn(self, batch: Batch, rows: NDArray[np.int64], values: Values) -> None:
+        """Take in further architectures; `rows` of them are told to the strategy in this order."""
         self._batch.extend(batch)
-        self.strategy.tell(batch, values)
+        self.strategy.tell(batch.take(rows), values)
 
     def _candidate(self, genes: NDArray[np.uint8]) -> Candidate:
         """The candidate with these genes: that which is pending or chosen to follow, or a new one."""

@@ -100,6 +100,7 @@ class Trials:
         self._keys: GrowingArray[np.uint64] = GrowingArray((), np.uint64)
         self._numbers, self._values = _Columns(*_NUMBERS), _Columns(value)
         self._warm: GrowingArray[np.bool_] = GrowingArray((), np.bool_)
+        self._came: GrowingArray[np.int64] = GrowingArray((), np.int64)  # the rows of outcomes as they came
         self._origins: list[str] = []
         self._texts: dict[str, dict[int, Any]] = {"error": {}, "details": {}, "checkpoint": {}}
         self._best = -1
@@ -155,6 +156,18 @@ class Trials:
         return self._warm.view
 
     @property
+    def outcomes(self) -> tuple[NDArray[np.int64], Values]:
+        """Rows `(m,)` in the order in which outcomes came, and the value `(m,)` of each; NaN: it failed then.
+
+        The row of a trial that was repeated comes several times.
+        """
+        rows = self._came.view
+        last = len(rows) - 1 - np.unique(rows[::-1], return_index=True)[1]
+        values = np.full(len(rows), np.nan)
+        values[last] = self.value[rows[last]]
+        return rows, values
+
+    @property
     def known(self) -> NDArray[np.intp]:
         """The rows that did not fail."""
         return np.flatnonzero(np.isfinite(self.value))
@@ -192,6 +205,7 @@ class Trials:
         self._keys.extend(candidate.batch.keys)
         self._genes.extend(candidate.batch.genes)
         self._warm.extend([False])
+        self._came.extend([row])
         self._origins.append(candidate.origin)
         self._numbers.extend(
             {
@@ -215,6 +229,7 @@ class Trials:
         self._keys.extend(keys)
         self._genes.extend(genes)
         self._warm.extend([trial.warm for trial in trials])
+        self._came.extend(np.arange(first, first + len(trials)))
         self._origins += [trial.proposed_by for trial in trials]
         self._numbers.extend({name: [getattr(trial, name) for trial in trials] for name in _NUMBERS}, len(trials))
         names = dict.fromkeys(name for trial in trials for name in trial.values)
@@ -234,6 +249,7 @@ class Trials:
             self.epochs[row] = outcome.epochs
         for texts in self._texts.values():
             texts.pop(row, None)
+        self._came.extend([row])
         self._note(row, outcome)
         self.failures -= bool(np.isfinite(self.value[row]))
 

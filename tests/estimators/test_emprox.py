@@ -170,7 +170,7 @@ def test_a_fit_depends_on_nothing_before_it_to_the_last_bit(space, cells) -> Non
     assert (ours.std == theirs.std).all()
 
 
-def test_a_query_within_the_last_is_not_embedded_again(space, cells) -> None:
+def test_what_was_asked_for_lately_or_is_known_is_not_embedded_again(space, cells) -> None:
     known, values, queries = cells
     encoder = Scaled(space)
     estimator = EmProx(space, encoder, **OPTIONS)
@@ -182,7 +182,11 @@ def test_a_query_within_the_last_is_not_embedded_again(space, cells) -> None:
     part = estimator.predict(space.batch(queries[5:20]))
     assert encoder.embedded == []
     estimator.predict(space.batch(np.concatenate([queries[1:], known[:3]])))
-    assert encoder.embedded == [len(queries) + 2]
+    assert encoder.embedded == []
+    others = space.sample(3, np.random.default_rng(9))
+    assert not np.isin(space.keys(others), space.keys(np.concatenate([known, queries]))).any()
+    estimator.predict(space.batch(np.concatenate([queries[1:], others])))
+    assert encoder.embedded == [3]
     assert estimator.predict(space.batch(queries[5:20])).mean == pytest.approx(part.mean, abs=1e-6)
 
 

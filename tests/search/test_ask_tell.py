@@ -1,75 +1,24 @@
-"""A search that is driven by hand: `ask`, `tell`, `add`."""
+"""A search that is driven by hand: `ask` and `tell`."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
-from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from helpers import Mirror, accuracy
+from driven import ROUND, keys, spend, told, value
 
 import nas
 from nas.acquisition import Mean
 from nas.errors import UserError
 from nas.estimators import NoEstimator, Ridge
-from nas.search import Callback, Search, Trials
-from nas.search.journal import Journal
-from nas.search.loop import run_search
+from nas.search import Search
 from nas.spaces import NB101
-from nas.strategies import BayesianOptimisation, LocalSearch, RandomSearch, RegularizedEvolution, SmartPool
-from nas.types import Batch, Candidate, Outcome, Prediction, Values
-
-ROUND = {"initial": 10, "pool": 60, "batch": 5}
-SHARES = {"mutations": [0.3, 0.2], "crossover": 0.2, "latent": 0.1, "radius": 1.0}
-
-
-def smart(space: NB101, estimator: Any) -> BayesianOptimisation:
-    return BayesianOptimisation(SmartPool(space, Mirror(space), generations=3, parents=10, **SHARES))
-
-
-STRATEGIES = {
-    "bayesian": smart,
-    "evolution": lambda space, _: RegularizedEvolution(space, 20, 5),
-    "local": lambda space, _: LocalSearch(space),
-    "random": lambda space, _: RandomSearch(space),
-}
-
-
-@pytest.fixture(params=STRATEGIES)
-def make(request, small_space: NB101):
-    """Makes a search that knows nothing yet."""
-
-    def make(estimator: Any = None, **options: Any) -> Search:
-        estimator = estimator or Ridge(small_space, 10.0)
-        strategy = STRATEGIES[request.param](small_space, estimator)
-        return Search(small_space, strategy, estimator, Mean(), **{**ROUND, **options})
-
-    return make
-
-
-def value(candidate: Candidate) -> float:
-    return float(accuracy(candidate.batch.space, candidate.batch.genes)[0])
-
-
-def spend(search: Search, budget: int, n: int = 1) -> Search:
-    """Ask for `n` and tell all of them, until so many trials are known."""
-    while len(search.trials) < budget and (asked := search.ask(min(n, budget - len(search.trials)))):
-        for candidate in asked:
-            search.tell(candidate, value(candidate))
-    return search
-
-
-def told(search: Search) -> list[dict[str, Any]]:
-    return [vars(trial) for trial in search.trials]
-
-
-def keys(candidates: list[Candidate]) -> list[str]:
-    return [candidate.key for candidate in candidates]
+from nas.strategies import RandomSearch, RegularizedEvolution
+from nas.types import Outcome
 
 
 def test_by_hand_it_finds_what_a_run_finds(tmp_path: Path, small_table: Path, evaluator, monkeypatch) -> None:
@@ -121,7 +70,7 @@ def test_pending_candidates_are_never_proposed_again(make) -> None:
     asked = search.ask(40)
     assert len(set(keys(asked))) == 40
     assert not set(keys(asked)) & {trial.key for trial in search.trials}
-    assert search.begun == 60
+    assert search.allocated == 60
     assert keys(search.unfinished)[:40] == keys(asked)
     for candidate in asked[::-1][:10]:  # told in another order
         search.tell(candidate, value(candidate))
@@ -169,6 +118,7 @@ def test_the_budget_ends_it(make) -> None:
     spend(search, 99, n=4)
     assert len(search.trials) == 23
     assert search.ask(5) == []
+    assert search.unfinished == []  # nothing was chosen beyond it
     search.budget = 26
     assert len(spend(search, 99, n=2).trials) == 26
 
@@ -217,7 +167,7 @@ def test_what_was_told_besides_counts_towards_the_budget(make, small_space: NB10
     for arch in new:
         search.tell(arch, 0.5)
     search.ask(50)
-    assert search.begun == 10
+    assert search.allocated == 10
 
 
 @pytest.mark.parametrize("arch", [[9] * 13, [0] * 3, "x", 5, None, [[0] * 13]])
@@ -256,220 +206,3 @@ def test_any_number_is_a_value_and_what_is_none_a_failed_trial(outcome, values, 
     if isinstance(outcome, Outcome):
         assert trial.seconds == outcome.seconds
     json.dumps(vars(trial), allow_nan=False)
-
-
-@pytest.mark.parametrize("known", [3, 10, 15, 25])
-def test_what_is_added_goes_on_as_it_would_have(known: int, make) -> None:
-    whole = spend(make(), 40)
-    half = spend(make(), known)
-    later = make()
-    later.add(half.trials, half.unfinished)
-    assert told(later) == told(half)
-    assert told(spend(later, 40)) == told(whole)
-    assert len(half.trials) == known  # what was added stays as it was
-
-
-def test_trials_are_added_piece_by_piece(make) -> None:
-    whole = spend(make(), 40)
-    later = make()
-    for rows in (range(10), range(10, 25)):
-        part = Trials(len(later.space.cardinalities), "value")
-        trials = [whole.trials[row] for row in rows]
-        part.extend(trials, whole.trials.genes[rows], whole.trials.keys[rows])
-        later.add(part)
-    assert told(later) == told(whole)[:25]
-    assert told(spend(later, 40)) == told(whole)
-
-
-def test_trials_of_other_values_are_taken_by_their_names(small_space: NB101) -> None:
-    before = Search(small_space, RandomSearch(small_space), NoEstimator(small_space), Mean(), value="loss")
-    for candidate in before.ask(5):
-        before.tell(candidate, {"loss": 3.0, "accuracy": value(candidate)})
-    search = Search(small_space, RandomSearch(small_space), NoEstimator(small_space), Mean(), value="accuracy")
-    search.add(before.trials)
-    assert search.trials.value_name == "accuracy"
-    assert search.trials.value.tolist() == before.trials.values["accuracy"].tolist()
-    other = Search(small_space, RandomSearch(small_space), NoEstimator(small_space), Mean(), value="latency")
-    with pytest.raises(UserError, match="the trials have no 'latency', only loss, accuracy"):
-        other.add(before.trials)
-
-
-def test_trials_of_another_space_are_refused(small_space: NB101, space: NB101) -> None:
-    search = Search(space, RandomSearch(space), NoEstimator(space), Mean())
-    before = Search(small_space, RandomSearch(small_space), NoEstimator(small_space), Mean())
-    before.tell(before.ask()[0], 0.5)
-    with pytest.raises(UserError, match="uint8 array of shape"):
-        search.add(before.trials)
-
-
-def test_warm_trials_are_known_and_not_charged(make) -> None:
-    known = spend(make(seed=7), 30).trials
-    search = make(budget=20)
-    search.add(known, warm=True)
-    assert search.trials.charged == 0
-    assert search.trials.warm.all()
-    assert search.best.values == known.best.values
-    assert not known.warm.any()  # what was added stays as it was
-    asked = search.ask(5)
-    assert all(candidate.mean is not None for candidate in asked)  # the initial phase is known already
-    for candidate in asked:
-        search.tell(candidate, value(candidate))
-    spend(search, 99, n=5)
-    assert (search.trials.charged, len(search.trials)) == (20, 50)
-    assert len({trial.key for trial in search.trials}) == 50
-    assert [trial.warm for trial in search.trials] == [True] * 30 + [False] * 20
-
-
-def test_few_warm_trials_shorten_the_initial_phase(make) -> None:
-    search = make()
-    search.add(spend(make(seed=7), 4).trials, warm=True)
-    spend(search, 20)
-    assert [trial.predicted_mean is not None for trial in search.trials][4:] == [False] * 6 + [True] * 10
-
-
-def test_failed_trials_are_asked_for_again_first(make) -> None:
-    search = make()
-    for number, candidate in enumerate(search.ask(10)):
-        search.tell(candidate, Outcome.failed("killed", 1.0) if number in (2, 7) else value(candidate))
-    assert search.retry_failed() == 2
-    first, second = search.ask(2)
-    assert ([first.step, second.step], [first.genes.tolist(), second.genes.tolist()]) == (
-        [2, 7],
-        search.trials.genes[[2, 7]].tolist(),
-    )
-    search.tell(first, Outcome({"value": 0.99}, 3.0))
-    search.tell(second, Outcome.failed("killed again", 1.0))
-    assert (search.best.step, search.best.seconds, search.trials.failures, len(search.trials)) == (2, 4.0, 1, 10)
-    assert search.trials[7].error == "killed again"
-    assert spend(search, 30).trials.charged == 30
-
-
-class Plain:
-    """An estimator that follows the protocol and nothing else."""
-
-    min_trials, gives_std = 2, False
-
-    def __init__(self) -> None:
-        self.fits: list[int] = []
-        self.predicted: list[int] = []
-        self.prepared = 0
-
-    def prepare(self) -> None:
-        self.prepared += 1
-
-    def fit(self, batch: Batch, values: Values) -> None:
-        assert len(batch) == len(values)
-        self.fits.append(len(batch))
-        self.best = batch.canonical[values.argmax()]
-
-    def predict(self, batch: Batch) -> Prediction:
-        self.predicted.append(len(batch))
-        return Prediction(-(batch.canonical != self.best).sum(axis=1).astype(np.float64))
-
-
-@pytest.mark.parametrize("n", [1, 5])
-def test_an_estimator_that_follows_the_protocol_is_fitted_once_a_round_and_asked_once_for_each(n: int, make) -> None:
-    estimator = Plain()
-    search = make(estimator)
-    ask = search.strategy.ask
-    fitted_before: list[int] = []
-    proposed: list[int] = []
-
-    def spied(*arguments: Any) -> Any:
-        before = len(estimator.fits)
-        proposal = ask(*arguments)
-        assert len(estimator.fits) == before  # a strategy never fits it
-        fitted_before.append(before)
-        proposed.append(len(proposal))
-        return proposal
-
-    search.strategy.ask = spied  # type: ignore[method-assign]
-    spend(search, 40, n)
-    rounds = search.rounds - 1  # the first is the initial phase
-    assert rounds >= 6
-    assert len(estimator.fits) == rounds
-    assert estimator.fits[0] == 10
-    assert all(np.diff(estimator.fits) >= 0)
-    assert fitted_before == list(range(rounds + 1))
-    assert sum(estimator.predicted) <= 1.2 * sum(proposed[1:])
-    assert all(trial.predicted_mean is not None for trial in [*search.trials][10:])
-
-
-class Measured:
-    """Evaluates at once, by a space of its own, whose canonical forms are not counted."""
-
-    slots, value = 1, "accuracy"
-
-    def __init__(self, space: NB101) -> None:
-        self.space = space
-
-    def submit(self, candidate: Candidate) -> Future[Outcome]:
-        future: Future[Outcome] = Future()
-        future.set_result(Outcome({self.value: accuracy(self.space, candidate.batch.genes)[0]}))
-        return future
-
-
-def pool(space: NB101, estimator: Any, mutations: list[float]) -> BayesianOptimisation:
-    shares = {**SHARES, "mutations": mutations, "crossover": 0.0, "latent": 0.0}
-    return BayesianOptimisation(SmartPool(space, Mirror(space), generations=2, parents=20, **shares))
-
-
-def counted(function: Callable[..., Any], counts: list[int], valid: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, which notes how many architectures it gives."""
-
-    def counted(*arguments: Any) -> Any:
-        result = function(*arguments)
-        counts.append(valid(result[0] if isinstance(result, tuple) else result).sum())
-        return result
-
-    return counted
-
-
-@pytest.mark.parametrize(
-    "make_strategy",
-    [lambda space, estimator: pool(space, estimator, [0.8]), STRATEGIES["evolution"], STRATEGIES["local"]],
-    ids=["bayesian", "evolution", "local"],
-)
-def test_a_candidate_is_brought_to_canonical_form_once(
-    make_strategy, tmp_path: Path, space: NB101, monkeypatch
-) -> None:
-    """On its whole way, from the move that makes it to its line in the journal."""
-    made, rows, _ = _spent(make_strategy, tmp_path, space, monkeypatch)
-    assert sum(rows) == sum(made)
-
-
-def test_a_pool_takes_three_canonical_forms_for_each_of_its_candidates(
-    tmp_path: Path, space: NB101, monkeypatch
-) -> None:
-    """It makes more than it needs, for those that are known already."""
-    _, rows, proposed = _spent(lambda *parts: pool(*parts, [0.4, 0.4]), tmp_path, space, monkeypatch)
-    assert sum(rows) <= 3 * sum(proposed)
-
-
-def _spent(make_strategy, folder: Path, space: NB101, monkeypatch) -> tuple[list[int], list[int], list[int]]:
-    """Search; return how many architectures were made, brought to canonical form, and proposed, in parts."""
-    space.sample(1, np.random.default_rng(0))  # enumerates the space, once
-    made, rows, proposed = [], [], []
-    valid = space.valid
-    for name, counts in {"canonical": rows, "sample": made, "perturb": made, "_one_gene_changed": made}.items():
-        monkeypatch.setattr(space, name, counted(getattr(space, name), counts, valid))
-    estimator = Ridge(space, 10.0)
-    strategy = make_strategy(space, estimator)
-    ask = strategy.ask
-    strategy.ask = lambda *arguments: counted(ask, proposed, lambda proposal: np.array(len(proposal)))(*arguments)
-    search = Search(space, strategy, estimator, Mean(), initial=20, pool=300, batch=5, budget=60, value=Measured.value)
-    with Journal(folder) as journal:
-        search.add(*journal.read(space, Measured.value))
-        run_search(search, Measured(NB101()), journal, 60, Callback())
-    assert len(search.trials) == 60
-    return made, rows, proposed
-
-
-def test_the_search_asks_for_no_estimates_that_the_strategy_has(small_space: NB101) -> None:
-    """A pool in generations is estimated part by part; the search ranks by those estimates."""
-    estimator = Plain()
-    search = Search(small_space, smart(small_space, estimator), estimator, Mean(), **{**ROUND, "pool": 90})
-    for candidate in search.ask(10):
-        search.tell(candidate, value(candidate))
-    search.ask()
-    assert estimator.predicted == [30, 30, 30]
