@@ -164,8 +164,10 @@ def test_seconds_are_those_since_the_start_and_go_on_with_a_state(clock: list[fl
         train(GRAPH, images(valid=5), skeleton, PLAIN, [0], state=state, time_limit=12)
 
 
-@pytest.mark.parametrize(("threads", "meanwhile"), [(1, 1), (2, 2), (None, 3)])
-def test_threads_are_as_asked_meanwhile_and_as_before_afterwards(threads: int | None, meanwhile: int) -> None:
+@pytest.mark.parametrize(("threads", "meanwhile"), [({}, 1), ({"threads": 2}, 2), ({"threads": None}, 3)])
+def test_threads_are_as_asked_meanwhile_and_as_before_afterwards(
+    threads: dict[str, int | None], meanwhile: int
+) -> None:
     seen = set()
 
     def look(module: nn.Module) -> None:
@@ -177,7 +179,7 @@ def test_threads_are_as_asked_meanwhile_and_as_before_afterwards(threads: int | 
     torch.set_num_threads(3)
     try:
         with pytest.raises(ArithmeticError):
-            train(GRAPH, images(), Pixels(hook=look), STILL, [0], threads=threads)
+            train(GRAPH, images(), Pixels(hook=look), STILL, [0], **threads)
         assert torch.get_num_threads() == 3
     finally:
         torch.set_num_threads(before)
