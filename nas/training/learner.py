@@ -89,7 +89,7 @@ class Learner:
         for generator, order in zip(self.orders, orders, strict=True):
             generator.set_state(order.clone())  # it reads from the start of the storage, whatever the view
         step = int(state.tensor("schedule.step", (), np.dtype(np.int64)))
-        self._schedule.load_state_dict({"last_epoch": step, "_step_count": step + 1})
+        self._schedule.load_state_dict({"last_epoch": step})
         rate = float(state.tensor("schedule.learning_rate", (), np.dtype(np.float64)))
         self._optimizer.param_groups[0]["lr"] = rate
 

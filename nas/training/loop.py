@@ -58,8 +58,8 @@ def train(
         device: `cpu` or `cuda`; on CUDA in mixed precision, channels last.
         threads: PyTorch's threads meanwhile; None: as they are.
         patience: stop after so many epochs without a lower validation loss (mean of the copies); None: never.
-        time_limit: wall seconds, those of the state included, checked at each step and at the end of
-            each epoch; None: no limit.
+        time_limit: wall seconds, those of the state included, checked at each step and at the end of each epoch; None:
+            no limit.
         until: epochs after which to stop, 1..recipe.epochs, those of the state included; None: recipe.epochs. The
             learning rate falls as `recipe.epochs` says, whatever is given here.
         state: where to go on from; None: from the start.
@@ -83,11 +83,10 @@ def train(
     training = description(graph, images, skeleton, recipe, seeds)
     if state:
         state.check(training)
-    least, until = state.epochs if state else 1, recipe.epochs if until is None else until
-    if not least <= until <= recipe.epochs:
-        raise UserError(
-            f"until is {until}, must be {least}..{recipe.epochs}, the epochs of the state and of the recipe"
-        )
+    first = state.epochs if state else 1
+    last = recipe.epochs if until is None else until
+    if not first <= last <= recipe.epochs:
+        raise UserError(f"until is {last}, must be {first}..{recipe.epochs}, the epochs of the state and of the recipe")
     before = torch.get_num_threads()
     torch.set_num_threads(threads or before)
     try:
@@ -101,7 +100,7 @@ def train(
             learner.restore(state)
             record.restore(state, len(seeds))
         clock = _Clock(start, time_limit)
-        while record.epochs < until and not record.stalled(patience):
+        while record.epochs < last and not record.stalled(patience):
             record.add("train", *_epoch(learner, parts["train"], recipe, clock))
             for name in ("valid", "test"):
                 record.add(name, *_score(learner.network, parts[name]))

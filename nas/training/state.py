@@ -66,11 +66,10 @@ def description(
 ) -> dict[str, str]:
     """Tell trainings apart that must not go on from each other's state."""
     names = {INPUT: "input", OUTPUT: "output", **dict(enumerate(graph.operations, FIRST_OPERATION))}
-    there = np.flatnonzero(graph.labels[0] != ABSENT)
-    edges = graph.adjacency[0][np.ix_(there, there)]
+    labels = graph.labels[0][graph.labels[0] != ABSENT]
     vertices = [
-        f"{names[label]}({','.join(map(str, np.flatnonzero(edges[:, vertex])))})"
-        for vertex, label in enumerate(graph.labels[0][there].tolist())
+        f"{names[label]}({','.join(map(str, np.flatnonzero(graph.adjacency[0][:, vertex])))})"
+        for vertex, label in enumerate(labels.tolist())
     ]
     return {
         "graph": " ".join(vertices),

@@ -25,16 +25,17 @@ STILL = Recipe(epochs=6, batch=10, learning_rate=1e-30)  # too little to change 
 )
 def test_every_step_is_that_of_nesterov_with_weight_decay_on_a_cosine(changes: dict[str, float]) -> None:
     recipe = replace(PLAIN, **changes)
-    _, state = train(GRAPH, images(), Pixels(), recipe, SEEDS, until=1)
-    curves, last = train(GRAPH, images(), Pixels(), recipe, SEEDS)
+    data = images(train=11)  # 3 of them are left out: a batch less one
+    _, state = train(GRAPH, data, Pixels(), recipe, SEEDS, until=1)
+    curves, last = train(GRAPH, data, Pixels(), recipe, SEEDS)
     hand = ByHand.of(state)
-    assert hand.step == 2  # of 4 images each; 2 images of 10 are left out
+    assert hand.step == 2  # of 4 images each
     for epoch in range(1, recipe.epochs):
-        loss, correct = hand.epoch(images(), recipe)
+        loss, correct = hand.epoch(data, recipe)
         np.testing.assert_allclose(curves.train_loss[:, epoch], loss, rtol=1e-5)
         np.testing.assert_array_equal(curves.train_correct[:, epoch], correct)
         for part in ("valid", "test"):
-            scored = [regression(weight, *images().part(part))[:2] for weight in hand.weight]
+            scored = [regression(weight, *data.part(part))[:2] for weight in hand.weight]
             losses = getattr(curves, f"{part}_loss")[:, epoch]
             np.testing.assert_allclose(losses, [loss.mean() for loss, _ in scored], rtol=1e-5)
             np.testing.assert_array_equal(getattr(curves, f"{part}_correct")[:, epoch], [c.sum() for _, c in scored])
@@ -43,6 +44,7 @@ def test_every_step_is_that_of_nesterov_with_weight_decay_on_a_cosine(changes: d
     np.testing.assert_allclose(then.momentum, hand.momentum, rtol=1e-4, atol=1e-6)
     assert last.tensors["schedule.learning_rate"] == pytest.approx(0, abs=1e-15)
     assert curves.images == (8, 300, 5)
+    assert curves.parameters == 39
 
 
 def test_the_first_step_starts_the_momentum_with_the_gradient() -> None:
@@ -162,8 +164,10 @@ def test_seconds_are_those_since_the_start_and_go_on_with_a_state(clock: list[fl
         train(GRAPH, images(valid=5), skeleton, PLAIN, [0], state=state, time_limit=12)
 
 
-@pytest.mark.parametrize(("threads", "meanwhile"), [(1, 1), (2, 2), (None, 3)])
-def test_threads_are_as_asked_meanwhile_and_as_before_afterwards(threads: int | None, meanwhile: int) -> None:
+@pytest.mark.parametrize(("threads", "meanwhile"), [({}, 1), ({"threads": 2}, 2), ({"threads": None}, 3)])
+def test_threads_are_as_asked_meanwhile_and_as_before_afterwards(
+    threads: dict[str, int | None], meanwhile: int
+) -> None:
     seen = set()
 
     def look(module: nn.Module) -> None:
@@ -175,7 +179,7 @@ def test_threads_are_as_asked_meanwhile_and_as_before_afterwards(threads: int | 
     torch.set_num_threads(3)
     try:
         with pytest.raises(ArithmeticError):
-            train(GRAPH, images(), Pixels(hook=look), STILL, [0], threads=threads)
+            train(GRAPH, images(), Pixels(hook=look), STILL, [0], **threads)
         assert torch.get_num_threads() == 3
     finally:
         torch.set_num_threads(before)
@@ -209,3 +213,14 @@ def test_what_a_callback_raises_ends_the_training() -> None:
 def test_until_beyond_the_recipe_is_refused(until: int) -> None:
     with pytest.raises(UserError, match=rf"^until is {until}, must be 1..5, the epochs of the state and of the recipe"):
         train(GRAPH, images(), Pixels(), PLAIN, [0], until=until)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_on_a_gpu_it_trains_the_same_up_to_half_precision_and_goes_on_from_the_cpu() -> None:
+    once, _ = train(GRAPH, images(), Pixels(), PLAIN, SEEDS)
+    _, state = train(GRAPH, images(), Pixels(), PLAIN, SEEDS, until=2)
+    for start in (None, state):
+        curves, last = train(GRAPH, images(), Pixels(), PLAIN, SEEDS, "cuda", state=start)
+        np.testing.assert_allclose(curves.train_loss, once.train_loss, rtol=0.05)
+        np.testing.assert_allclose(curves.valid_loss, once.valid_loss, rtol=0.05)
+        assert last.epochs == 5

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from cells import graph
 from safetensors.numpy import load_file, save_file
+from safetensors.torch import save_file as save_torch
 from tiny import GRAPH, Pixels
 from tiny import images as noise
 
@@ -204,6 +206,9 @@ def test_other_files_are_refused(state: State, tmp_path: Path) -> None:
         save_file({"weights": np.ones(3)}, path, metadata=metadata)
         with pytest.raises(UserError, match=r"damaged, or no state of a training \(its digest is another\): start"):
             load_state(path)
+    save_torch({"weights": torch.ones(3, dtype=torch.bfloat16)}, path)  # a type that NumPy does not know
+    with pytest.raises(UserError, match="its digest is another"):
+        load_state(path)
     save_state(path, state)
     save_file(load_file(path), path)  # the tensors alone
     with pytest.raises(UserError, match="its digest is another"):
