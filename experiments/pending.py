@@ -10,29 +10,26 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from nas._config import checked, composed
 from nas.search.build import build_parts
-from nas.search.search import Phases
-from nas.types import Candidate, Values
+from nas.search.search import Belief, Phases, believe_estimates
 
 RESULT = Path(__file__).parent / "results" / "pending.json"
 AT_ONCE, BUDGET = 10, 150
 
-Belief = Callable[[list[Candidate], Values], list[float]]
-BELIEFS: dict[str, Belief | None] = {
-    "none": None,
-    "estimate": lambda pending, values: [values.mean() if one.mean is None else one.mean for one in pending],
+BELIEFS: dict[str, Belief] = {
+    "none": lambda pending, values: [],
+    "estimate": believe_estimates,
     "mean": lambda pending, values: [float(values.mean())] * len(pending),
     "least": lambda pending, values: [float(values.min())] * len(pending),
 }
 
 
-def run(belief: Belief | None, seed: int) -> list[float]:
+def run(belief: Belief, seed: int) -> list[float]:
     """Search once; the best value after 50, 100 and 150 evaluations."""
     config = checked(composed(["table=cifar10", f"seed={seed}", f"budget={BUDGET}"]))
     parts = build_parts(config)

@@ -66,7 +66,8 @@ def _record(
     if ends is not None:
         raise ends
     trials = search.trials
-    if trials.failures == len(trials) >= _HOPELESS:
+    anew = any(candidate.step is None for candidate, _ in done)
+    if anew and trials.failures == len(trials) >= _HOPELESS:
         raise UserError(f"all {len(trials)} evaluations failed; the first: {trials[0].error}")
 
 

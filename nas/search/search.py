@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import replace
@@ -27,6 +27,16 @@ from nas.types import (
     Values,
     top,
 )
+
+Belief = Callable[[list[Candidate], Values], list[float]]
+
+
+def believe_estimates(pending: list[Candidate], values: Values) -> list[float]:
+    """Take each pending candidate to be worth its estimate (Ginsbourger et al. 2010, the kriging believer).
+
+    Where there is no estimate, it is taken to be worth the mean of the `(n,)` known values.
+    """
+    return [float(values.mean()) if one.mean is None else one.mean for one in pending]
 
 
 class Phases(dict[str, float]):
@@ -81,7 +91,8 @@ class Search:
         self.seed, self.initial, self.pool, self.batch, self.budget = seed, initial, pool, batch, budget
         self.phases = Phases() if phases is None else phases
         self.trials = Trials(len(space.cardinalities), value)
-        self.believe = None
+        self.believe: Belief = believe_estimates
+        """What the surrogate is told of pending candidates, given them and the known values: a value each, or nothing."""
         self.rounds = 0
         """How often candidates were chosen."""
         self.estimated = False
@@ -273,9 +284,9 @@ class Search:
     def _fit(self, known: NDArray[np.intp], pending: list[Candidate]) -> None:
         """Fit the surrogate to all trials, and to what is believed of those that are pending."""
         batch, values = self._batch.view.take(known), self.trials.value[known]
-        if pending and self.believe is not None:
+        if pending and (beliefs := self.believe(pending, values)):
             batch = Batch.join([batch, *(one.batch for one in pending)])
-            values = np.concatenate([values, self.believe(pending, values)])
+            values = np.concatenate([values, beliefs])
         self.estimator.fit(batch, values)
 
 
