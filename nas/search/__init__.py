@@ -1,9 +1,10 @@
-"""The search: `run` it, `load` what it left, or drive it yourself by `Search`'s `ask` and `tell`."""
+"""The search: `run` it, `load` what it left, or drive a `Search` by `ask` and `tell`."""
 
+from nas.search.build import compose_search
 from nas.search.callbacks import Callback, Progress
 from nas.search.result import Result, load
 from nas.search.runner import run
 from nas.search.search import Search
 from nas.search.trials import Trial, Trials
 
-__all__ = ["Callback", "Progress", "Result", "Search", "Trial", "Trials", "load", "run"]
+__all__ = ["Callback", "Progress", "Result", "Search", "Trial", "Trials", "compose_search", "load", "run"]

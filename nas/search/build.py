@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nas._config import SearchConfig, build
+from nas._config import SearchConfig, build, checked
 from nas.benchmarks import benchmark_of
 from nas.errors import UserError
+from nas.search.compose import composed_run
 from nas.search.search import Phases, Search
 from nas.types import Acquisition, Estimator, Evaluator, Space, Strategy
 
@@ -105,16 +106,18 @@ def build_parts(config: SearchConfig, function: Function | None = None) -> Parts
     return Parts(evaluator, *_proposing(config, evaluator.space))
 
 
-def build_search(config: SearchConfig, space: Space | None = None) -> Search:
-    """Make a search that is driven by `ask` and `tell`; its budget has no end.
+def compose_search(*overrides: str, space: Space | None = None) -> Search:
+    """Make a search of configured parts, to be driven by `ask` and `tell`; its budget has no end.
 
     Args:
-        config: what to make; what it says of evaluators is not used.
+        overrides: as on the command line, such as `space=nb201`, `estimator=ridge` and `seed=3`; what they say of
+            evaluators is not used.
         space: of one's own, in the place of the configured one.
 
     Raises:
         UserError: a part cannot be made, or they do not fit together.
     """
+    config = checked(composed_run(overrides).options)
     space = build(config.space, "space") if space is None else space
     estimator, strategy, acquisition = _proposing(config, space)
     _check_together(estimator, acquisition, config)

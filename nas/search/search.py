@@ -92,7 +92,7 @@ class Search:
         self.phases = Phases() if phases is None else phases
         self.trials = Trials(len(space.cardinalities), value)
         self.believe: Belief = believe_estimates
-        """What the surrogate is told of pending candidates, given them and the known values: a value each, or nothing."""
+        """What the surrogate is told of pending candidates, given the known values: a value each, or nothing."""
         self.rounds = 0
         """How often candidates were chosen."""
         self.estimated = False
@@ -100,24 +100,6 @@ class Search:
         self._batch = GrowingBatch(space)
         self._queue: deque[Candidate] = deque()
         self._pending: dict[str, Candidate] = {}
-
-    @classmethod
-    def composed(cls, *overrides: str, space: Space | None = None) -> Search:
-        """Make a search of configured parts, to be driven by `ask` and `tell`.
-
-        Args:
-            overrides: as on the command line, such as `space=nb201`, `estimator=ridge` and `seed=3`; what they say of
-                evaluators is not used.
-            space: of one's own, in the place of the configured one.
-
-        Raises:
-            UserError: a part cannot be made, or they do not fit together.
-        """
-        from nas._config import checked
-        from nas.search.build import build_search
-        from nas.search.compose import composed_run
-
-        return build_search(checked(composed_run(overrides).options), space)
 
     @property
     def best(self) -> Trial | None:
