@@ -1,7 +1,7 @@
 """Neural architecture search with estimators that learn from few evaluated architectures.
 
-`run` searches, and `load` reads what a run has left, as a `Result`. `compose_search` makes a `Search`, which is driven by
-`ask` and `tell`.
+`run` searches, and `load` reads what a run has left, as a `Result`. `compose_search` makes a `Search`, which is driven
+by `ask` and `tell`.
 """
 
 from __future__ import annotations

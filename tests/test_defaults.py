@@ -14,7 +14,6 @@ from helpers import CONF, run_search
 
 from nas._config import build, composed
 from nas.errors import OptionError, UserError
-from nas.estimators import NoEstimator
 from nas.evaluators import TrainingEvaluator
 from nas.search.build import shared_encoder
 from nas.spaces import NB101
@@ -52,7 +51,7 @@ def test_a_class_made_in_python_is_the_one_of_its_option(path: Path, small_space
     module, _, name = target.rpartition(".")
     cls = getattr(import_module(module), name)
     group = path.relative_to(CONF).parts[0]
-    parts = {"space": small_space, "estimator": NoEstimator(small_space), "budget": 150}
+    parts = {"space": small_space, "budget": 150}
     overrides = [f"{'/'.join(path.relative_to(CONF).parts[:-1])}={path.stem}"] if group != "encoder" else []
     node = composed(overrides)
     for part in path.relative_to(CONF).parts[:-1] if group != "encoder" else ("estimator", "encoder"):

@@ -92,7 +92,7 @@ def tables(comparison: dict[str, Any]) -> list[Table]:
     if phases:
         rows = [_seconds(one, phases) for one in methods]
         note = (
-            "Mean of the runs that were not resumed. Setup: the table is read and all parts are made; prepare: the "
+            "Mean of the runs, all their parts. Setup: the table is read and all parts are made; prepare: the "
             "encoder is trained or read; ask: the strategy makes candidates, by estimates where it wants them; fit, "
             "predict: the estimator."
         )

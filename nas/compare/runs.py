@@ -37,7 +37,7 @@ class Run:
         cost: `(budget,)` training seconds spent so far.
         random_value: `(budget,)` the expected best value of random search.
         random_test_accuracy: `(budget,)` the expected test accuracy of that best.
-        seconds: wall seconds by phase; None: it was resumed, and only its last part's are known.
+        seconds: wall seconds by phase, of all its parts; None: not known.
     """
 
     folder: Path

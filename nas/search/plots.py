@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,9 +12,12 @@ from nas.compare.metrics import percent_scale
 from nas.graphs import ABSENT, FIRST_OPERATION, INPUT, OUTPUT, Graphs
 from nas.types import Values
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 @as_written()
-def draw_progress(path: Path, incumbent: Values, random: Values | None, measured_on: dict[str, str]) -> None:
+def draw_progress(incumbent: Values, random: Values | None, measured_on: dict[str, str]) -> Figure:
     """Draw the incumbent against evaluations, and random search's exact expectation where it is known."""
     from matplotlib.figure import Figure
 
@@ -36,7 +40,7 @@ def draw_progress(path: Path, incumbent: Values, random: Values | None, measured
     axes.set_title(drawable(measured_on.get("table", "")), fontsize="medium")
     axes.legend(loc="lower right")
     axes.grid(alpha=0.3)
-    figure.savefig(path, dpi=120)
+    return figure
 
 
 @as_written()

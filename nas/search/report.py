@@ -84,7 +84,7 @@ def write_report(
     write_whole(folder / "result.json", json.dumps(result, indent=1, allow_nan=False, default=_plain) + "\n")
     title = f"{best.key}: {best.values[trials.value_name]:.4f}"
     progress, cell = folder / "progress.png", folder / "best_cell.png"
-    attempt(progress.name, lambda: draw_progress(progress, best_so_far, random, evaluator.identity()))
+    attempt(progress.name, lambda: draw_progress(best_so_far, random, evaluator.identity()).savefig(progress, dpi=120))
     attempt(cell.name, lambda: draw_cell(cell, the_best.graphs, title))
     return result
 

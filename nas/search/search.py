@@ -266,7 +266,7 @@ class Search:
     def _fit(self, known: NDArray[np.intp], pending: list[Candidate]) -> None:
         """Fit the surrogate to all trials, and to what is believed of those that are pending."""
         batch, values = self._batch.view.take(known), self.trials.value[known]
-        if pending and (beliefs := self.believe(pending, values)):
+        if pending and len(values) and (beliefs := self.believe(pending, values)):
             batch = Batch.join([batch, *(one.batch for one in pending)])
             values = np.concatenate([values, beliefs])
         self.estimator.fit(batch, values)

@@ -185,7 +185,7 @@ def test_a_gene_of_more_choices_than_a_byte_holds_is_refused() -> None:
         def canonical(self, archs):
             return archs
 
-        def graphs(self, archs):
+        def graphs_of(self, canonical):
             raise NotImplementedError
 
     assert Wide((Gene("width", tuple(map(str, range(256)))),)).size == 256

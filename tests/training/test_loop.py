@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,8 +15,15 @@ from nas.errors import UserError
 from nas.training import Curves, Recipe, train
 
 SEEDS = [5, 9]
-PLAIN = Recipe(epochs=5, batch=4, learning_rate=0.3, momentum=0.8, weight_decay=0.2)
-STILL = Recipe(epochs=6, batch=10, learning_rate=1e-30)  # too little to change a float32
+
+
+def plain(**options: Any) -> Recipe:
+    """A recipe without augmentation."""
+    return Recipe(**{"shift": 0, "learning_rate": 0.1, **options})
+
+
+PLAIN = plain(epochs=5, batch=4, learning_rate=0.3, momentum=0.8, weight_decay=0.2)
+STILL = plain(epochs=6, batch=10, learning_rate=1e-30)  # too little to change a float32
 
 
 @pytest.mark.parametrize(

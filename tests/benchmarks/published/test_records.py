@@ -122,9 +122,9 @@ def test_a_search_sees_one_run_or_the_mean(full: Path) -> None:
         )  # of the longest training, always
         shown = TableEvaluator(SPACE, "auto", str(full), "test_mean", None, epochs=epochs)
         assert shown.evaluate(SPACE.batch(archs)).value == pytest.approx(tested[:, budget].mean(axis=1))
-    with pytest.raises(UserError, match=r"evaluator\.epochs is 50, but .* has 4, 12, 36, 108"):
+    with pytest.raises(UserError, match=r"^epochs is 50, but .* has 4, 12, 36, 108"):
         TableEvaluator(SPACE, "auto", str(full), None, None, epochs=50)
-    with pytest.raises(UserError, match=r"evaluator\.seed is -1, must be 0 or more"):
+    with pytest.raises(UserError, match=r"^seed is -1, must be at least 0"):
         TableEvaluator(SPACE, "auto", str(full), None, None, seed=-1)
 
 
