@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import nn
 
 from nas.errors import UserError
 from nas.training import Curves, Recipe, train
+from nas.training.curves import Record
 
 SEEDS = [5, 9]
 
@@ -128,6 +130,17 @@ def test_patience_waits_while_the_mean_loss_falls() -> None:
     curves, _ = train(GRAPH, images(), Pixels(), recipe, SEEDS, patience=1)
     assert (np.diff(curves.valid_loss.mean(axis=0)) < 0).all()
     assert curves.valid_loss.shape == (2, 5)
+
+
+@pytest.mark.parametrize("patience", [1, 2, 3])
+def test_patience_is_over_when_the_best_epoch_is_so_many_epochs_ago(patience: int) -> None:
+    for losses in product([1.0, 2.0, 3.0], repeat=5):
+        record = Record((1, 1, 1), 1)
+        assert not record.stalled(patience)
+        for epoch, loss in enumerate(losses):
+            record.add("valid", torch.tensor([loss - 1, loss + 1]), torch.zeros(2))
+            assert record.stalled(patience) == (epoch - np.argmin(losses[: epoch + 1]) >= patience), losses
+            assert not record.stalled(None)
 
 
 @pytest.fixture
