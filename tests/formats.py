@@ -25,7 +25,8 @@ from nas.datasets import Cifar, ImageFolder, NpzFile
 from nas.encoders.cache import trained
 from nas.errors import UserError
 from nas.evaluators import TableEvaluator
-from nas.search.journal import History, Trial
+from nas.search.journal import read_trials
+from nas.search.trials import Trial
 from nas.spaces import NB101, NB201
 from nas.types import Space
 
@@ -65,7 +66,7 @@ def records(path: Path) -> Plain:
 def own(path: Path) -> Plain:
     evaluator = TableEvaluator(Custom(str(path), "valid"), "auto", None, None, None)
     archs = evaluator.space.enumerate()
-    values = evaluator.evaluate(archs).value
+    values = evaluator.evaluate(evaluator.space.batch(archs)).value
     assert np.isfinite(values).all()
     return {"archs": archs, "values": values}
 
@@ -75,8 +76,7 @@ def images(dataset: Any) -> Plain:
 
 
 def history(path: Path) -> Plain:
-    with History(path, SPACE) as found:
-        return {"trials": np.array([json.dumps(asdict(trial)) for trial in found.recorded])}
+    return {"trials": np.array([json.dumps(asdict(trial)) for trial in read_trials(path, SPACE, "value")])}
 
 
 def make_full(folder: Path) -> Path:
@@ -171,7 +171,14 @@ def make_nats(folder: Path) -> Path:
 def make_history(folder: Path) -> Path:
     trials = [
         Trial(
-            step, f"{SPACE.keys(CELLS[step : step + 1])[0]:016x}", CELLS[step].tolist(), 0.9, None, 0.5, None, "random"
+            step,
+            f"{SPACE.keys(CELLS[step : step + 1])[0]:016x}",
+            CELLS[step].tolist(),
+            {"value": 0.9},
+            None,
+            0.5,
+            None,
+            "random",
         )
         for step in range(5)
     ]

@@ -17,7 +17,7 @@ from helpers import SMALL_ENCODER, accuracy, run_search
 
 from nas.benchmarks import benchmark_of
 from nas.compare.metrics import expected_best_of_random
-from nas.search.journal import History
+from nas.search.journal import Journal, read_trials
 from nas.spaces import NB101
 
 SMALL = ["space.max_vertices=5", "batch=5", "pool=1000", *SMALL_ENCODER]
@@ -49,8 +49,8 @@ def test_the_history_tells_each_evaluation_in_order(finished: Path, small_space:
     assert [line["step"] for line in lines] == list(range(60))
     assert [line["key"] for line in lines] == [f"{key:016x}" for key in small_space.keys(archs)]
     assert len({line["key"] for line in lines}) == 60
-    assert [line["value"] for line in lines] == pytest.approx(accuracy(small_space, archs), abs=1e-6)
-    assert {line["cost_seconds"] for line in lines} <= {None, 100.0}
+    assert [line["values"]["test_mean"] for line in lines] == pytest.approx(accuracy(small_space, archs), abs=1e-6)
+    assert {line["seconds"] for line in lines} <= {None, 100.0}
     for line in lines:
         is_initial = line["step"] < 20
         assert (line["predicted_mean"] is None) == (line["predicted_std"] is None) == is_initial
@@ -64,7 +64,7 @@ def test_the_history_tells_each_evaluation_in_order(finished: Path, small_space:
 
 def test_the_result_says_what_was_found_and_on_what(finished: Path, small_space: NB101, evaluator) -> None:
     result = json.loads((finished / "result.json").read_text())
-    values = np.array([line["value"] for line in history(finished)])
+    values = np.array([line["values"]["test_mean"] for line in history(finished)])
     best = result["best"]
     assert best["value"] == values.max() == result["incumbent_value"][-1]
     assert result["incumbent_value"] == np.maximum.accumulate(values).tolist()
@@ -72,8 +72,8 @@ def test_the_result_says_what_was_found_and_on_what(finished: Path, small_space:
     arch = np.array([best["genes"]], dtype=np.uint8)
     assert f"{small_space.keys(arch)[0]:016x}" == best["key"]
     assert benchmark_of(small_space).names(arch) == [best["digest"]]
-    assert evaluator.test(arch)[0] == best["test_accuracy"] == result["incumbent_test_accuracy"][-1]
-    everything = evaluator.test(small_space.enumerate())
+    assert evaluator.test(small_space.batch(arch))[0] == best["test_accuracy"] == result["incumbent_test_accuracy"][-1]
+    everything = evaluator.test(small_space.batch(small_space.enumerate()))
     assert result["test_regret"] == pytest.approx(everything.max() - best["test_accuracy"])
     assert result["random_search_expected_value"] == pytest.approx(expected_best_of_random(everything, 60))
     assert result["measured_on"] == {**evaluator.identity(), "table": "cifar10"}
@@ -111,6 +111,10 @@ def test_a_half_written_line_is_dropped_and_done_again(finished: Path, tmp_path:
     whole = (finished / "history.jsonl").read_bytes()
     lines = whole.splitlines(keepends=True)
     (folder / "history.jsonl").write_bytes(b"".join(lines[:33]) + lines[33][:40])
+    left = [json.loads(line) for line in lines[30:35]]  # the round in which it was killed
+    names = {"origin": "proposed_by", "mean": "predicted_mean", "std": "predicted_std"}
+    noted = [{"genes": one["genes"], **{key: one[name] for key, name in names.items()}} for one in left]
+    (folder / "pending.json").write_text(json.dumps([{**one, "seconds": 0.0, "step": None} for one in noted]))
     done = run_search(f"resume={folder}", cwd=tmp_path, **data)
     assert done.returncode == 0, done.stderr
     assert "ends in half a line" in done.stdout + done.stderr
@@ -126,16 +130,14 @@ def test_a_changed_history_is_refused(line: str, message: str, finished: Path, t
     path = tmp_path / "history.jsonl"
     path.write_text(f"{first}\n{line}\n{first}\n")
     with pytest.raises(ValueError, match=message):
-        History(path, small_space)
+        read_trials(path, small_space, "test_mean")
 
 
-def test_two_processes_cannot_write_one_history(tmp_path: Path, small_space) -> None:
-    with (
-        History(tmp_path / "history.jsonl", small_space),
-        pytest.raises(ValueError, match="written by another process"),
-    ):
-        History(tmp_path / "history.jsonl", small_space)
-    History(tmp_path / "history.jsonl", small_space).__exit__(None, None, None)
+def test_two_processes_cannot_write_one_history(tmp_path: Path) -> None:
+    with Journal(tmp_path), pytest.raises(ValueError, match="written by another process"):
+        Journal(tmp_path)
+    with Journal(tmp_path):
+        pass
 
 
 def test_another_configuration_in_the_same_folder_is_refused_with_the_differing_keys(finished: Path, data) -> None:
