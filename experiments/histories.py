@@ -103,7 +103,7 @@ def read(path: Path) -> list[Trial]:
 def plain(line: Trial) -> Trial:
     """One trial with its fields of all versions; fields that this version lacks are left out."""
     trial = {"key": line["key"], "proposed_by": line["proposed_by"]}
-    trial["value"] = line["value"] if "value" in line else (line["values"] or {}).get("validation")
+    trial["value"] = line["value"] if "value" in line else next(iter(line["values"].values()), None)
     optional = {field: line[name] for field, names in OPTIONAL.items() for name in names if name in line}
     return {**trial, **optional, **{name: line.get(name) for name in ESTIMATES}}
 
