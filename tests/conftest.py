@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
@@ -19,6 +20,12 @@ def caches(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keep the tests out of the user's cache, and waiting threads from spinning on a busy machine."""
     os.environ["NAS_CACHE_DIR"] = str(tmp_path_factory.mktemp("cache"))
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interrupts() -> None:
+    """Let Ctrl-C reach the programs that tests start: a shell starts jobs in the background with it ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def real(name: str) -> Path:

@@ -34,7 +34,8 @@ def read_record(folder: Path) -> dict[str, Any] | None:
     """The record of the run in a folder, or None. Raises UserError where it is damaged."""
     path = folder / "config.yaml"
     if not path.is_file():
-        if (folder / "history.jsonl").is_file():
+        history = folder / "history.jsonl"
+        if history.is_file() and history.stat().st_size:  # an empty one is of a run that was stopped as it began
             raise UserError(
                 f"{folder} holds a history.jsonl but no config.yaml: what it was measured on is unknown: use another "
                 f"folder, and start from earlier results with warm_start=FILE"

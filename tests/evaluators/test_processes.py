@@ -169,6 +169,7 @@ if __name__ == "__main__":
     print({future.result() for future in [executor.submit(where) for i in range(6)]}, flush=True)
     busy = [executor.submit(where, 5) for i in range(2)]
     try:
+        print("busy", flush=True)
         wait(busy, 60)
         print([future.result() for future in busy], flush=True)
     except KeyboardInterrupt:
@@ -207,6 +208,7 @@ def test_an_interrupt_reaches_the_program_and_not_what_the_workers_do(tmp_path: 
     parent = start(tmp_path, PROGRAM)
     assert parent.stdout is not None
     workers = ast.literal_eval(parent.stdout.readline())
+    assert parent.stdout.readline() == "busy\n"
     os.killpg(parent.pid, signal.SIGINT)  # as a terminal does
     said, errors = parent.communicate(timeout=60)
     assert set(ast.literal_eval(said)) == workers

@@ -145,6 +145,17 @@ def test_a_history_is_never_removed(here: Path, capsys) -> None:
     assert (here / "run/history.jsonl").read_bytes() == before
 
 
+def test_a_run_that_was_stopped_as_it_began_starts_again(here: Path, capsys) -> None:
+    options = [*SMALL, "estimator=none", "budget=5", "initial=5", "hydra.run.dir=run"]
+    (here / "run").mkdir()
+    (here / "run/history.jsonl").touch()  # the journal is opened before the record is written
+    assert main(options) == 0
+    (here / "run/config.yaml").unlink()
+    capsys.readouterr()
+    assert main(options) == 1
+    assert "holds a history.jsonl but no config.yaml" in capsys.readouterr().err
+
+
 def test_the_program_leaves_its_process_as_it_was(here: Path, capsys) -> None:
     root, ours = logging.getLogger(), logging.getLogger("nas")
 
