@@ -258,7 +258,7 @@ def test_a_program_without_a_file_needs_no_guard(tmp_path: Path) -> None:
     parent = start(tmp_path, program, "-", stdin=subprocess.PIPE)
     said, errors = parent.communicate(program, timeout=60)
     assert errors == ""
-    assert len(said.splitlines()) == 2
+    assert len(said.splitlines()) == 3
 
 
 @pytest.mark.parametrize(
