@@ -108,7 +108,6 @@ class AllKnown:
 
     def __init__(self, prior: Prior, known: NDArray[np.float32], scores: Values, rank: int, anywhere: Points) -> None:
         from scipy.linalg import eigh
-        from scipy.sparse.linalg import eigsh
 
         self._prior, self._known = prior, known
         x = known.astype(np.float64)
@@ -121,6 +120,8 @@ class AllKnown:
         if len(x) <= 4 * rank:
             eigenvalues, vectors = (part[..., -rank:] for part in eigh(covariance))
         else:
+            from scipy.sparse.linalg import eigsh
+
             eigenvalues, vectors = eigsh(covariance, rank, v0=np.ones(len(x)))
         directions = vectors / np.sqrt(eigenvalues)
         self._weights = np.column_stack([weights, directions]).astype(np.float32)

@@ -120,12 +120,11 @@ def _paths(edges: Counts, carries: Counts, ends: Counts, sets: NDArray[np.bool_]
     shortest[0], number[0] = 0, 1
     allowed = np.tensordot(sets.astype(numbers), carries, axes=1) + ends  # (s, v, n): 1 where a path may pass
     for y in range(1, v):
-        for x in range(y):
-            edge = np.minimum(edges[x, y], 1) * allowed[:, y]
-            np.minimum(shortest[y], shortest[x] + 1 + none * (1 - edge), out=shortest[y])
-            reached = edge * (number[x] > 0)
-            np.maximum(longest[y], (longest[x] + 1) * reached, out=longest[y])
-            number[y] += number[x] * edge * edges[x, y]
+        ways = edges[:y, y, None] * allowed[:, y]
+        edge = np.minimum(ways, 1)
+        shortest[y] = np.minimum((shortest[:y] + 1 + none * (1 - edge)).min(axis=0), none)
+        longest[y] = ((longest[:y] + 1) * (edge * (number[:y] > 0))).max(axis=0)
+        number[y] = (number[:y] * ways).sum(axis=0, dtype=numbers)
     last, rows = ends.argmax(axis=0), np.arange(n)
     return tuple(what[last, :, rows].T for what in (shortest, longest, number))  # type: ignore[return-value]
 
@@ -138,11 +137,8 @@ def _extremes(edges: Counts, carries: Counts, ends: Counts) -> tuple[Any, Any]:
     fewest = np.full_like(most, far)
     fewest[0] = 0
     for y in range(1, v):
-        for x in range(y):
-            edge = np.minimum(edges[x, y], 1)
-            np.maximum(most[y], most[x] * edge, out=most[y])
-            np.minimum(fewest[y], fewest[x] + far * (1 - edge), out=fewest[y])
-        most[y] += carries[:, y]
-        fewest[y] += carries[:, y]
+        edge = np.minimum(edges[:y, y, None], 1)
+        most[y] = (most[:y] * edge).max(axis=0) + carries[:, y]
+        fewest[y] = np.minimum((fewest[:y] + far * (1 - edge)).min(axis=0), far) + carries[:, y]
     last, rows = ends.argmax(axis=0), np.arange(n)
     return most[last, :, rows].T, fewest[last, :, rows].T

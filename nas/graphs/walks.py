@@ -132,9 +132,8 @@ def _walks(edges: Array, ends: Array) -> list[Array]:
     paths[0], visits[0] = 1, 1
     onward = edges / np.maximum(edges.sum(axis=1), 1)[:, None]
     for y in range(1, v):
-        for x in range(y):
-            paths[y] += edges[x, y] * paths[x]
-            visits[y] += onward[x, y] * visits[x]
+        paths[y] = (edges[:y, y] * paths[:y]).sum(axis=0)
+        visits[y] = (onward[:y, y] * visits[:y]).sum(axis=0)
     tiny = edges.dtype.type(1e-30)  # absent vertices are never visited
     return [
         edges / np.maximum(edges.sum(axis=0), 1)[None],
@@ -148,9 +147,8 @@ def _taken(back: Array, ends: Array) -> Array:
     visits = ends.copy()
     taken = np.zeros_like(back)
     for y in range(len(back) - 1, 0, -1):
-        for x in range(y):
-            taken[x, y] = visits[y] * back[x, y]
-            visits[x] += taken[x, y]
+        np.multiply(visits[y], back[:y, y], out=taken[:y, y])
+        visits[:y] += taken[:y, y]
     return taken
 
 
@@ -159,9 +157,7 @@ def _pairs(taken: Array, sources: Array, targets: Array) -> Array:
     v, _, n = taken.shape
     counts = np.zeros((len(sources), len(targets), n), dtype=taken.dtype)
     for x in range(v - 1):
-        leaving = np.zeros((len(targets), n), dtype=taken.dtype)
-        for y in range(x + 1, v):
-            leaving += taken[x, y] * targets[:, y]
+        leaving = (taken[x, x + 1 :] * targets[:, x + 1 :]).sum(axis=1)
         counts += sources[:, None, x] * leaving
     return counts.reshape(len(sources) * len(targets), n)
 
@@ -171,11 +167,10 @@ def _deviations(back: Array, counted: Array, ends: Array) -> Array:
     v, _, n = back.shape
     mean, square = np.zeros((2, v, len(counted), n), dtype=back.dtype)
     for y in range(1, v):
-        for x in range(y):
-            mean[y] += back[x, y] * mean[x]
-            square[y] += back[x, y] * square[x]
-        square[y] += counted[:, y] * (1 + 2 * mean[y])
-        mean[y] += counted[:, y]
+        into = back[:y, y, None]
+        here = (into * mean[:y]).sum(axis=0)
+        square[y] = (into * square[:y]).sum(axis=0) + counted[:, y] * (1 + 2 * here)
+        mean[y] = here + counted[:, y]
     mean, square = _at_output(mean, ends), _at_output(square, ends)
     deviations: Array = np.sqrt(np.maximum(square - mean * mean, 0))
     return deviations
@@ -187,9 +182,7 @@ def _decays(back: Array, factors: Array, ends: Array) -> Array:
     product_ = np.zeros((v, len(factors), n), dtype=back.dtype)
     product_[0] = 1
     for y in range(1, v):
-        for x in range(y):
-            product_[y] += back[x, y] * product_[x]
-        product_[y] *= factors[:, y]
+        product_[y] = (back[:y, y, None] * product_[:y]).sum(axis=0) * factors[:, y]
     return _at_output(product_, ends)
 
 
@@ -202,13 +195,10 @@ def _correlations(edges: Array, inside: Array, ends: Array, by_variance: bool) -
     correlation = np.zeros((v, len(inside), n), dtype=edges.dtype)
     variance = np.ones_like(correlation)
     for y in range(1, v):
-        total = np.zeros_like(correlation[0])
-        for x in range(y):
-            # several edges from one vertex carry one signal, so that its deviation adds up, not its variance
-            weight = edges[x, y] ** 2 * variance[x] if by_variance else edges[x, y] * variance[x]
-            correlation[y] += weight * correlation[x]
-            total += weight
-        c = correlation[y] / np.maximum(total, 1e-30)
+        # several edges from one vertex carry one signal, so that its deviation adds up, not its variance
+        weight = (edges[:y, y, None] ** 2 if by_variance else edges[:y, y, None]) * variance[:y]
+        total = weight.sum(axis=0)
+        c = (weight * correlation[:y]).sum(axis=0) / np.maximum(total, 1e-30)
         c = np.clip(c, 0, 1)
         layer = (np.sqrt(1 - c * c) + c * (np.pi - np.arccos(c))) / np.pi
         correlation[y] = c + inside[:, y] * (layer - c)
