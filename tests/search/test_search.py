@@ -224,66 +224,6 @@ def test_what_cannot_change_a_result_may_change_between_two_parts_of_a_run(
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["estimator.encoder=5"], "estimator.encoder is 5, must be described by options below it"),
-        (["hydra.run.dir=damaged.npz/run"], "damaged.npz/run: Not a directory"),
-        (["budgett=3"], "budgett is unknown, allowed: space, strategy, estimator, acquisition, evaluator, dataset"),
-        (["+budgett=3"], "budgett is unknown, the options are space, strategy"),
-        (["space=nb999"], "space=nb999 is unknown, allowed: custom, nb101, nb201"),
-        (["experiment=nb101/magic"], "experiment=nb101/magic is unknown, allowed: nb101/bananas, nb101/emprox, "),
-        (["experiment=rea"], "experiment=rea is unknown, allowed: nb101/bananas, nb101/emprox, "),
-        (["estimator=magic"], "estimator=magic is unknown, allowed: bananas, emprox, "),
-        (["estimator.kk=3"], "estimator.kk is unknown, allowed: encoder, k, length"),
-        (["+estimator.kk=3"], "estimator.kk is unknown, allowed: encoder, k, length"),
-        (["strategy=random", "strategy.population=3"], "strategy.population is unknown, allowed: no options"),
-        (["budget=abc"], "budget: Value 'abc' of type 'str' could not be converted to Integer"),
-        (["budget=1.5"], "budget: Value '1.5' of type 'float' could not be converted to Integer"),
-        (["estimator.k=abc"], "estimator.k is 'abc', must be a whole number, or null"),
-        (["estimator.encoder.width=x"], "estimator.encoder.width is 'x'"),
-        (["budget=[1"], "'budget=[1' is no override, expected NAME=VALUE"),
-        (["budget=0"], "budget is 0, must be at least 1"),
-        (["budget=3000"], "budget is 3000, must be at most 2532"),
-        (["seed=-1"], "seed is -1, must be at least 0"),
-        (["pool=4", "batch=5"], "pool is 4, must be at least 5 (batch)"),
-        (["estimator.k=21", "initial=20"], "initial is 20, must be at least 21"),
-        (["estimator.k=0"], "estimator.k is 0, must be at least 1"),
-        (
-            ["acquisition=ucb", "estimator=ridge"],
-            "acquisition is UpperConfidenceBound, which needs standard deviations",
-        ),
-        (["strategy=evolution", "strategy.tournament=21"], "strategy.tournament is 21, must be 1..20"),
-        (
-            ["evaluator.path=nowhere.npz"],
-            "no benchmark table at {cwd}/nowhere.npz: name an .npz file with evaluator.path=FILE",
-        ),
-        (["evaluator.path=damaged.npz"], "is truncated, damaged or no NumPy archive"),
-        (["evaluator.sha256=00"], "expected 00: obtain the file again"),
-        (["evaluator.signal=validation"], "only test_mean"),
-        (["space.max_vertices=4"], "has 5 vertices, the space at most 4"),
-        (["resume=nowhere"], "resume is 'nowhere', which holds no run"),
-        (["estimator._target_=nas.Nothing"], "estimator._target_ cannot be imported"),
-        (["~estimator"], "estimator"),
-        (["estimator.encoder.device=abacus", "budget=21"], "device is 'abacus', cannot be used"),
-    ],
-)
-def test_bad_input_is_answered_with_one_line(
-    options: list[str], message: str, refused, tmp_path: Path, data, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "damaged.npz").write_bytes(b"PK\x03\x04 but nothing more")
-    for name, value in data.items():
-        monkeypatch.setenv(name, value)
-    space = [] if any(option.startswith("space") for option in options) else ["space.max_vertices=5"]
-    assert message.format(cwd=tmp_path) in refused(*space, *options)
-
-
-def test_a_process_answers_bad_input_with_one_line_and_exit_code_1(tmp_path: Path, data) -> None:
-    done = run_search("budget=0", cwd=tmp_path, **data)
-    assert (done.returncode, done.stderr) == (1, "error: budget is 0, must be at least 1\n")
-    assert not list(tmp_path.iterdir())
-
-
 def test_help_needs_none_of_the_heavy_modules(tmp_path: Path) -> None:
     program = (
         "import sys, atexit, runpy\n"
@@ -295,10 +235,3 @@ def test_help_needs_none_of_the_heavy_modules(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert "LOADED []" in done.stdout
     assert "strategy: bayesian, evolution, latent, local, nevergrad, random" in done.stdout
-
-
-def test_without_a_table_the_program_says_where_it_looked(tmp_path: Path) -> None:
-    cache = tmp_path / "cache"
-    done = run_search("table=cifar10", cwd=tmp_path, NAS_DATA_DIR=str(tmp_path), NAS_CACHE_DIR=str(cache))
-    assert done.returncode == 1
-    assert f"error: no benchmark table nasbench101.npz in {tmp_path} or {cache}: name the file" in done.stderr
