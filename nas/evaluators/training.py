@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from concurrent.futures import CancelledError, Executor, Future
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property, partial
 
 import numpy as np
@@ -12,10 +12,9 @@ import numpy as np
 from nas.datasets import Dataset, Digits
 from nas.errors import OptionError, UserError
 from nas.evaluators.calls import describe, leave_import_of_main
-from nas.evaluators.candidate import VALUE, load, prepare, train_candidate
+from nas.evaluators.candidate import VALUE, Training, load
 from nas.evaluators.devices import check_names, existing, kind
 from nas.evaluators.executors import LocalExecutor, Opener
-from nas.graphs import Graphs
 from nas.networks import Skeleton, skeleton_of
 from nas.options import Natural, Positive, PositiveInt, validated
 from nas.training import Recipe
@@ -70,34 +69,32 @@ class TrainingEvaluator:
     ) -> None:
         leave_import_of_main()
         self.space = space
-        self.dataset: Dataset = dataset or Digits()
-        self._opener = executor or LocalExecutor()
-        self._devices = check_names(device, devices)
-        if not self._opener.elsewhere:
-            for name in self._devices:
-                existing(name)
-        self.recipe = recipe or Recipe()
-        self.seed, self.threads = seed, threads
-        images = load(self.dataset)
-        shape = images.x_train.shape
-        if len(images.y_train) < self.recipe.batch:
-            text = f"is {self.recipe.batch}, must be at most {len(images.y_train)}: there are no more training images"
-            raise OptionError("recipe.batch", text)
-        kind = skeleton_of(space)
-        numbers = asdict(skeleton or Skeleton())
-        self.skeleton = kind(**{**numbers, "classes": images.classes, "image_channels": shape[1]})
-        self._images = {"dataset": type(self.dataset).__name__, "images": str(shape), "images_sha256": images.digest}
         self.slots = workers
-        self.patience, self.time_limit = patience, time_limit
+        self._opener = executor or LocalExecutor()
+        dataset, recipe, devices_ = dataset or Digits(), recipe or Recipe(), check_names(device, devices)
+        if not self._opener.elsewhere:
+            for name in devices_:
+                existing(name)
+        images = load(dataset)
+        shape = images.x_train.shape
+        if len(images.y_train) < recipe.batch:
+            text = f"is {recipe.batch}, must be at most {len(images.y_train)}: there are no more training images"
+            raise OptionError("recipe.batch", text)
+        numbers = {**asdict(skeleton or Skeleton()), "classes": images.classes, "image_channels": shape[1]}
+        self.skeleton = skeleton_of(space)(**numbers)
+        self._images = {"dataset": type(dataset).__name__, "images": str(shape), "images_sha256": images.digest}
+        self._training = Training(
+            dataset, images.digest, self.skeleton, recipe, seed, devices_, None, threads, patience, time_limit
+        )
 
     def identity(self) -> dict[str, str]:
         """The data set with its digest, the skeleton, the recipe, the seed and the patience."""
         return {
             **self._images,
             "skeleton": str(asdict(self.skeleton)),
-            "recipe": str(asdict(self.recipe)),
-            "seed": f"{self.seed}",
-            "patience": f"{self.patience}",
+            "recipe": str(asdict(self._training.recipe)),
+            "seed": f"{self._training.seed}",
+            "patience": f"{self._training.patience}",
         }
 
     def platform(self) -> dict[str, str]:
@@ -105,7 +102,7 @@ class TrainingEvaluator:
         import torch
 
         version = str(torch.__version__)  # a str of a class of its own
-        return {"device": self._device_kind, "threads": f"{self.threads}", "torch": version}
+        return {"device": self._device_kind, "threads": f"{self._training.threads}", "torch": version}
 
     def objective(self, name: str, batch: Batch) -> Values:
         """Count the trainable parameters of the networks that would be trained, as `params`.
@@ -117,29 +114,23 @@ class TrainingEvaluator:
             raise UserError(f"objective.constraints names {name!r}, but before training only params are known")
         return self.skeleton.parameters(batch.graphs).astype(np.float64)
 
-    def job(
-        self, batch: Batch
-    ) -> tuple[Graphs, Dataset, str, Skeleton, Recipe, int, tuple[str, ...], str, int, int | None, float | None]:
-        """The arguments of `train_candidate` for a batch of one architecture."""
-        return (
-            batch.graphs, self.dataset, self._images["images_sha256"], self.skeleton, self.recipe, self.seed,
-            self._devices, self._device_kind, self.threads, self.patience, self.time_limit,
-        )  # fmt: skip
-
     @cached_property
     def _executor(self) -> Executor:
-        graph = self.space.graphs(self.space.sample(1, np.random.default_rng(self.seed)))
-        needed = (graph, self.dataset, self._images["images_sha256"], self.skeleton, self.recipe)
-        fresh = partial(prepare, *needed, self._devices, self.threads)
-        return self._opener.open(self.slots, self.time_limit, fresh)
+        graph = self.space.graphs(self.space.sample(1, np.random.default_rng(self._training.seed)))
+        return self._opener.open(self.slots, self._training.time_limit, partial(self._training.prepare, graph))
 
     @cached_property
     def _device_kind(self) -> str:
         """`cpu` or `cuda`, as the machine that trains has it."""
-        (named,) = {kind(name) for name in self._devices}
+        (named,) = {kind(name) for name in self._training.devices}
         if named != "auto":
             return named
         return kind(self._executor.submit(existing, named).result() if self._opener.elsewhere else existing(named))
+
+    @cached_property
+    def training(self) -> Training:
+        """How each candidate is trained; may be handed to another process."""
+        return replace(self._training, device_kind=self._device_kind)
 
     @property
     def deaths(self) -> int:
@@ -148,7 +139,7 @@ class TrainingEvaluator:
 
     def submit(self, candidate: Candidate) -> Future[Outcome]:
         """Train one architecture. Whatever goes wrong with it, the death of its worker included, is its outcome."""
-        training = self._executor.submit(train_candidate, *self.job(candidate.batch))
+        training = self._executor.submit(self.training.run, candidate.batch.graphs)
         outcome: Future[Outcome] = Future()
         training.add_done_callback(lambda done: _settle(done, outcome))
         return outcome

@@ -14,7 +14,6 @@ from trained import QUICK, make, one
 
 from nas.datasets import Digits, Images, NpzFile
 from nas.errors import UserError
-from nas.evaluators.candidate import train_candidate
 from nas.networks import Skeleton
 from nas.spaces import NB101
 from nas.training import Recipe
@@ -85,15 +84,14 @@ class Broken:
 
 
 def test_what_a_candidate_raises_is_its_outcome(small_space: NB101, batch) -> None:
-    job = make(small_space).job(batch.take([0]))
-    outcome = train_candidate(job[0], Broken(), *job[2:])
+    outcome = replace(make(small_space).training, dataset=Broken()).run(batch.take([0]).graphs)
     assert outcome == Outcome.failed("RuntimeError: out of memory")
 
 
 def test_a_mistake_of_the_user_is_none_of_the_candidate(small_space: NB101, batch) -> None:
-    job = make(small_space).job(batch.take([0]))
+    training = replace(make(small_space).training, dataset=NpzFile("nowhere.npz"))
     with pytest.raises(UserError, match="no data set at"):
-        train_candidate(job[0], NpzFile("nowhere.npz"), *job[2:])
+        training.run(batch.take([0]).graphs)
 
 
 @dataclass(frozen=True)
@@ -106,41 +104,40 @@ class Incomplete:
 
 def test_a_worker_that_cannot_train_anything_is_no_fault_of_the_candidate(small_space: NB101, batch) -> None:
     evaluator = make(small_space)
-    evaluator.dataset = Incomplete()  # type: ignore[assignment]
+    evaluator.training = replace(evaluator.training, dataset=Incomplete())
     with pytest.raises(UserError, match="a worker cannot train .ImportError: no libcudart.: mend it, and continue"):
         one(evaluator, batch).result()
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_a_worker_without_the_device_of_the_search_is_refused(small_space: NB101, batch) -> None:
-    job = make(small_space).job(batch.take([0]))
+    training = replace(make(small_space).training, devices=("cuda:1",), device_kind="cuda")
     with pytest.raises(
         UserError, match=r"device 'cuda:1' does not exist: PyTorch sees no CUDA device on \S+; cpu and aut"
     ):
-        train_candidate(*job[:6], ("cuda:1",), "cuda", *job[8:])
+        training.run(batch.take([0]).graphs)
 
 
 def test_a_worker_with_another_kind_of_device_than_the_search_is_refused(small_space: NB101, batch) -> None:
-    job = make(small_space).job(batch.take([0]))
+    training = replace(make(small_space).training, devices=("cpu",), device_kind="cuda")
     with pytest.raises(
         UserError, match="a worker would train on cpu, but the search began with cuda: give all workers"
     ):
-        train_candidate(*job[:6], ("cpu",), "cuda", *job[8:])
+        training.run(batch.take([0]).graphs)
 
 
 def test_a_worker_that_finds_another_data_set_is_refused(small_space: NB101, batch) -> None:
-    job = make(small_space).job(batch.take([0]))
+    training = replace(make(small_space).training, dataset=Digits(64, 51))
     with pytest.raises(UserError, match=r"Digits\(train=64, valid=51\) was loaded by a worker with SHA-256 .*, by the"):
-        train_candidate(job[0], Digits(64, 51), *job[2:])
+        training.run(batch.take([0]).graphs)
 
 
 @pytest.mark.slow
 def test_another_process_finds_the_same(small_space: NB101, batch) -> None:
     evaluator = make(small_space)
-    job = evaluator.job(batch.take([0]))
-    assert len(pickle.dumps(job)) < 10_000  # the images do not travel
+    assert len(pickle.dumps(evaluator.training)) < 10_000  # the images do not travel
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        outcome = pool.submit(train_candidate, *job).result()
+        outcome = pool.submit(evaluator.training.run, batch.take([0]).graphs).result()
     assert outcome.values["validation"] == evaluator.evaluate(batch.take([0])).value[0]
 
 
