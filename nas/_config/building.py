@@ -38,8 +38,9 @@ def build(node: Any, name: str, **given: Any) -> Any:
     entries = dict(node)
     target = _class(entries.pop("_target_"), name)
     parameters, kinds = inspect.signature(target).parameters, hints(target)
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
     for key, value in entries.items():
-        if key not in parameters:
+        if key not in parameters and not takes_any:
             allowed = ", ".join(option for option in parameters if option not in given)
             raise OptionError(f"{name}.{key}", f"is unknown, allowed: {allowed or 'no options'}")
         if isinstance(value, str) and value == "???":
@@ -56,8 +57,9 @@ def build(node: Any, name: str, **given: Any) -> Any:
             made[key] = given[key]
         elif parameter.default is parameter.empty and parameter.kind not in _VARIADIC:
             raise OptionError(path, f"is missing: {target.__name__} needs it")
+    more = {key: fitted(entries[key], Any, f"{name}.{key}", parse=True) for key in entries.keys() - parameters.keys()}
     try:
-        return target(**made)
+        return target(**made, **more)
     except OptionError as error:  # what no single type hint says; the class names its own parameter
         raise error.below(name) from error
 

@@ -12,16 +12,18 @@ from numpy.typing import NDArray
 from nas.encoders.fingerprint import NO_FILE, fingerprint
 from nas.errors import OptionError, UserError
 from nas.graphs.features import graph_features
+from nas.graphs.subtrees import subtree_features
 from nas.graphs.walks import signal_features, walk_features
 from nas.options import Natural, validated
 from nas.types import Batch, Features, Space
 
-FeatureSet = Literal["graph", "walk", "signal", "path", "one_hot"]
+FeatureSet = Literal["graph", "walk", "signal", "subtree", "path", "one_hot"]
 
 _SETS: dict[FeatureSet, Callable[[Batch], NDArray[np.float32]]] = {
     "graph": lambda batch: graph_features(batch.graphs.contracted()),
     "walk": lambda batch: walk_features(batch.graphs.contracted()),
     "signal": lambda batch: signal_features(batch.graphs.contracted()),
+    "subtree": lambda batch: subtree_features(batch.graphs),
     "path": lambda batch: batch.graphs.paths().astype(np.float32),
     "one_hot": lambda batch: batch.one_hot(),
 }
@@ -33,8 +35,9 @@ class FeatureEncoder:
 
     Args:
         space: the search space.
-        features: names of the sets: `graph` (`nas.graphs.features`), `walk` and `signal` (`nas.graphs.walks`), `path`
-            (which sequences of operations lead from input to output), `one_hot` (the canonical genes).
+        features: names of the sets: `graph` (`nas.graphs.features`), `walk` and `signal` (`nas.graphs.walks`),
+            `subtree` (`nas.graphs.subtrees`), `path` (which sequences of operations lead from input to output),
+            `one_hot` (the canonical genes).
         cells: if not 0, every column gets mean 0 and deviation 1 over as many architectures, drawn uniformly; columns
             that are constant among them are dropped.
         seed: of that sample, 0 or more; not the search's seed.

@@ -9,6 +9,7 @@ from nas.estimators.graph_network import GraphNetwork
 from nas.estimators.neighbours import NearestNeighbours
 from nas.estimators.none import NoEstimator
 from nas.estimators.published import NAO, PublishedEmProx
+from nas.estimators.regression import Regression
 from nas.estimators.ridge import Ridge
 
 __all__ = [
@@ -22,5 +23,6 @@ __all__ = [
     "NetworkEstimator",
     "NoEstimator",
     "PublishedEmProx",
+    "Regression",
     "Ridge",
 ]

@@ -42,8 +42,11 @@ class NetworkEstimator(ABC):
     def _predict(self, batch: Batch) -> Prediction:
         """Estimate distinct networks, in ascending order of keys."""
 
-    def prepare(self) -> None:  # noqa: B027
-        """Do, once, what needs no values: nothing, unless a subclass has something to do."""
+    def prepare(self) -> None:
+        """Do, once, what needs no values: prepare the encoder, where there is one."""
+        encoder: Encoder | None = getattr(self, "encoder", None)
+        if encoder is not None:
+            self._seconds += encoder.prepare()
 
     def identity(self) -> str:
         """Which encoder the estimates come from; empty where there is none."""

@@ -55,10 +55,6 @@ class GradientBoosting(NetworkEstimator):
         }
         self._model: Any = None
 
-    def prepare(self) -> None:
-        """Prepare the encoder."""
-        self.encoder.prepare()
-
     def _fit(self, batch: Batch, values: Values) -> None:
         from lightgbm import LGBMRegressor
 

@@ -76,7 +76,7 @@ class EmProx(NetworkEstimator):
     def prepare(self) -> None:
         """Train the encoder for this space, or read it from the user's cache; embed a sample of the space."""
         if self._anywhere is None:
-            self.encoder.prepare()
+            super().prepare()
             sample = self.space.batch(self.space.sample(_SAMPLE, np.random.default_rng(0)))
             self._anywhere = self._embed(self.encoder, sample).astype(np.float64)
 

@@ -64,14 +64,11 @@ class MLPEnsemble(NetworkEstimator):
         self.epochs, self.batch, self.learning_rate, self.seed = epochs, batch, learning_rate, seed
         self._network: EnsembleMLP | None = None
 
-    def prepare(self) -> None:
-        """Prepare the encoder."""
-        self.encoder.prepare()
-
     def _fit(self, batch: Batch, values: Values) -> None:
         import torch
 
-        from nas.estimators.networks import EnsembleMLP, generator
+        from nas.estimators.networks import EnsembleMLP
+        from nas.regressors.training import generator
 
         self._target = RankNormal(values)
         inputs = torch.from_numpy(self._embed(self.encoder, batch))

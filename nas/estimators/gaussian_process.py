@@ -48,10 +48,6 @@ class GaussianProcess(NetworkEstimator):
         self.length, self.linear, self.noise = length, linear, noise
         self._model: Any = None
 
-    def prepare(self) -> None:
-        """Prepare the encoder."""
-        self.encoder.prepare()
-
     def _features(self, batch: Batch) -> Any:
         embedded = self._embed(self.encoder, batch).astype(np.float64)
         return embedded / np.sqrt(embedded.shape[1])

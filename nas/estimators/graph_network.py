@@ -1,13 +1,12 @@
-"""A graph network, the estimator of NPENAS."""
+"""Graph networks, the estimators of NPENAS, Neural Predictor and BONAS."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from annotated_types import Ge
 
-from nas._threads import one_thread
 from nas.estimators.base import NetworkEstimator
 from nas.estimators.target import RankNormal
 from nas.graphs import FIRST_OPERATION
@@ -15,22 +14,22 @@ from nas.options import Natural, NonNegative, Positive, PositiveInt, validated
 from nas.types import Batch, Prediction, Space, Values
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from nas.estimators.networks import GraphIsomorphismNetwork
+    from torch import Tensor, nn
 
 _PART = 4096  # architectures estimated at once
 
 
 @validated
 class GraphNetwork(NetworkEstimator):
-    """Graph isomorphism network, the predictor of NPENAS-NP (Wei et al. 2022, section 3.3).
+    """A network on graphs: by default the predictor of NPENAS-NP (Wei et al. 2022, section 3.3).
 
     Trained anew at each fit by Adam, whose rate falls to 0 as a cosine, on the mean squared error. Unlike there, of the
     share of known values that are lower, which is in 0..1 as the network's output is, whatever the unit.
 
     Args:
         space: the search space.
+        network: `isomorphism` (NPENAS), `directed` (Neural Predictor, Wen et al. 2020) or `global` (BONAS, Shi et al.
+            2020); see `nas.estimators.networks`.
         width: of the graph convolutions, at least 2.
         epochs: passes over the known architectures, at least 1.
         batch: architectures per step, at least 1.
@@ -47,6 +46,7 @@ class GraphNetwork(NetworkEstimator):
         self,
         space: Space,
         *,
+        network: Literal["isomorphism", "directed", "global"] = "isomorphism",
         width: Annotated[int, Ge(2)] = 32,
         epochs: PositiveInt = 300,
         batch: PositiveInt = 16,
@@ -55,9 +55,9 @@ class GraphNetwork(NetworkEstimator):
         seed: Natural = 0,
     ) -> None:
         super().__init__(space, min_trials=2)
-        self.width, self.epochs, self.batch = width, epochs, batch
+        self.network, self.width, self.epochs, self.batch = network, width, epochs, batch
         self.learning_rate, self.weight_decay, self.seed = learning_rate, weight_decay, seed
-        self._network: GraphIsomorphismNetwork | None = None
+        self._network: nn.Module | None = None
 
     def _tensors(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Edges `(n, v, v)` and one-hot labels `(n, v, labels)`."""
@@ -68,30 +68,27 @@ class GraphNetwork(NetworkEstimator):
         return torch.from_numpy(graphs.adjacency).float(), torch.from_numpy(labels).float()
 
     def _fit(self, batch: Batch, values: Values) -> None:
-        import torch
         from scipy.special import ndtr
+        from torch.nn.functional import mse_loss
 
-        from nas.estimators.networks import GraphIsomorphismNetwork, generator
+        from nas.estimators import networks
+        from nas.regressors.training import Training
 
+        kinds = {
+            "isomorphism": networks.GraphIsomorphismNetwork,
+            "directed": networks.DirectedGCN,
+            "global": networks.GlobalGCN,
+        }
         self._target = RankNormal(values)
         edges, labels = self._tensors(batch)
-        targets = torch.from_numpy(ndtr(self._target.scores)).float()
-        with torch.random.fork_rng(devices=[]), one_thread():
-            torch.set_rng_state(generator(self.seed, len(values)).get_state())  # weights, batches and dropout
-            network = GraphIsomorphismNetwork(labels.shape[2], self.width)
-            optimiser = torch.optim.Adam(
-                network.parameters(), self.learning_rate, weight_decay=self.weight_decay, fused=True
-            )
-            steps = self.epochs * -(-len(values) // self.batch)
-            schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
-            for _ in range(self.epochs):
-                for rows in torch.split(torch.randperm(len(values)), self.batch):
-                    loss = (network(edges[rows], labels[rows]).sigmoid() - targets[rows]).square().mean()
-                    optimiser.zero_grad()
-                    loss.backward()
-                    optimiser.step()
-                    schedule.step()
-        self._network = network.eval().requires_grad_(False)
+        training = Training(self.epochs, self.batch, self.learning_rate, self.weight_decay, cosine=True)
+        self._network = training.fit(
+            lambda: kinds[self.network](labels.shape[2], self.width),
+            [edges, labels],
+            ndtr(self._target.scores),
+            lambda outputs, targets: mse_loss(outputs.sigmoid(), targets),
+            self.seed,
+        )
 
     def _predict(self, batch: Batch) -> Prediction:
         import torch

@@ -45,10 +45,6 @@ class NearestNeighbours(NetworkEstimator):
         self._values: Values = np.empty(0)
         self._embeddings: NDArray[np.float32] = np.empty((0, 0), dtype=np.float32)
 
-    def prepare(self) -> None:
-        """Train the encoder for this space, or read it from the user's cache."""
-        self.encoder.prepare()
-
     def _fit(self, batch: Batch, values: Values) -> None:
         import faiss  # after torch, which `encoder.embed` has imported when this is the first fit
 

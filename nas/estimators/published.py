@@ -62,6 +62,9 @@ class NAO(NetworkEstimator):
         self.share = share
         self._range = 0.0, 1.0
 
+    def prepare(self) -> None:
+        """Do nothing: the encoder needs the labelled architectures."""
+
     def _fit(self, batch: Batch, values: Values) -> None:
         low, high = float(values.min()), float(values.max())
         self._range = low, (high - low) or 1.0

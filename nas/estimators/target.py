@@ -1,4 +1,4 @@
-"""Values as normal scores: what an estimator learns when only the order and a fair spread matter."""
+"""What an estimator learns of the values: a monotone map to scores, and back."""
 
 from __future__ import annotations
 
@@ -46,3 +46,28 @@ class RankNormal:
         """`(n,)`: half the width, in values, of the scores within one deviation."""
         width: Values = self.inverse(scores + deviation) - self.inverse(scores - deviation)
         return width / 2
+
+
+class Standard:
+    """Values less their mean, in units of their deviation; the same interface as `RankNormal`.
+
+    Args:
+        values: `(n,)` finite.
+    """
+
+    def __init__(self, values: Values) -> None:
+        self._mean, self._deviation = float(values.mean()), float(values.std()) or 1.0
+        self.scores: Values = (values - self._mean) / self._deviation
+        """`(n,)`: the scores of the known values."""
+
+    def inverse(self, scores: Values) -> Values:
+        """`(n,)`: the values that have these scores."""
+        return self._mean + self._deviation * scores
+
+    def spread(self, scores: Values, deviation: Values) -> Values:
+        """`(n,)`: the deviation in values."""
+        return self._deviation * deviation
+
+
+TARGETS: dict[str, type[RankNormal] | type[Standard]] = {"normal": RankNormal, "standard": Standard}
+"""By the names that options give them."""

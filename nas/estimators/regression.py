@@ -1,0 +1,73 @@
+"""Any regressor on the features of an encoder."""
+
+from __future__ import annotations
+
+import inspect
+from copy import deepcopy
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.encoders import Encoder
+from nas.estimators.base import NetworkEstimator
+from nas.estimators.target import TARGETS
+from nas.options import validated
+from nas.types import Batch, Prediction, Space, Values
+
+_PART = 1 << 12  # queries at once, so that memory stays small
+
+
+class Regressor(Protocol):
+    """What scikit-learn calls a regressor; `predict(x, return_std=True)` where it knows how sure it is."""
+
+    def fit(self, x: NDArray[Any], y: Values, /) -> Any:
+        """Learn from features `(n, columns)` and targets `(n,)`."""
+
+    def predict(self, x: NDArray[Any], /) -> Any:
+        """Estimate `(n,)` targets."""
+
+
+@validated
+class Regression(NetworkEstimator):
+    """A regressor, such as one of scikit-learn's, on the features of an encoder.
+
+    It is trained anew at each fit, on targets of mean 0 and deviation 1, and its estimates are mapped back.
+
+    Args:
+        space: the search space.
+        encoder: maps architectures of the space to features.
+        regressor: learns the target. If its `predict` has `return_std`, predictions have standard deviations.
+        target: `standard` (the value less the mean, by the deviation) or `normal` (the normal score of the value's
+            rank, which no unit and no outlier distorts).
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        encoder: Encoder,
+        regressor: Regressor,
+        *,
+        target: Literal["standard", "normal"] = "standard",
+    ) -> None:
+        super().__init__(space, min_trials=2)
+        self.encoder = encoder
+        self.regressor = regressor
+        self.gives_std = "return_std" in inspect.signature(regressor.predict).parameters
+        self._kind = TARGETS[target]
+        self._model: Any = None
+
+    def _fit(self, batch: Batch, values: Values) -> None:
+        self._target = self._kind(values)
+        self._model = deepcopy(self.regressor).fit(self._embed(self.encoder, batch), self._target.scores)
+
+    def _predict(self, batch: Batch) -> Prediction:
+        parts = [self._estimate(self._embed(self.encoder, part)) for part in batch.split(_PART)]
+        mean = np.concatenate([part[0] for part in parts])
+        if not self.gives_std:
+            return Prediction(self._target.inverse(mean))
+        return Prediction(self._target.inverse(mean), self._target.spread(mean, np.concatenate([p[1] for p in parts])))
+
+    def _estimate(self, features: NDArray[np.float32]) -> tuple[Values, ...]:
+        found = self._model.predict(features, return_std=True) if self.gives_std else self._model.predict(features)
+        return tuple(np.asarray(part, dtype=np.float64) for part in (found if self.gives_std else (found,)))
