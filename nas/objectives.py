@@ -101,6 +101,10 @@ class ConstrainedEvaluator:
         """Measure architectures and wait for all."""
         return self._evaluator.evaluate(batch)
 
+    def early(self, batch: Batch, metric: str, epochs: int) -> tuple[NDArray[np.float64], Values]:
+        """Return what the evaluator sees in the first epochs."""
+        return self._evaluator.early(batch, metric, epochs)
+
     def submit(self, candidate: Candidate) -> Future[Outcome]:
         """Begin to measure one architecture."""
         return self._evaluator.submit(candidate)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from nas.benchmarks.archives import column
 from nas.benchmarks.base import Benchmark, benchmark_of
 from nas.benchmarks.nb101_hash import module_hashes
-from nas.benchmarks.rows import Runs, TableColumns, Training, check_range
+from nas.benchmarks.rows import Curves, Runs, TableColumns, Training, check_range
 from nas.errors import UserError
 from nas.spaces import NB101
 from nas.types import Architectures
@@ -109,21 +109,44 @@ def _columns(arrays: Mapping[str, NDArray[Any]], archs: Architectures) -> TableC
     if "epochs" in arrays:
         return TableColumns.of_trainings(archs, _trainings(arrays), parameters, digests)
     if "valid_correct" in arrays:
-        _, valid_images, test_images = column(arrays, "images", "integers", 3)
-        test = column(arrays, "test_correct", "integers", None, None, None)[:, :, -1].mean(axis=1) / test_images
-        validation = column(arrays, "valid_correct", "integers", None, None, None)[:, :, -1].mean(axis=1) / valid_images
-        # the seconds are those of all runs: the validation accuracy is their mean
-        cost = column(arrays, "cpu_seconds", "floats", None).astype(np.float64)
-        return TableColumns(archs, test, validation, cost, parameters, digests)
+        return _of_images(arrays, archs, parameters, digests)
     test = column(arrays, "test_acc_108", "floats", None).astype(np.float64)
-    validation, cost = np.full((2, len(archs)), np.nan)
     known = column(arrays, "val_row", "integers", None)
     if ((known < 0) | (known >= len(archs))).any() or len(np.unique(known)) < len(known):
         raise UserError(f"val_row must be different rows of 0..{len(archs) - 1}")
-    validation[known] = column(arrays, "val_acc_1run", "floats", None, None)[:, -1]
-    cost[known] = column(arrays, "train_time_108_1run", "floats", None)
-    complete = None if np.isnan(validation).any() else validation
-    return TableColumns(archs, test, complete, cost, parameters, digests)
+    epochs = column(arrays, "val_epochs", "integers", None).astype(np.int64)
+    seen, seconds = np.full((2, len(archs), 1, len(epochs)), np.nan)
+    seen[known, 0] = column(arrays, "val_acc_1run", "floats", None, len(epochs))
+    spent = column(arrays, "train_time_108_1run", "floats", None).astype(np.float64)
+    seconds[known, 0] = spent[:, None] * epochs / epochs[-1]
+    complete = None if np.isnan(seen).any() else seen[:, 0, -1]
+    curves = Curves(epochs, {"valid_accuracy": seen}, seconds)
+    return TableColumns(archs, test, complete, seconds[:, 0, -1], parameters, digests, curves=curves)
+
+
+def _of_images(
+    arrays: Mapping[str, NDArray[Any]],
+    archs: Architectures,
+    parameters: NDArray[np.int64],
+    digests: NDArray[np.uint8],
+) -> TableColumns:
+    """Read a table with the number of correct images by row, run and epoch."""
+    images = dict(zip(("train", "valid", "test"), column(arrays, "images", "integers", 3).tolist(), strict=True))
+    accuracy = {
+        part: column(arrays, f"{part}_correct", "integers", None, None, None) / images[part] for part in images
+    }
+    test, validation = (accuracy[part][:, :, -1].mean(axis=1) for part in ("test", "valid"))
+    # the seconds are those of all runs: the validation accuracy is their mean
+    cost = column(arrays, "cpu_seconds", "floats", None).astype(np.float64)
+    _, runs, epochs = accuracy["valid"].shape
+    share = np.arange(1, epochs + 1) / epochs / runs
+    metrics = {f"{part}_accuracy": accuracy[part] for part in ("train", "valid")} | {
+        f"{part}_loss": column(arrays, f"{part}_loss", "floats", None, runs, epochs).astype(np.float64)
+        for part in ("train", "valid")
+    }
+    seconds = np.repeat(cost[:, None, None] * share, runs, axis=1)
+    curves = Curves(np.arange(1, epochs + 1), metrics, seconds)
+    return TableColumns(archs, test, validation, cost, parameters, digests, curves=curves)
 
 
 def _trainings(arrays: Mapping[str, NDArray[Any]]) -> dict[int, Training]:

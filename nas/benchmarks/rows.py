@@ -54,6 +54,39 @@ class Training:
 
 
 @dataclass(frozen=True)
+class Curves:
+    """What was seen of `n` architectures in the course of their training, run by run.
+
+    Attributes:
+        epochs: `(e,)` after how many, ascending.
+        metrics: `(n, runs, e)` each, by name: `train_loss`, `train_accuracy`, `valid_loss`, `valid_accuracy`; accuracies
+            in 0..1. NaN: unknown.
+        seconds: `(n, runs, e)` of training up to then, NaN where unknown.
+    """
+
+    epochs: NDArray[np.int64]
+    metrics: Mapping[str, NDArray[np.float64]]
+    seconds: NDArray[np.float64]
+
+    def take(self, rows: NDArray[np.intp]) -> Curves:
+        """Return those of some of the architectures."""
+        metrics = {name: values[rows] for name, values in self.metrics.items()}
+        return Curves(self.epochs, metrics, self.seconds[rows])
+
+    @classmethod
+    def of_trainings(cls, trainings: Mapping[int, Training]) -> Curves | None:
+        """The validation accuracies of trainings of different length, as points of one curve; None: there are none."""
+        known = {epochs: one for epochs, one in sorted(trainings.items()) if one.validation is not None}
+        if not known:
+            return None
+        runs = [one.runs or Runs(np.asarray(one.validation)[:, None], one.cost[:, None]) for one in known.values()]
+        if len({one.validation.shape for one in runs}) > 1:  # a run of one length is no run of another
+            runs = [Runs(np.asarray(one.validation)[:, None], one.cost[:, None]) for one in known.values()]
+        accuracy, seconds = (np.stack([getattr(one, name) for one in runs], axis=2) for name in ("validation", "cost"))
+        return cls(np.array(list(known)), {"valid_accuracy": accuracy}, seconds)
+
+
+@dataclass(frozen=True)
 class TableColumns:
     """The rows of a benchmark table in the project's terms; see `nas.benchmarks.table`.
 
@@ -67,6 +100,7 @@ class TableColumns:
         trainings: what is known by epochs of training, where the table says how many they are.
         objectives: `(n,)` each: further numbers by name, such as the latency on a device; NaN: unknown.
         bounds: the least and the greatest that `test` and `validation` may be.
+        curves: what was seen in the course of training, or None.
     """
 
     archs: NDArray[np.uint8]
@@ -78,6 +112,7 @@ class TableColumns:
     trainings: Mapping[int, Training] = field(default_factory=dict)
     objectives: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     bounds: tuple[float, float] = (0.0, 1.0)
+    curves: Curves | None = None
 
     @classmethod
     def of_trainings(
@@ -91,7 +126,8 @@ class TableColumns:
         """Make the columns of a table that has trainings by epochs: accuracies and cost are those of the longest."""
         longest = trainings[max(trainings)]
         means = longest.test, longest.validation, longest.cost
-        return cls(archs, *means, parameters, digests, trainings, objectives)
+        curves = Curves.of_trainings(trainings)
+        return cls(archs, *means, parameters, digests, trainings, objectives, curves=curves)
 
     def take(self, rows: NDArray[np.intp]) -> TableColumns:
         """Return some of the rows."""
@@ -105,6 +141,7 @@ class TableColumns:
             {epochs: training.take(rows) for epochs, training in self.trainings.items()},
             {name: values[rows] for name, values in self.objectives.items()},
             self.bounds,
+            None if self.curves is None else self.curves.take(rows),
         )
 
 

@@ -14,7 +14,7 @@ from nas.benchmarks.base import Benchmark, benchmark_of
 from nas.benchmarks.flat_files import read_arrays
 from nas.benchmarks.rows import Runs, TableColumns, Training, check_range, zero_if_unknown
 from nas.errors import OptionError, UserError
-from nas.types import Evaluation, Keys, Space
+from nas.types import Evaluation, Keys, Space, Values
 
 _MOST = float(np.finfo(np.float64).max)
 _CHECKED_ROWS = 64  # whose published hash is computed anew when a table is read
@@ -67,12 +67,43 @@ class Table:
 
     def _one_of(self, runs: Runs, seed: int) -> Evaluation:
         """One run of every row, each of those that there are as likely."""
-        luck = np.empty(runs.validation.shape)
+        one = np.arange(len(self)), self._drawn(~np.isnan(runs.validation), seed)
+        return Evaluation(runs.validation[one], runs.cost[one])
+
+    def _drawn(self, there: NDArray[np.bool_], seed: int) -> NDArray[np.intp]:
+        """`(n,)`: one run of every row, of the `(n, runs)` that are there."""
+        luck = np.empty(there.shape)
         # in the order of keys, so that it does not depend on the order of the rows
         luck[self._rows] = np.random.default_rng([seed, *b"run"]).random(luck.shape)
-        drawn = np.where(np.isnan(runs.validation), -1, luck).argmax(axis=1)
-        one = np.arange(len(self)), drawn
-        return Evaluation(runs.validation[one], runs.cost[one])
+        return np.where(there, luck, -1).argmax(axis=1)
+
+    def early(self, keys: Keys, metric: str, epochs: int, seed: int) -> tuple[NDArray[np.float64], Values]:
+        """What was seen in one run of each network up to an epoch: `(n, points)`, and the seconds `(n,)` of it.
+
+        Args:
+            keys: of the networks.
+            metric: what is seen.
+            epochs: the last of them.
+            seed: draws the run of each row; that of `validation_run`.
+
+        Raises:
+            UserError: the table has no such curves, no point after so many epochs, or none of a network.
+            KeyError: a key is not in the table.
+        """
+        curves = self.columns.curves
+        if curves is None or metric not in curves.metrics:
+            there = "no learning curves" if curves is None else f"learning curves of {', '.join(curves.metrics)} only"
+            raise OptionError("metric", f"is {metric!r}, but {self.path} has {there}")
+        if epochs not in curves.epochs:
+            there = ", ".join(map(str, curves.epochs.tolist()))
+            raise OptionError("epochs", f"is {epochs}, but {self.path} has learning curves at epochs {there}")
+        rows, points = self.rows(keys), int(np.searchsorted(curves.epochs, epochs)) + 1
+        values = curves.metrics[metric]
+        drawn = self._drawn(~np.isnan(values[:, :, points - 1]), seed)[rows]
+        seen = values[rows, drawn, :points]
+        for key in keys[np.isnan(seen).any(axis=1)][:1]:
+            raise UserError(f"{self.path} has no learning curve of the architecture with key {key:016x}")
+        return seen, curves.seconds[rows, drawn, points - 1]
 
     def rows(self, keys: Keys) -> NDArray[np.intp]:
         """Rows of the networks with these keys: `(n,)`.

@@ -69,6 +69,7 @@ class TableEvaluator:
             )
         self._shown = signals[self._signal]
         self.value = self._signal
+        self._seed = seed
         self._epochs = max(self._table.columns.trainings, default=None) if epochs is None else epochs
         _log.info("table %s (%s, %d architectures), signal %s", self._name, file, len(self._table), self._signal)
 
@@ -134,6 +135,17 @@ class TableEvaluator:
         """Look up the signal and the training seconds behind it."""
         rows = self._rows(batch)
         return Evaluation(self._shown.value[rows], self._shown.seconds[rows])
+
+    def early(self, batch: Batch, metric: str, epochs: int) -> tuple[NDArray[np.float64], Values]:
+        """Look up what was seen in the first epochs of one run of each: `(n, points)`, and the seconds `(n,)` of it.
+
+        Raises:
+            UserError: the table has no such curve.
+        """
+        try:
+            return self._table.early(batch.keys, metric, epochs, self._seed)
+        except KeyError as error:
+            raise UserError(f"{self._table.path} has no architecture with key {error.args[0]}") from error
 
     def test(self, batch: Batch) -> Values:
         """Look up the mean test accuracy. For the report only."""

@@ -154,6 +154,13 @@ class Evaluator(Protocol):
     def close(self) -> None:
         """Stop what is being measured, and give back what was taken for it."""
 
+    def early(self, batch: Batch, metric: str, epochs: int) -> tuple[NDArray[np.float64], Values]:
+        """What is seen in the first epochs: `(n, points)` of a learning curve up to there, and the seconds `(n,)`.
+
+        The metrics are `train_loss`, `train_accuracy`, `valid_loss` and `valid_accuracy`. Raises UserError where there
+        is no such curve.
+        """
+
     def test(self, batch: Batch) -> Values | None:
         """`(n,)` mean test accuracy, 0..1, or None where there is none. For the report only."""
 
