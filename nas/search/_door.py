@@ -27,7 +27,7 @@ from nas.errors import UserError
 from nas.search._jobs import Jobs, making
 from nas.search._messages import one_line
 from nas.search.callbacks import Progress
-from nas.search.compose import Composed
+from nas.search.compose import Composed, over_record
 from nas.search.console import print_summary
 from nas.search.runner import run_composed
 
@@ -55,12 +55,8 @@ def _task(composed: DictConfig) -> float:
 def _search(composed: DictConfig) -> float:
     job = HydraConfig.get()
     folder = Path(job.runtime.output_dir)
-    resume = OmegaConf.select(composed, "resume")
-    if resume is not None:
-        if job.mode is RunMode.MULTIRUN:
-            raise UserError("resume continues one run: to continue a sweep, start it again with hydra.sweep.dir=FOLDER")
-        if not folder.samefile(resume):
-            raise UserError(f"resume is {resume!r}, but hydra.run.dir names {folder}: leave that out")
+    if job.mode is RunMode.MULTIRUN and OmegaConf.select(composed, "resume") is not None:
+        raise UserError("resume continues one run: to continue a sweep, start it again with hydra.sweep.dir=FOLDER")
     _log.info("results go to %s", folder)
     result = run_composed(Composed.of(composed, job, job.overrides.task, folder), callbacks=[Progress()])
     print_summary(result.content, folder)
@@ -126,7 +122,7 @@ def _process(prog: str, argv: Sequence[str]) -> Iterator[None]:
     spinning = os.environ.get("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin while they wait slow a busy machine
     with ExitStack() as stack:
         stack.callback(setattr, sys, "argv", sys.argv)
-        sys.argv = [prog, *argv]
+        sys.argv = [prog, *over_record(argv)]
         # Hydra then leaves its errors to us.
         stack.enter_context(env_override({"HYDRA_FULL_ERROR": "1", "OMP_WAIT_POLICY": spinning}))
         stack.enter_context(_logging())

@@ -24,7 +24,9 @@ def print_summary(result: dict[str, Any], folder: Path) -> None:
     random = result["random_search_expected_value"]
     expected = f"; random search: {random[-1]:.5f} expected" if random else ""
     done = len(result["incumbent_value"])  # fewer than the budget where the space was used up
-    print(f"best after {done} evaluations: {best['value']:.5f} (found at {best['step'] + 1}){expected}")
+    place = best["step"] - result["warm_trials"]
+    found = f"found at {place + 1}" if place >= 0 else "known before"
+    print(f"best after {done} evaluations: {best['value']:.5f} ({found}){expected}")
     if best["test_accuracy"] is not None:
         regret = "" if result["test_regret"] is None else f", regret {result['test_regret']:.5f}"
         print(f"test accuracy {best['test_accuracy']:.5f}{regret}")

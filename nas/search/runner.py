@@ -16,7 +16,7 @@ from nas.search.callbacks import Callback, Callbacks
 from nas.search.compose import Composed, composed_run
 from nas.search.journal import Journal
 from nas.search.loop import run_search
-from nas.search.record import check_same, make_absolute, read_record, resumed, write_record
+from nas.search.record import NO_RUN, check_same, make_absolute, read_record, resumed, write_record
 from nas.search.result import Result, load
 from nas.search.search import Phases
 from nas.search.seconds import Seconds
@@ -62,12 +62,19 @@ def run_composed(composed: Composed, *, function: Function | None = None, callba
     """
     options, choices, folder = composed.options, composed.choices, composed.folder
     make_absolute(options)
+    if (resume := options["resume"]) is not None:
+        if not (Path(resume) / "config.yaml").is_file():
+            raise UserError(f"resume is {resume!r}, which {NO_RUN}")
+        if not (folder.exists() and folder.samefile(resume)):
+            raise UserError(f"resume is {resume!r}, but the run is to be in {folder}: leave that out")
     before = read_record(folder)
-    if options["resume"] is not None:
-        if before is None:
-            raise UserError(f"resume is {options['resume']!r}, which holds no run (no config.yaml): name its folder")
-        changed = [path for path in composed.changed if path != "resume"]
+    if before is not None and resume is not None:
+        recorded = before.get("choices") or {}
+        same = {group.split("@")[-1] for group, choice in choices.items() if choice == recorded.get(group)}
+        changed = [path for path in composed.changed if path not in ("resume", *same)]
         options, choices = resumed(before, options, changed, composed.sources)
+    if before is not None and function is None and (name := (before.get("measured_on") or {}).get("function")):
+        raise UserError(f"the run in {folder} calls a function, {name}: go on with nas.load(...).resume(function=...)")
     config = checked(options)
     phases = Phases()
     with phases("setup"):
@@ -83,7 +90,7 @@ def run_composed(composed: Composed, *, function: Function | None = None, callba
     if before is not None:
         check_same(folder, before, record)
         record["diverged_at"] = before.get("diverged_at")
-        if before.get("budget", 0) > config.budget:
+        if (before.get("budget") or 0) > config.budget:
             least = f"the {before['budget']} of the run in {folder}"
             raise UserError(f"budget is {config.budget}, must be at least {least}")
     return _run(config, parts, record, before, folder, phases, callbacks)
@@ -98,8 +105,11 @@ def _run(
     phases: Phases,
     callbacks: Iterable[Callback],
 ) -> Result:
-    folder.mkdir(parents=True, exist_ok=True)
     search = parts.search(config, phases)
+    warm = None
+    if config.warm_start is not None and before is None:  # refused before anything is written
+        warm = read_warm(Path(config.warm_start), parts.space, parts.evaluator)
+    folder.mkdir(parents=True, exist_ok=True)
     with Journal(folder) as journal:
         trials, unfinished = journal.read(parts.space, parts.evaluator.value)
         recorded = trials.charged
@@ -110,7 +120,8 @@ def _run(
             _note_divergence(before, record, recorded)
         write_record(folder, record)
         if config.warm_start is not None and not trials.charged:
-            warm = read_warm(Path(config.warm_start), parts.space, parts.evaluator)
+            if warm is None:
+                warm = read_warm(Path(config.warm_start), parts.space, parts.evaluator)
             for trial in [*warm][len(trials) :]:  # the others were recorded before the run was stopped
                 journal.record(trial)
             trials = warm
