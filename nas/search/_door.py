@@ -32,7 +32,8 @@ from nas.search.console import print_summary
 from nas.search.runner import run_composed
 
 _log = logging.getLogger("nas.search")
-_INTERRUPTED, _TERMINATED = 130, 143  # exit codes, as a shell gives them for SIGINT and SIGTERM
+_INTERRUPTED = 128 + signal.SIGINT  # the exit code, as a shell gives it
+_ENDS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 class _StoppedError(KeyboardInterrupt):
@@ -73,7 +74,8 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m nas.search") 
         prog: what the program is called in its help.
 
     Returns:
-        The exit code: 130, 141 or 143 after Ctrl-C, where nobody reads the output any more, or after SIGTERM.
+        The exit code: 130, 141, 143 or 129 after Ctrl-C, where nobody reads the output any more, after SIGTERM or after
+        SIGHUP.
     """
     jobs = Jobs()
     try:
@@ -110,7 +112,7 @@ def _stopped(jobs: Jobs, code: int) -> int:
             told = f"stopped: {jobs.going_on()}"
     elif code == CLOSED:
         return code  # help, or the like
-    with suppress(BrokenPipeError):
+    with suppress(OSError):  # the terminal may be gone
         print(told, file=sys.stderr)
     return code
 
@@ -128,13 +130,15 @@ def _process(prog: str, argv: Sequence[str]) -> Iterator[None]:
         stack.enter_context(_logging())
         stack.callback(GlobalHydra.instance().clear)
         if threading.current_thread() is threading.main_thread():
-            stack.callback(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, _terminate))
+            for number in _ENDS:
+                if signal.getsignal(number) is not signal.SIG_IGN:  # nohup has it ignored
+                    stack.callback(signal.signal, number, signal.signal(number, _terminate))
         yield
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a second one ends it at once
-    raise _StoppedError(_TERMINATED)
+    signal.signal(number, signal.SIG_DFL)  # a second one ends it at once
+    raise _StoppedError(128 + number)
 
 
 @contextmanager

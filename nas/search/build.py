@@ -9,7 +9,8 @@ from nas._config import SearchConfig, build, checked
 from nas.benchmarks import benchmark_of
 from nas.errors import UserError
 from nas.search.compose import composed_run
-from nas.search.search import Phases, Search
+from nas.search.phases import Phases
+from nas.search.search import Search
 from nas.types import Acquisition, Estimator, Evaluator, Space, Strategy
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ from typing import Any
 
 
 class LogLines(logging.StreamHandler):  # type: ignore[type-arg] # it takes one from Python 3.11 on
-    """Log lines on a stream; where nobody reads it any more, whoever logs gets the BrokenPipeError."""
+    """Log lines on a stream; where it cannot be written, whoever logs gets the OSError, such as BrokenPipeError."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (as logging calls it)
         """Raise what ends the program, and leave all else to the base class."""
-        if isinstance(sys.exc_info()[1], BrokenPipeError):
+        if isinstance(sys.exc_info()[1], OSError):
             raise  # logging calls this where it handles the error
         super().handleError(record)
 

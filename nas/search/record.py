@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,9 @@ _MAY_CHANGE = ("budget", "executor", "retry_failed")
 _MAY_CHANGE_OF_EVALUATOR = ("path", "workers", "device", "devices", "threads")
 NO_RUN = "holds no run (no config.yaml): name the folder of a run"
 """What is told of a folder that was taken for that of a run."""
+
+_TRACES = ("config.yaml", "history.lock", "pending.json", "seconds.json", "multirun.yaml", "search.log")
+"""Files of a run that did nothing."""
 
 _TOLD = 5  # differences between two configurations, at most
 
@@ -147,3 +152,34 @@ def _essential(record: Mapping[str, Any]) -> dict[str, Any]:
             gone = _MAY_CHANGE_OF_EVALUATOR if part == "evaluator" else ("path",)
             kept[part] = {name: entry for name, entry in node.items() if name not in gone}
     return kept
+
+
+def existing(folder: Path) -> frozenset[Path]:
+    """A folder and those above it, as far as they are there."""
+    folder = Path(os.path.abspath(folder))
+    return frozenset(path for path in (folder, *folder.parents) if path.exists())
+
+
+def remove_traces(folder: Path, there: frozenset[Path]) -> None:
+    """Remove the folder of a run in which nothing was recorded, with those above it, up to what was `there` before."""
+    from filelock import FileLock
+
+    folder = Path(os.path.abspath(folder))
+    if folder in there:
+        return
+    with suppress(OSError):  # it is not there, holds more, or another process writes there
+        if (lock := folder / "history.lock").exists():
+            with FileLock(lock, blocking=False):
+                pass
+        files = list(folder.iterdir())
+        if all(_is_trace(file) for file in files):
+            for file in files:
+                file.unlink()
+            for path in (folder, *folder.parents):
+                if path in there:
+                    break
+                path.rmdir()
+
+
+def _is_trace(file: Path) -> bool:
+    return file.name in _TRACES or (file.name == "history.jsonl" and file.stat().st_size == 0)

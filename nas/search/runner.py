@@ -16,9 +16,18 @@ from nas.search.callbacks import Callback, Callbacks
 from nas.search.compose import Composed, composed_run
 from nas.search.journal import Journal
 from nas.search.loop import run_search
-from nas.search.record import NO_RUN, check_same, make_absolute, read_record, resumed, write_record
+from nas.search.phases import Phases
+from nas.search.record import (
+    NO_RUN,
+    check_same,
+    existing,
+    make_absolute,
+    read_record,
+    remove_traces,
+    resumed,
+    write_record,
+)
 from nas.search.result import Result, load
-from nas.search.search import Phases
 from nas.search.seconds import Seconds
 from nas.search.warm import read_warm
 
@@ -46,7 +55,12 @@ def run(
         UserError: an override is unknown or out of its range, or the run cannot be started or continued.
     """
     composed = composed_run(overrides, None if folder is None else Path(folder))
-    return run_composed(composed, function=function, callbacks=callbacks)
+    there = existing(composed.folder)
+    try:
+        return run_composed(composed, function=function, callbacks=callbacks)
+    except UserError:
+        remove_traces(composed.folder, there)
+        raise
 
 
 def run_composed(composed: Composed, *, function: Function | None = None, callbacks: Iterable[Callback] = ()) -> Result:
@@ -75,6 +89,10 @@ def run_composed(composed: Composed, *, function: Function | None = None, callba
         options, choices = resumed(before, options, changed, composed.sources)
     if before is not None and function is None and (name := (before.get("measured_on") or {}).get("function")):
         raise UserError(f"the run in {folder} calls a function, {name}: go on with nas.load(...).resume(function=...)")
+    if before is None and options["retry_failed"]:
+        raise UserError(
+            f"retry_failed is {options['retry_failed']}, but there is no earlier run: name it with resume=RUN"
+        )
     config = checked(options)
     phases = Phases()
     with phases("setup"):
@@ -115,6 +133,7 @@ def _run(
         recorded = trials.charged
         failed = trials.failures if config.retry_failed else 0
         if recorded >= config.budget and not failed and (folder / "result.json").exists():
+            _log.info("%s holds the finished run: nothing is evaluated anew", folder)
             return load(folder)
         if before is not None and len(trials):
             _note_divergence(before, record, recorded)

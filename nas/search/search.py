@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from dataclasses import replace
-from time import perf_counter
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from nas._growing import GrowingBatch
 from nas.errors import OptionError, UserError
 from nas.options import Natural, PositiveInt, validated
+from nas.search.phases import Phases
 from nas.search.trials import Trial, Trials
 from nas.types import (
     Acquisition,
@@ -38,19 +37,6 @@ def believe_estimates(pending: list[Candidate], values: Values) -> list[float]:
     Where there is no estimate, it is taken to be worth the mean of the `(n,)` known values.
     """
     return [float(values.mean()) if one.mean is None else one.mean for one in pending]
-
-
-class Phases(dict[str, float]):
-    """Wall seconds by phase."""
-
-    @contextmanager
-    def __call__(self, name: str) -> Iterator[None]:
-        """Add the time of the block to the phase."""
-        start = perf_counter()
-        try:
-            yield
-        finally:
-            self[name] = self.get(name, 0.0) + perf_counter() - start
 
 
 @validated
@@ -149,7 +135,7 @@ class Search:
             self._pending[asked[-1].key] = asked[-1]
         return asked
 
-    def tell(self, candidate: Candidate | NDArray[np.uint8], outcome: Outcome | Mapping[str, float] | float) -> Trial:
+    def tell(self, candidate: Candidate | ArrayLike, outcome: Outcome | Mapping[str, float] | float) -> Trial:
         """Learn what became of a candidate, or of an architecture `(genes,)` that was not asked for.
 
         Args:
@@ -225,9 +211,12 @@ class Search:
         self._told.update(batch.keys.tolist())
         self.strategy.tell(batch.take(rows), values)
 
-    def _candidate(self, genes: NDArray[np.uint8]) -> Candidate:
+    def _candidate(self, genes: ArrayLike) -> Candidate:
         """The candidate with these genes: that which is pending or chosen to follow, or a new one."""
-        batch = self.space.batch(self.space.check(np.asarray(genes)[None]))
+        given = np.asarray(genes)
+        if given.dtype.kind == "i" and given.size and given.min() >= 0 and given.max() <= 255:  # as lists are read
+            given = given.astype(np.uint8)
+        batch = self.space.batch(self.space.check(given[None]))
         chosen = [one for one in self.unfinished if one.batch.keys[0] == batch.keys[0]]
         return chosen[0] if chosen else Candidate(batch, "told")
 
@@ -295,4 +284,4 @@ class Search:
 
 
 def _known(number: float) -> float | None:
-    return None if np.isnan(number) else float(number)
+    return float(number) if np.isfinite(number) else None

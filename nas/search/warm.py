@@ -17,6 +17,7 @@ from nas.search.trials import Trials
 from nas.types import Candidate, Evaluator, Outcome, Space
 
 _ORIGIN = "warm start"
+_SAME = 1e-4  # by how much a value may differ from the table's: files hold few digits
 
 
 def read_warm(path: Path, space: Space, evaluator: Evaluator) -> Trials:
@@ -32,6 +33,10 @@ def read_warm(path: Path, space: Space, evaluator: Evaluator) -> Trials:
         raise UserError(f"warm_start is {str(path)!r}, where there is no file: name a history.jsonl or a .csv")
     if path.suffix == ".csv":
         return _of_csv(path, space, evaluator)
+    if not (path.parent / "config.yaml").is_file():
+        raise UserError(
+            f"{path} has no config.yaml beside it: what it was measured on is unknown: put that of its run there"
+        )
     record = read_record(path.parent) or {}
     now = evaluator.identity()
     measured = {name: (record.get("measured_on") or {}).get(name) for name in now}
@@ -64,6 +69,11 @@ def _of_csv(path: Path, space: Space, evaluator: Evaluator) -> Trials:
             except (ValueError, TypeError, OverflowError) as error:
                 raise UserError(f"line {line} of {path} is no trial: {error}") from error
             trials.append(Candidate(space.batch(genes), _ORIGIN), outcome)
+    if evaluator.reference() is not None and len(trials):
+        known = evaluator.evaluate(space.batch(trials.genes)).value
+        for row in np.flatnonzero(np.abs(known - trials.value) > _SAME * np.maximum(np.abs(known), 1))[:1]:
+            told = f"{value} is {trials.value[row]:g}, but the table has {known[row]:g}"
+            raise UserError(f"line {row + 2} of {path}: {told}: what is known must be measured on the same")
     return _warm(trials, space)
 
 

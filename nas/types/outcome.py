@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from nas.types.batch import Batch, Values, same_length
 
+_MOST = 1e100  # what is made of values has room for their squares, and for sums of these
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -107,7 +109,7 @@ class Outcome:
 
 
 def finite(number: Any, name: str) -> float:
-    """The number as a plain float. Raises ValueError where it is no finite number."""
+    """The number as a plain float. Raises ValueError where it is none, or so large that its square is not finite."""
     try:
         if isinstance(number, str | bytes):
             raise TypeError("a text is no number, whatever it says")
@@ -118,6 +120,8 @@ def finite(number: Any, name: str) -> float:
         raise ValueError(f"{name} is {number!r}, must be a number") from error
     if not math.isfinite(result):
         raise ValueError(f"{name} is {result}, must be finite")
+    if abs(result) > _MOST:
+        raise ValueError(f"{name} is {result}, must be within {-_MOST:g}..{_MOST:g}")
     return result
 
 

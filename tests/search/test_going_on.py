@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,48 @@ def test_a_function_is_given_again(tmp_path: Path) -> None:
     assert len(nas.load(folder).resume(budget=6, function=size).trials) == 6
 
 
+def test_another_function_of_the_same_name_is_another_search(tmp_path: Path) -> None:
+    def score(cell: dict[str, str]) -> float:
+        return size(cell)
+
+    first = nas.run(*SMALL, "budget=4", function=score, folder=tmp_path)
+
+    def score(cell: dict[str, str]) -> float:
+        # comments and layout are no code
+        return size(cell)
+
+    assert nas.run(*SMALL, "budget=4", function=score, folder=tmp_path).content == first.content
+
+    def score(cell: dict[str, str]) -> float:
+        return -size(cell)
+
+    for function in (score, lambda cell: size(cell), partial(score)):
+        with pytest.raises(UserError, match=r"another configuration: .*measured_on.code"):
+            nas.run(*SMALL, "budget=6", function=function, folder=tmp_path)
+    assert len(nas.load(tmp_path).trials) == 4
+    with pytest.raises(UserError, match="function is 7, must be a function"):
+        nas.run(*SMALL, "budget=4", function=7, folder=tmp_path / "seven")  # type: ignore[arg-type]
+
+
+def test_a_lambda_is_told_from_another_of_its_line(tmp_path: Path) -> None:
+    one, two = (lambda cell: size(cell)), (lambda cell: -size(cell))
+    nas.run(*SMALL, "budget=4", function=one, folder=tmp_path)
+    nas.load(tmp_path).resume(budget=6, function=one)
+    with pytest.raises(UserError, match=r"measured_on.code"):
+        nas.load(tmp_path).resume(budget=8, function=two)
+
+
+def test_huge_values_are_failed_trials(tmp_path: Path) -> None:
+    def huge(cell: dict[str, str]) -> float:
+        return -1e300 if size(cell) > 6 else -1e90 * size(cell)
+
+    result = nas.run(*SMALL[:2], "estimator=knn_onehot", "budget=30", function=huge, folder=tmp_path)
+    failed = [trial for trial in result.trials if trial.error]
+    assert 0 < len(failed) < 30
+    assert failed[0].error == "ValueError: value is -1e+300, must be within -1e+100..1e+100"
+    assert result.best.values["value"] > -1e91
+
+
 def test_one_folder_is_resumed(tmp_path: Path) -> None:
     for name in ("one", "two"):
         nas.run(*SMALL, "budget=4", function=size, folder=tmp_path / name)
@@ -103,11 +146,46 @@ def test_what_is_known_comes_as_a_table_and_its_test_accuracies_are_unknown(tmp_
         assert (accuracy is None) == (value in before.trials.value)
 
 
+def test_what_is_known_agrees_with_the_table(tmp_path: Path) -> None:
+    options = ["space.max_vertices=5", "table=digits", "estimator=none", "budget=5"]
+    before = nas.run(*options, folder=tmp_path / "before")
+    path = tmp_path / "known.csv"
+    before.to_csv(path)
+    lines = path.read_text().splitlines()
+    fields = lines[2].rsplit(",", 3)
+    path.write_text("\n".join([*lines[:2], ",".join([fields[0], "95.3", *fields[2:]]), *lines[3:]]))
+    with pytest.raises(UserError, match=r"line 3 of .*known.csv: validation is 95.3, but the table has 0\."):
+        nas.run(*options, "seed=1", f"warm_start={path}", folder=tmp_path / "after")
+
+
+def test_a_history_without_a_record_is_no_warm_start(tmp_path: Path) -> None:
+    (tmp_path / "history.jsonl").write_text("hello\n")
+    with pytest.raises(
+        UserError, match="has no config.yaml beside it: what it was measured on is unknown: put that of"
+    ):
+        nas.run(*SMALL, "budget=4", f"warm_start={tmp_path / 'history.jsonl'}", function=size, folder=tmp_path / "run")
+
+
+def test_a_retry_needs_a_run(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="retry_failed is True, but there is no earlier run: name it with resume=RUN"):
+        nas.run(*SMALL, "budget=4", "retry_failed=true", function=size, folder=tmp_path / "run")
+
+
+def test_a_damaged_history_stays_as_it_is(tmp_path: Path) -> None:
+    nas.run(*SMALL, "budget=4", function=size, folder=tmp_path)
+    path = tmp_path / "history.jsonl"
+    path.write_text(f"no trial\n{path.read_text()}half a li")
+    before = path.read_bytes()
+    with pytest.raises(UserError, match="line 1 of .* is not a trial"):
+        nas.run(f"resume={tmp_path}", "budget=6", function=size)
+    assert path.read_bytes() == before
+
+
 def test_a_refused_warm_start_leaves_nothing(tmp_path: Path) -> None:
-    folder = tmp_path / "run"
+    folder = tmp_path / "above" / "run"
     with pytest.raises(UserError, match="where there is no file"):
         nas.run(*SMALL, "budget=4", "warm_start=nowhere.csv", function=size, folder=folder)
-    assert not folder.exists()
+    assert not folder.parent.exists()
 
 
 def test_a_warm_search_in_which_everything_fails_stops(tmp_path: Path) -> None:
