@@ -84,7 +84,7 @@ def composed_run(overrides: Sequence[str], folder: Path | None = None) -> Compos
 
 
 def over_record(overrides: Sequence[str]) -> list[str]:
-    """Let the choices of the run that `resume` names come before what is given: that is about its parts.
+    """Let the choices of the run that `resume` names come before options of these parts, such as `evaluator.workers`.
 
     Args:
         overrides: as on the command line, flags among them or not.
@@ -92,7 +92,7 @@ def over_record(overrides: Sequence[str]) -> list[str]:
     Raises:
         UserError: the record is damaged.
     """
-    given = {text.partition("=")[0] for text in overrides}
+    given = [text.partition("=")[0].lstrip("+~") for text in overrides]
     for place, text in enumerate(overrides):
         if text.startswith("resume="):
             try:
@@ -104,10 +104,17 @@ def over_record(overrides: Sequence[str]) -> list[str]:
             added = [
                 f"{group}={choice}"
                 for group, choice in choices.items()
-                if group not in ("executor", *given) and _CHOICE.fullmatch(f"{group}={choice}")
+                if group not in ("executor", *given)
+                and any(name.startswith(f"{group_path(group)}.") for name in given)
+                and _CHOICE.fullmatch(f"{group}={choice}")
             ]
             return [*overrides[:place], *added, *overrides[place:]]
     return [*overrides]
+
+
+def group_path(group: str) -> str:
+    """Where the option of a group stands, such as `estimator.encoder` for `encoder@estimator.encoder`."""
+    return group.split("@")[-1].replace("/", ".")
 
 
 def given_paths(overrides: Sequence[str]) -> list[str]:

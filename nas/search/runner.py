@@ -13,7 +13,7 @@ from nas._version import __version__
 from nas.errors import UserError
 from nas.search.build import Parts, build_parts
 from nas.search.callbacks import Callback, Callbacks
-from nas.search.compose import Composed, composed_run
+from nas.search.compose import Composed, composed_run, group_path
 from nas.search.journal import Journal
 from nas.search.loop import run_search
 from nas.search.phases import Phases
@@ -84,7 +84,7 @@ def run_composed(composed: Composed, *, function: Function | None = None, callba
     before = read_record(folder)
     if before is not None and resume is not None:
         recorded = before.get("choices") or {}
-        same = {group.split("@")[-1] for group, choice in choices.items() if choice == recorded.get(group)}
+        same = {group_path(group) for group, choice in choices.items() if choice == recorded.get(group)}
         changed = [path for path in composed.changed if path not in ("resume", *same)]
         options, choices = resumed(before, options, changed, composed.sources)
     if before is not None and function is None and (name := (before.get("measured_on") or {}).get("function")):
