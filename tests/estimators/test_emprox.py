@@ -281,6 +281,20 @@ def test_estimates_in_many_batches_are_those_in_one(k, kind, each, most, space, 
     assert found.std == pytest.approx(expected.std, rel=1e-3, abs=1e-6)
 
 
+def test_what_features_cost_is_charged_to_the_next_prediction_and_once(space, cells) -> None:
+    known, values, queries = cells
+
+    class Costly(Scaled):
+        def embed(self, batch: Batch) -> Features:
+            return Features(super().embed(batch).values, np.full(len(batch), 2.0))
+
+    encoder = Costly(space)
+    estimator = EmProx(space, encoder, **OPTIONS)
+    estimator.fit(space.batch(known), values)
+    assert estimator.predict(space.batch(queries)).seconds == 2.0 * sum(encoder.embedded)
+    assert estimator.predict(space.batch(queries)).seconds == 0
+
+
 def test_two_networks_are_enough_and_one_is_not(space, cells) -> None:
     known, values, queries = cells
     estimator = EmProx(space, Scaled(space), **OPTIONS)
