@@ -17,7 +17,7 @@ from nas.types import Outcome
 
 
 class TestJournal:
-    def test_what_is_recorded_is_read_again(self, journal: Journal, small_space: NB101) -> None:
+    def test_what_is_recorded_is_read_again(self, journal: Journal, small_space: NB101, caplog) -> None:
         trials = made(small_space, [0.5, None, 0.75], latency=[1.0, 0.0, 2.0])
         trials.append(
             candidate(small_space, 3, std=0.5), Outcome({VALUE: 1.0}, None, 3, details={"curve": [0.5]}, checkpoint="c")
@@ -29,11 +29,32 @@ class TestJournal:
         assert [*read] == told
         assert (read.charged, read.failures, read.value_name) == (3, 1, VALUE)
         assert unfinished == []
+        assert not caplog.messages
 
     def test_a_line_holds_what_is_known_and_no_more(self, journal: Journal, small_space: NB101) -> None:
         line = written(journal, made(small_space, [0.5]))[0]
         assert [*line] == ["step", "key", "genes", "values", "seconds", "predicted_mean", "predicted_std",
                            "proposed_by", "epochs", "estimate_seconds"]  # fmt: skip
+
+    def test_what_could_not_be_read_again_is_not_written(self, journal: Journal, small_space: NB101) -> None:
+        with pytest.raises(ValueError, match="not JSON compliant"):
+            journal.note_pending([candidate(small_space, 0, mean=float("nan"))])
+        with pytest.raises(ValueError, match="not JSON compliant"):
+            journal.record(replace(made(small_space, [0.5])[0], seconds=float("inf")))
+        trials, unfinished = journal.read(small_space, VALUE)
+        assert (len(trials), unfinished) == (0, [])
+
+    def test_lines_are_on_the_disk_a_tenth_of_a_second_later(
+        self, tmp_path: Path, small_space: NB101, monkeypatch
+    ) -> None:
+        now, synced = [100.0], []
+        monkeypatch.setattr("nas.search.journal.monotonic", lambda: now[0])
+        monkeypatch.setattr("nas.search.journal.os.fsync", lambda _: synced.append(now[0]))
+        with Journal(tmp_path) as journal:
+            for trial in made(small_space, [0.5] * 6):
+                journal.record(trial)
+                now[0] += 1 / 16
+        assert synced == [100.125, 100.25, 100.375]  # the last one when it is closed
 
     def test_nothing_recorded_is_no_trial(self, journal: Journal, small_space: NB101) -> None:
         trials, unfinished = journal.read(small_space, VALUE)
@@ -50,7 +71,7 @@ class TestJournal:
         assert journal.path.read_bytes() != whole
         assert [*journal.read(small_space, VALUE)[0]] == [*trials]
         assert journal.path.read_bytes() == whole
-        assert "ends in half a line: that evaluation is done again" in caplog.text
+        assert caplog.messages == [f"{journal.path} ends in half a line: that evaluation is done again"]
         later = made(small_space, [0.5, 0.75, 1.0])[2]
         journal.record(later)
         assert [*journal.read(small_space, VALUE)[0]] == [*trials, later]
@@ -87,7 +108,7 @@ class TestJournal:
     @pytest.mark.parametrize(
         ("order", "message"),
         [
-            ([0, 2], "line 2 of .* is step 2, not 1: lines are missing"),
+            ([0, 2], r"line 2 of .*history\.jsonl is step 2, not 1: lines are missing"),
             ([1, 0], "line 1 of .* is step 1, not 0"),
             ([0, 1, 1, 2], "line 3 of .* is step 1, not 2"),  # it succeeded: no repetition of what failed
             ([0, 1, 2, 0], "line 4 of .* is step 0, not 3"),
@@ -115,6 +136,15 @@ class TestJournal:
         write(journal, [*lines, {**succeeded, "key": lines[0]["key"], "genes": lines[0]["genes"]}])
         with pytest.raises(UserError, match="line 4 of .* is step 1, not 3"):
             journal.read(small_space, VALUE)
+
+    def test_what_comes_after_repetitions_is_read_as_well(self, journal: Journal, small_space: NB101) -> None:
+        lines = written(journal, made(small_space, [None, None, 0.5, 0.75]))
+        again = [{**line, "values": {VALUE: 1.0}, "error": None, "details": {"curve": [1]}} for line in lines[:2]]
+        write(journal, [*lines[:3], *again, lines[3]])
+        trials, _ = journal.read(small_space, VALUE)
+        assert trials.value.tolist() == [1.0, 1.0, 0.5, 0.75]
+        assert trials.detail("curve") == [[1], [1], None, None]
+        assert trials.outcomes[0].tolist() == [0, 1, 2, 0, 1, 3]
 
     def test_what_failed_with_another_value_may_be_repeated(self, journal: Journal, small_space: NB101) -> None:
         lines = written(journal, made(small_space, [0.5, None]))
@@ -156,6 +186,11 @@ class TestJournal:
         assert (first.origin, first.mean, first.std, first.seconds) == ("mutation", 0.5, 0.25, 2.0)
         journal.note_pending([])
         assert journal.read(small_space, VALUE)[1] == []
+
+    def test_the_first_trial_may_be_pending_again(self, journal: Journal, small_space: NB101) -> None:
+        written(journal, made(small_space, [None, 0.5]))
+        journal.note_pending([candidate(small_space, 0, step=0)])
+        assert [one.step for one in journal.read(small_space, VALUE)[1]] == [0]
 
     @pytest.mark.parametrize(
         "change",
