@@ -89,8 +89,12 @@ class Stop(Callback):
 
     def __init__(self, at: int | None = None) -> None:
         self.at = at
+        self.started: list[tuple[Search, int]] = []
         self.told: list[Trial] = []
         self.ended = 0
+
+    def on_start(self, search: Search, budget: int) -> None:
+        self.started.append((search, budget))
 
     def on_trial(self, search: Search, trial: Trial) -> None:
         self.told.append(trial)

@@ -36,6 +36,7 @@ def test_what_is_recorded_is_what_was_told(slots: int, tmp_path: Path, small_spa
     trials = run(tmp_path, Threads(small_space, slots, fails=lambda value: value > 0.902), stop=stop)
     assert [trial.step for trial in stop.told] == list(range(BUDGET))
     assert stop.told == [*trials]
+    assert [(search.trials is trials, budget) for search, budget in stop.started] == [(True, BUDGET)]
     assert stop.ended == 1
     lines = recorded(tmp_path)
     assert [line["key"] for line in lines] == [trial.key for trial in trials]
@@ -125,6 +126,19 @@ def test_random_search_with_one_slot_is_the_strategy_itself(tmp_path: Path, smal
         run_search(search, evaluator, journal, 20, Callback())
     archs = RandomSearch(small_space).ask(20, np.random.default_rng([5, 0])).batch.genes
     assert (search.trials.genes == archs).all()
+    assert {*search.phases} == {"ask", "evaluate"}
+
+
+def test_where_one_is_chosen_at_a_time_nothing_waits_for_a_note(tmp_path: Path, small_space: NB101) -> None:
+    evaluator = Threads(small_space, slots=1)
+    search = Search(
+        small_space, RandomSearch(small_space), NoEstimator(small_space), Mean(),
+        initial=1, pool=1, batch=1, value=evaluator.value, budget=5,
+    )  # fmt: skip
+    with Journal(tmp_path) as journal:
+        run_search(search, evaluator, journal, 5, Callback())
+    assert len(recorded(tmp_path)) == 5
+    assert not (tmp_path / "pending.json").exists()
 
 
 def test_a_space_that_is_used_up_ends_the_search(tmp_path: Path, caplog) -> None:

@@ -52,6 +52,7 @@ class TestTrials:
         trials.append(candidate(small_space, 3), Outcome({VALUE: 0.75}))
         assert np.isnan(trials.values["latency"][-1])
         assert trials[0].values == {VALUE: 0.5}
+        assert [trial.estimate_seconds for trial in trials] == [0.25, 0.25, 0.0, 0.0]
 
     def test_the_best_is_the_first_of_the_highest_values(self, small_space: NB101) -> None:
         assert Trials(3, VALUE).best is None
