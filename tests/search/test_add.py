@@ -153,3 +153,8 @@ def test_repetitions_are_asked_for_where_the_budget_is_spent(make) -> None:
     search.retry_failed()
     [again] = search.ask(3)
     assert (again.step, again.mean, again.std, again.origin) == (10, 0.5, 0.25, search.trials[10].proposed_by)
+    told = []
+    search.strategy.tell = lambda batch, values: told.append((batch.keys.tolist(), values.tolist()))
+    search.tell(again, Outcome.failed("killed again"))
+    search.tell(again, 0.75)
+    assert told == [(again.batch.keys.tolist(), [0.75])]

@@ -97,6 +97,26 @@ class TestJournal:
             journal.read(small_space, VALUE)
         assert "\n" not in str(raised.value)
 
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"step": -1}, "its step is -1, its genes are .1, 0, "),
+            ({"key": "zz"}, "its key is 'zz'"),
+            ({"warm": 1}, "its texts are .'mutation', '', ''., warm is 1"),
+            ({"details": [1]}, r"its details are \[1\]"),
+            ({"values": 0.5}, "its values are 0.5, its error None"),
+            ({"epochs": float("inf")}, "it has the number inf"),
+        ],
+        ids=str,
+    )
+    def test_what_was_changed_in_a_line_is_said(
+        self, change: dict, message: str, journal: Journal, small_space: NB101
+    ) -> None:
+        lines = written(journal, made(small_space, [0.5, 0.75]))
+        write(journal, [lines[0], {**lines[1], **change}])
+        with pytest.raises(UserError, match=rf"^line 2 of .*history\.jsonl is not a trial \({message}.*\): the"):
+            journal.read(small_space, VALUE)
+
     @pytest.mark.parametrize("line", ["", "5", "null", "[]", '"text"', "{", '{"step": 1}', "\xff", "[" * 100_000])
     def test_a_line_that_is_no_trial_is_named(self, line: str, journal: Journal, small_space: NB101) -> None:
         written(journal, made(small_space, [0.5]))
@@ -193,20 +213,29 @@ class TestJournal:
         assert [one.step for one in journal.read(small_space, VALUE)[1]] == [0]
 
     @pytest.mark.parametrize(
-        "change",
-        [{"step": 9}, {"step": -1}, {"step": 0}, {"step": "x"}, {"seconds": None}, {"mean": "x"}, {"std": float("nan")},
-         {"genes": [9] * 13}],
+        ("change", "message"),
+        [
+            ({"step": 9}, "it repeats step 9, which is no trial of this network"),
+            ({"step": 2}, "it repeats step 2"),
+            ({"step": -1}, "it repeats step -1"),
+            ({"step": 0}, "it repeats step 0"),
+            ({"step": "x"}, "invalid literal"),
+            ({"seconds": None}, "seconds is None"),
+            ({"mean": "x"}, "mean is 'x'"),
+            ({"std": float("nan")}, "std is nan"),
+            ({"genes": [9] * 13}, "architecture"),
+        ],
         ids=str,
-    )  # fmt: skip
+    )
     def test_pending_candidates_that_cannot_be_are_refused(
-        self, change: dict, journal: Journal, small_space: NB101
+        self, change: dict, message: str, journal: Journal, small_space: NB101
     ) -> None:
         written(journal, made(small_space, [0.5, None]))
         journal.note_pending([candidate(small_space, 1, step=1)])
         path = journal.path.with_name("pending.json")
         entries = json.loads(path.read_text())
         path.write_text(json.dumps([{**entries[0], **change}]))
-        with pytest.raises(UserError, match=r"pending\.json is damaged .*: remove it, and lose what was pending"):
+        with pytest.raises(UserError, match=rf"pending\.json is damaged .*{message}.*: remove it, and lose what was"):
             journal.read(small_space, VALUE)
 
     @pytest.mark.parametrize("content", ["", "{", "[5]", "5", "null", "\x00", '[{"genes": []}]', '{"a": 1}'])

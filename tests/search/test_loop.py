@@ -36,8 +36,7 @@ def test_what_is_recorded_is_what_was_told(slots: int, tmp_path: Path, small_spa
     trials = run(tmp_path, Threads(small_space, slots, fails=lambda value: value > 0.902), stop=stop)
     assert [trial.step for trial in stop.told] == list(range(BUDGET))
     assert stop.told == [*trials]
-    assert [(search.trials is trials, budget) for search, budget in stop.started] == [(True, BUDGET)]
-    assert stop.ended == 1
+    assert (stop.started, stop.ended) == ([(trials, BUDGET)], [trials])
     lines = recorded(tmp_path)
     assert [line["key"] for line in lines] == [trial.key for trial in trials]
     assert [line["values"] for line in lines] == [trial.values for trial in trials]
@@ -129,16 +128,19 @@ def test_random_search_with_one_slot_is_the_strategy_itself(tmp_path: Path, smal
     assert {*search.phases} == {"ask", "evaluate"}
 
 
-def test_where_one_is_chosen_at_a_time_nothing_waits_for_a_note(tmp_path: Path, small_space: NB101) -> None:
-    evaluator = Threads(small_space, slots=1)
+@pytest.mark.parametrize(("slots", "batch", "budget"), [(1, 1, 5), (2, 1, 1), (1, 2, 5)])
+def test_where_one_is_evaluated_after_the_other_nothing_waits_for_a_note(
+    slots: int, batch: int, budget: int, tmp_path: Path, small_space: NB101
+) -> None:
+    evaluator = Own(small_space, lambda _, value: Outcome({"accuracy": value}), slots)
     search = Search(
         small_space, RandomSearch(small_space), NoEstimator(small_space), Mean(),
-        initial=1, pool=1, batch=1, value=evaluator.value, budget=5,
+        initial=1, pool=2, batch=batch, value=evaluator.value, budget=budget,
     )  # fmt: skip
     with Journal(tmp_path) as journal:
-        run_search(search, evaluator, journal, 5, Callback())
-    assert len(recorded(tmp_path)) == 5
-    assert not (tmp_path / "pending.json").exists()
+        run_search(search, evaluator, journal, budget, Callback())
+    assert len(recorded(tmp_path)) == budget
+    assert (tmp_path / "pending.json").exists() == (slots > 1 or batch > 1)
 
 
 def test_a_space_that_is_used_up_ends_the_search(tmp_path: Path, caplog) -> None:
@@ -146,7 +148,7 @@ def test_a_space_that_is_used_up_ends_the_search(tmp_path: Path, caplog) -> None
     evaluator = Own(tiny, lambda _, value: Outcome({"accuracy": value}))
     trials = run(tmp_path, evaluator, budget=200)
     assert len(trials) == len(set(trials.keys.tolist())) == 91
-    assert "the space is used up after 91 evaluations" in caplog.text
+    assert caplog.messages == ["the space is used up after 91 evaluations"]
 
 
 def test_a_journal_is_of_one_process(tmp_path: Path, small_space: NB101) -> None:

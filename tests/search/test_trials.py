@@ -57,6 +57,7 @@ class TestTrials:
     def test_the_best_is_the_first_of_the_highest_values(self, small_space: NB101) -> None:
         assert Trials(3, VALUE).best is None
         assert made(small_space, [None, None]).best is None
+        assert made(small_space, [0.5, 0.25]).best.step == 0
         trials = made(small_space, [None, -3.0, 0.5, 0.25, 0.5])
         assert trials.best.step == 2
         assert [trial.step for trial in trials.top(3)] == [2, 4, 3]
@@ -86,7 +87,8 @@ class TestTrials:
         trials = made(small_space, [0.5, None, 0.75], latency=[1.0, 0.0, 2.0])
         told = [replace(trial, warm=trial.step == 0) for trial in trials]
         again = Trials(len(small_space.cardinalities), VALUE)
-        again.extend(told, trials.genes, trials.keys)
+        for rows in (slice(1), slice(1, 3)):
+            again.extend(told[rows], trials.genes[rows], trials.keys[rows])
         assert [*again] == told
         assert (again.charged, again.failures, again.best.step) == (2, 1, 2)
         assert again.warm.tolist() == [True, False, False]
