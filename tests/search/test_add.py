@@ -70,6 +70,13 @@ def test_trials_are_added_piece_by_piece(make) -> None:
     assert told(spend(later, 40)) == told(whole)
 
 
+def test_what_is_marked_as_warm_stays_so(make) -> None:
+    search, later = make(), spend(make(), 3)
+    search.add(spend(make(seed=7), 4).trials, warm=True)
+    later.add(search.trials)
+    assert later.trials.warm.tolist() == [False] * 3 + [True] * 4
+
+
 def test_trials_of_other_values_are_taken_by_their_names(small_space: NB101) -> None:
     before = Search(small_space, RandomSearch(small_space), NoEstimator(small_space), Mean(), value="loss")
     for candidate in before.ask(5):

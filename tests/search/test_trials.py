@@ -92,6 +92,7 @@ class TestTrials:
         assert [*again] == told
         assert (again.charged, again.failures, again.best.step) == (2, 1, 2)
         assert again.warm.tolist() == [True, False, False]
+        assert (again.warm.dtype, again.genes.dtype, again.keys.dtype) == (bool, np.uint8, np.uint64)
 
     def test_details_are_found_by_name(self, small_space: NB101) -> None:
         trials = made(small_space, [0.5, None])
