@@ -75,6 +75,12 @@ class TestTrials:
         trials.replace(1, Outcome.failed("killed"))
         assert (trials[1].error, trials[1].seconds, trials.failures, trials.best.step) == ("killed", 2.0, 1, 0)
 
+    def test_what_no_attempt_told_the_seconds_of_has_none(self, small_space: NB101) -> None:
+        trials = made(small_space, [0.5])
+        trials.append(candidate(small_space, 1), Outcome.failed("killed"))
+        trials.replace(1, Outcome({VALUE: 0.75}))
+        assert (trials[1].seconds, trials[1].values) == (None, {VALUE: 0.75})
+
     def test_a_repetition_as_good_as_the_best_is_the_best_where_its_row_comes_first(self, small_space: NB101) -> None:
         """So that a search that goes on knows the same best, whatever the order in which it learns of both."""
         trials = made(small_space, [None, 0.75, None])
@@ -91,6 +97,7 @@ class TestTrials:
             again.extend(told[rows], trials.genes[rows], trials.keys[rows])
         assert [*again] == told
         assert (again.charged, again.failures, again.best.step) == (2, 1, 2)
+        assert again.outcomes[0].tolist() == [0, 1, 2]
         assert again.warm.tolist() == [True, False, False]
         assert (again.warm.dtype, again.genes.dtype, again.keys.dtype) == (bool, np.uint8, np.uint64)
 
