@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import Future
 from pathlib import Path
+from threading import Timer
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,6 +31,21 @@ def test_all_slots_are_used_and_nothing_is_evaluated_twice(tmp_path: Path, small
     predicted = [trial.predicted_mean is not None for trial in trials]
     assert not any(predicted[: ROUND["initial"] - 4])
     assert all(predicted[ROUND["initial"] + 4 :])
+
+
+def test_a_slot_that_is_free_is_used_while_another_is_busy(tmp_path: Path, small_space: NB101) -> None:
+    busy: Future[Outcome] = Future()
+    waited_too_long = Timer(10, busy.set_exception, [TimeoutError()])
+
+    def answers(number: int, value: float) -> Any:
+        if number == 8:
+            busy.set_result(Outcome({"accuracy": value}))
+        return busy if number == 1 else Outcome({"accuracy": value})
+
+    waited_too_long.start()
+    trials = run(tmp_path, Own(small_space, answers, slots=2), budget=9)
+    waited_too_long.cancel()
+    assert (len(trials), trials.failures) == (9, 0)
 
 
 @pytest.mark.parametrize("slots", [1, 3])
