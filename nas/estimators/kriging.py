@@ -84,14 +84,14 @@ class Kriging(Protocol):
     """An estimate, made from known points and their scores."""
 
     scale: float
-    """By what deviations must be multiplied so that leave-one-out errors are within them as often as a normal's."""
+    """The factor for deviations with which 68 % of the leave-one-out errors are within one, and 95 % within two."""
 
     def estimate(self, queries: NDArray[np.float32]) -> tuple[Values, Values]:
         """`(n,)` scores, and `(n,)` variances of scores not seen yet, noise included."""
 
 
 def scale_of(errors: Values) -> float:
-    """The deviation of leave-one-out errors, already divided by what they should be, where 68 % and 95 % are within."""
+    """The factor for deviations (see `Kriging.scale`), given leave-one-out errors divided by their deviations."""
     return float(np.mean(np.quantile(np.abs(errors), _WITHIN) / (1, 2)))
 
 

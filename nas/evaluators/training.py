@@ -134,7 +134,7 @@ class TrainingEvaluator:
 
     @property
     def deaths(self) -> int:
-        """How many worker processes died so far. Dask does not say."""
+        """How many workers died so far."""
         return getattr(self._executor, "deaths", 0) if "_executor" in vars(self) else 0
 
     def submit(self, candidate: Candidate) -> Future[Outcome]:
