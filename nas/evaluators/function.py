@@ -12,6 +12,9 @@ from textwrap import dedent
 from types import CodeType
 from typing import Any, cast
 
+import numpy as np
+from numpy.typing import NDArray
+
 from nas.errors import UserError
 from nas.types import Batch, Candidate, Evaluation, Outcome, Reference, Space, Values
 
@@ -67,6 +70,10 @@ class FunctionEvaluator:
     def objective(self, name: str, batch: Batch) -> Values:
         """Nothing is known without evaluating. Raises UserError."""
         raise UserError(f"objective.constraints names {name!r}, but nothing is known of a function before it is called")
+
+    def early(self, batch: Batch, metric: str, epochs: int) -> tuple[NDArray[np.float64], Values]:
+        """Nothing is seen of a function before it returns. Raises UserError."""
+        raise UserError("a function has no learning curve: use an estimator that needs none")
 
     def platform(self) -> dict[str, str]:
         """It does not matter where."""

@@ -92,7 +92,7 @@ def build_parts(config: SearchConfig, function: Function | None = None) -> Parts
 
         evaluator = FunctionEvaluator(given["space"], function)
     evaluator = build(config.objective, "objective").restrict(evaluator)
-    return Parts(evaluator, *_proposing(config, evaluator.space))
+    return Parts(evaluator, *_proposing(config, evaluator.space, evaluator=evaluator))
 
 
 def compose_search(*overrides: str, space: Space | None = None) -> Search:
@@ -119,8 +119,8 @@ def _search(config: SearchConfig, space: Space, parts: tuple[Estimator, Strategy
     return Search(space, strategy, estimator, acquisition, **numbers, **more)
 
 
-def _proposing(config: SearchConfig, space: Space) -> tuple[Estimator, Strategy, Acquisition]:
-    estimator: Estimator = build(config.estimator, "estimator", space=space)
+def _proposing(config: SearchConfig, space: Space, **given: Evaluator) -> tuple[Estimator, Strategy, Acquisition]:
+    estimator: Estimator = build(config.estimator, "estimator", space=space, **given)
     strategy = build(config.strategy, "strategy", space=space, budget=config.budget, **shared_encoder(estimator))
     if config.initial is None:  # it follows the budget, and is at least what the surrogate needs
         follows = _INITIAL if config.budget > _INITIAL else max(config.budget // 4, 1)
