@@ -138,8 +138,8 @@ def test_the_likeliest_of_many_noises_is_that_of_the_closed_form() -> None:
 
     best = min(noises, key=surprise)
     assert noises[0] < best < noises[-1]
-    assert likeliest(Prior(1.4, 0.5, 0.03), noises, known, scores) == Prior(1.4, 0.5, best)
-    assert likeliest(Prior(1.4, 0.5, 0.03), [0.01, best], known, scores).noise == best
+    assert likeliest(Prior(1.4, 0.5, 0.03), noises, known, scores)[0] == Prior(1.4, 0.5, best)
+    assert likeliest(Prior(1.4, 0.5, 0.03), [0.01, best], known, scores)[0].noise == best
 
 
 @pytest.mark.parametrize("rank", [5, 20])
