@@ -172,7 +172,7 @@ def _scores(arrays: Mapping[str, NDArray[Any]], table: str, rows: NDArray[np.int
     columns = column(arrays, _SCORES[table], "floats", len(rows), len(names)).astype(np.float64).T
     found = {}
     for name, values in zip(names, columns, strict=True):
-        check_range(name, zero_if_unknown(values), -_MOST, _MOST, "finite, or nan: unknown")
+        check_range(f"zero_cost.{name}", zero_if_unknown(values), -_MOST, _MOST, "finite, or nan: unknown")
         found[f"zero_cost.{name}"] = _mean_of_known(values, ~np.isnan(values) & (values != _FAILED), rows)
     return found
 

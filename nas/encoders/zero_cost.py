@@ -147,7 +147,7 @@ class PublishedScores(Observed):
         super().__init__()
         self.space, self.evaluator, self.scores, self.log = space, evaluator, list(scores), log
         self.seconds = 0.7 * len(self.scores) if seconds is None else seconds
-        nothing = space.batch(space.sample(0, np.random.default_rng(0)))
+        nothing = space.batch(np.empty((0, len(space.cardinalities)), dtype=np.uint8))
         for name in self.scores:
             try:
                 evaluator.objective(PUBLISHED + name, nothing)
