@@ -5,7 +5,7 @@ of 32 images of 32x32 pixels, and are held against NAS-Bench-Suite-Zero's scores
 correlation; that of both with the validation accuracy on CIFAR-10 is told, too. In the place of CIFAR-10 the images are
 of Fashion-MNIST (Xiao et al. 2017), from the folder with its `train-*-ubyte.gz` as Debian's package
 `dataset-fashion-mnist` has it; without a folder they are scikit-learn's digits, enlarged. Each network is appended to a
-journal as it is done; started again, the program goes on. It takes four CPU seconds a network.
+journal as it is done; started again, the program goes on. It takes three CPU seconds a network.
 """
 
 from __future__ import annotations

@@ -32,6 +32,9 @@ Score = Literal[
 ]  # fmt: skip
 SCORES: tuple[Score, ...] = get_args(Score)
 
+_INITIAL = math.sqrt(
+    1 / 6
+)  # from the deviation sqrt(2 / fan-in) of our initial weights to PyTorch's sqrt(1 / (3 fan-in))
 _SMALL = 1e-5  # keeps logarithms of correlations finite
 _ZEN_STEP = 0.01  # how far a second image is from the first, in deviations
 _MANY_CLASSES = 100  # above it, `epe_nas` has another formula
@@ -48,9 +51,10 @@ def zero_cost(
 ) -> tuple[dict[Score, float], float]:
     """Scores of one initialised network; what several of them need is computed once.
 
-    All that is random (initial weights, the noise of `zen`) comes from the seed. On a CPU the same arguments give the
-    same scores bit for bit, given the same number of threads and library versions. The scores are the following;
-    higher is meant to be better.
+    Convolutions start with the deviation that PyTorch gives them, as those behind the published scores, `sqrt(1 / (3
+    fan-in))`. All that is random (initial weights, the noise of `zen`) comes from the seed. On a CPU the same arguments
+    give the same scores bit for bit, given the same number of threads and library versions. The scores are the
+    following; higher is meant to be better.
 
     - `jacov`: how little the images' gradients resemble each other, `-sum (log(v + k) + 1 / (v + k))` over the
       eigenvalues v of the correlations between the rows of d(sum of outputs) / d(images), k = 1e-5 (Mellor et al. 2020,
@@ -93,6 +97,9 @@ def zero_cost(
 
     start = perf_counter()
     network = skeleton.network(graph, [torch.Generator().manual_seed(seed)]).to(device).train()
+    with torch.no_grad():
+        for layer in _layers(network):
+            layer.weight *= 1 if layer is network.dense else _INITIAL
     probe = _Probe(network, images, labels, seed, "grasp" in names)
     scores = {name: _SCORES[name](probe) for name in names}
     return {name: score if math.isfinite(score) else math.nan for name, score in scores.items()}, perf_counter() - start

@@ -36,7 +36,11 @@ def of_cell(names=SCORES, x=IMAGES, y=LABELS, seed=0, graph=CELL, skeleton=SMALL
 
 
 def network(graph=CELL, skeleton=SMALL, seed=0) -> nn.Module:
-    return skeleton.network(graph, [torch.Generator().manual_seed(seed)]).train()
+    made = skeleton.network(graph, [torch.Generator().manual_seed(seed)]).train()
+    for module in made.features.modules():
+        if isinstance(module, nn.Conv2d):
+            module.weight.data.div_(math.sqrt(6))  # from He's variance 2 / fan-in to 1 / (3 fan-in)
+    return made
 
 
 @pytest.fixture(scope="module")
