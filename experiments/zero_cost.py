@@ -2,7 +2,8 @@
 
 Random networks of NAS-Bench-201 get all thirteen scores in its skeleton (16 channels, 3 stacks of 5 cells) on one batch
 of 32 images of 32x32 pixels, and are held against NAS-Bench-Suite-Zero's scores in the table by Spearman's rank
-correlation; that of both with the validation accuracy on CIFAR-10 is told, too. In the place of CIFAR-10 the images are
+correlation; that of both with the validation accuracy on CIFAR-10 is told, too, and how well the published scores agree
+with themselves: of two cells that are the same network, with as many parameters, but other initial weights. In the place of CIFAR-10 the images are
 of Fashion-MNIST (Xiao et al. 2017), from the folder with its `train-*-ubyte.gz` as Debian's package
 `dataset-fashion-mnist` has it; without a folder they are scikit-learn's digits, enlarged. Each network is appended to a
 journal as it is done; started again, the program goes on. It takes three CPU seconds a network.
@@ -66,6 +67,20 @@ def spearman(one: Any, other: Any) -> float:
     return round(float(spearmanr(one[known], other[known])[0]), 4)
 
 
+def with_itself(file: Path, space: NB201) -> dict[str, float]:
+    """Rank correlation of each published score between two cells that describe the same network."""
+    with np.load(file) as table:
+        keys, scores, names = space.keys(table["ops"]), table["zc_c10"], table["zc_columns"].tolist()
+        parameters = table["params_m"][:, 0]
+    rows = np.flatnonzero(np.isfinite(scores).all(axis=1))
+    rows = rows[np.lexsort((parameters[rows], keys[rows]))]
+    _, first = np.unique(keys[rows], return_index=True)
+    first = first[first < len(rows) - 1]
+    one, other = rows[first], rows[first + 1]
+    same = (keys[one] == keys[other]) & (parameters[one] == parameters[other])
+    return {name: spearman(scores[one[same], place], scores[other[same], place]) for place, name in enumerate(names)}
+
+
 def main() -> None:
     """Score, compare, write."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -75,7 +90,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULT)
     options = parser.parse_args()
     space = NB201()
-    columns = read_table(find_table(None, "cifar10", benchmark_of(space).tables)[1], space, name="cifar10").columns
+    file = find_table(None, "cifar10", benchmark_of(space).tables)[1]
+    columns = read_table(file, space, name="cifar10").columns
     drawn = np.random.default_rng(0).permutation(len(columns.archs))[: options.cells]
     archs = columns.archs[drawn]
     name, images, labels = images_of(options.images)
@@ -93,12 +109,13 @@ def main() -> None:
     ours = {name: [done[key]["scores"][name] for key in space.keys(archs).tolist()] for name in SCORES}
     assert columns.validation is not None
     validation = columns.validation[drawn]
-    found = {}
+    found, itself = {}, with_itself(file, space)
     for score in SCORES:
         theirs = columns.objectives[PUBLISHED + score][drawn]
         found[score] = {
             "with_published": spearman(ours[score], theirs),
             "should_be": SHOULD.get(score),
+            "published_with_itself": itself[score],
             "with_validation": spearman(ours[score], validation),
             "published_with_validation": spearman(theirs, validation),
         }
