@@ -3,10 +3,10 @@
 Random networks of NAS-Bench-201 get all thirteen scores in its skeleton (16 channels, 3 stacks of 5 cells) on one batch
 of 32 images of 32x32 pixels, and are held against NAS-Bench-Suite-Zero's scores in the table by Spearman's rank
 correlation; that of both with the validation accuracy on CIFAR-10 is told, too, and how well the published scores agree
-with themselves: of two cells that are the same network, with as many parameters, but other initial weights. In the place of CIFAR-10 the images are
-of Fashion-MNIST (Xiao et al. 2017), from the folder with its `train-*-ubyte.gz` as Debian's package
-`dataset-fashion-mnist` has it; without a folder they are scikit-learn's digits, enlarged. Each network is appended to a
-journal as it is done; started again, the program goes on. It takes three CPU seconds a network.
+with themselves: of two cells that are the same network, with as many parameters, but other initial weights. In the
+place of CIFAR-10 the images are of Fashion-MNIST (Xiao et al. 2017), from the folder with its `train-*-ubyte.gz` as
+Debian's package `dataset-fashion-mnist` has it; without a folder they are scikit-learn's digits, enlarged. Each network
+is appended to a journal as it is done; started again, the program goes on. It takes three CPU seconds a network.
 """
 
 from __future__ import annotations
