@@ -39,6 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if name not in _COMMANDS:
         print(f"error: {name!r} is no command, expected {prog} {'|'.join(_COMMANDS)} ...", file=sys.stderr)
         return 1
+    if "" not in sys.path:
+        sys.path.insert(0, "")  # as `python -m` does: parts of the user's own lie in the current folder
     code: int = import_module(f"nas.{name}.__main__").main(rest, f"{prog} {name}")
     return code
 

@@ -157,11 +157,20 @@ def _composed(group: str, *overrides: str) -> dict:
 
 def shrink(config: dict) -> None:
     """Make a part's encoders and training small."""
-    most = {"cells": 256, "epochs": 1}
+    most = {
+        "cells": 256,
+        "epochs": 1,
+        "steps": 40,
+        "burn_in": 10,
+        "keep": 5,
+        "trees": 20,
+        "n_estimators": 20,
+        "draws": 3,
+    }
     for name, value in config.items():
         if isinstance(value, dict):
             shrink(value)
-        elif name in most and value:
+        elif name in most and value and "metric" not in config:  # epochs of a learning curve are few as they are
             config[name] = min(value, most[name])
         elif name == "device":
             config[name] = "cpu"

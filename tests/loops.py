@@ -89,8 +89,12 @@ class Stop(Callback):
 
     def __init__(self, at: int | None = None) -> None:
         self.at = at
+        self.started: list[tuple[Trials, int]] = []
         self.told: list[Trial] = []
-        self.ended = 0
+        self.ended: list[Trials] = []
+
+    def on_start(self, search: Search, budget: int) -> None:
+        self.started.append((search.trials, budget))
 
     def on_trial(self, search: Search, trial: Trial) -> None:
         self.told.append(trial)
@@ -98,7 +102,7 @@ class Stop(Callback):
             raise StoppedError
 
     def on_end(self, search: Search) -> None:
-        self.ended += 1
+        self.ended.append(search.trials)
 
 
 def run(

@@ -38,7 +38,7 @@ def test_thompson_draws_each_estimate_by_its_own_distribution() -> None:
 
 @pytest.mark.parametrize("acquisition", [UpperConfidenceBound(1.0), ExpectedImprovement(0.0), ThompsonSampling()])
 def test_without_standard_deviations_there_is_no_exploration_to_be_had(acquisition) -> None:
-    with pytest.raises(UserError, match="needs standard deviations"):
+    with pytest.raises(UserError, match="^this acquisition needs standard deviations"):
         acquisition(Prediction(np.ones(3)), 0.9, RNG)
 
 

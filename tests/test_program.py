@@ -68,3 +68,18 @@ def test_a_command_that_nobody_reads_ends_in_silence(command: str, sweep: Path, 
     program = f'exec 3>&1; {{ "{sys.executable}" -m nas {command.format(sweep=sweep)}; echo $? >&3; }} | true'
     done = subprocess.run(["bash", "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("141\n", "")
+
+
+def test_the_script_sees_what_lies_in_the_current_folder(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from nas.strategies import RandomSearch\nclass Mine(RandomSearch):\n"
+        "    def __init__(self, space, share: float = 0.5):\n        super().__init__(space)\n"
+    )
+    (tmp_path / "options/strategy").mkdir(parents=True)
+    (tmp_path / "options/strategy/mine.yaml").write_text("_target_: mine.Mine\n")
+    entry = "import sys; sys.path.remove(''); sys.argv[0] = 'nas'; from nas.__main__ import main; sys.exit(main())"
+    options = ["--config-dir=options", "strategy=mine", "strategy.share=0.2", "estimator=none", "budget=3"]
+    program = [sys.executable, "-c", entry, "search", *options, "space.max_vertices=5", "table=digits"]
+    done = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "best after 3 evaluations" in done.stdout

@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from nas.errors import OptionError, UserError
 from nas.options import fitted, hints
 
-GIVEN = frozenset({"space", "dataset", "executor", "encoder", "budget"})
+GIVEN = frozenset({"space", "dataset", "executor", "encoder", "budget", "evaluator"})
 """What a constructor may ask for by name: parts made before, and the budget. Such a parameter is no option."""
 
 
@@ -50,9 +50,12 @@ def build(node: Any, name: str, **given: Any) -> Any:
         path = f"{name}.{key}"
         if key in entries:
             value = entries[key]
-            made[key] = (
-                build(value, path, **given) if _is_node(value) else fitted(value, kinds.get(key, Any), path, parse=True)
-            )
+            if _is_node(value):
+                made[key] = build(value, path, **given)
+            elif isinstance(value, Mapping) and any(map(_is_node, value.values())):
+                made[key] = {part: build(node, f"{path}.{part}", **given) for part, node in value.items()}
+            else:
+                made[key] = fitted(value, kinds.get(key, Any), path, parse=True)
         elif key in given:
             made[key] = given[key]
         elif parameter.default is parameter.empty and parameter.kind not in _VARIADIC:

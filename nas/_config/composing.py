@@ -100,5 +100,5 @@ def register() -> None:
 
 def _run_folder(resume: str | None, fresh: str) -> str:
     if resume is not None and not (Path(resume) / "config.yaml").is_file():
-        raise UserError(f"resume is {resume!r}, which holds no run (no config.yaml): name the folder of an earlier run")
+        raise UserError(f"resume is {resume!r}, which holds no run (no config.yaml): name the folder of a run")
     return resume or fresh

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
 
 from nas._config.composing import config_folder
 from nas.errors import UserError
@@ -33,6 +33,8 @@ def explain(error: HydraException | OmegaConfBaseException) -> str:
     for cause in chain:
         if isinstance(cause, OmegaConfBaseException) and cause.full_key:
             parent = cause.parent_node
+            if isinstance(cause, InterpolationResolutionError):
+                return f"{cause.full_key}: {_first_line(cause)}: write \\${{...}} where it is a text"
             if isinstance(parent, DictConfig) and cause.key not in parent:
                 allowed = ", ".join(str(key) for key in parent if key not in ("_target_", "hydra"))
                 return f"{cause.full_key} is unknown, allowed: {allowed or 'no options'}"

@@ -132,9 +132,7 @@ def _of_images(
 ) -> TableColumns:
     """Read a table with the number of correct images by row, run and epoch."""
     images = dict(zip(("train", "valid", "test"), column(arrays, "images", "integers", 3).tolist(), strict=True))
-    accuracy = {
-        part: column(arrays, f"{part}_correct", "integers", None, None, None) / images[part] for part in images
-    }
+    accuracy = {part: column(arrays, f"{part}_correct", "integers", None, None, None) / images[part] for part in images}
     test, validation = (accuracy[part][:, :, -1].mean(axis=1) for part in ("test", "valid"))
     # the seconds are those of all runs: the validation accuracy is their mean
     cost = column(arrays, "cpu_seconds", "floats", None).astype(np.float64)

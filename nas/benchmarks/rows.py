@@ -59,8 +59,8 @@ class Curves:
 
     Attributes:
         epochs: `(e,)` after how many, ascending.
-        metrics: `(n, runs, e)` each, by name: `train_loss`, `train_accuracy`, `valid_loss`, `valid_accuracy`; accuracies
-            in 0..1. NaN: unknown.
+        metrics: `(n, runs, e)` each, by name: `train_loss`, `train_accuracy`, `valid_loss`, `valid_accuracy`;
+            accuracies in 0..1. NaN: unknown.
         seconds: `(n, runs, e)` of training up to then, NaN where unknown.
     """
 

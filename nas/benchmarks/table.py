@@ -75,7 +75,8 @@ class Table:
         luck = np.empty(there.shape)
         # in the order of keys, so that it does not depend on the order of the rows
         luck[self._rows] = np.random.default_rng([seed, *b"run"]).random(luck.shape)
-        return np.where(there, luck, -1).argmax(axis=1)
+        drawn: NDArray[np.intp] = np.where(there, luck, -1).argmax(axis=1)
+        return drawn
 
     def early(self, keys: Keys, metric: str, epochs: int, seed: int) -> tuple[NDArray[np.float64], Values]:
         """What was seen in one run of each network up to an epoch: `(n, points)`, and the seconds `(n,)` of it.

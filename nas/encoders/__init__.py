@@ -1,9 +1,22 @@
 """Encoders: from architectures to a continuous space."""
 
 from nas.encoders.base import Encoder
+from nas.encoders.early import EarlyCurve
 from nas.encoders.features import FeatureEncoder
 from nas.encoders.graph import GraphEncoder
+from nas.encoders.joined import Joined
+from nas.encoders.observed import Observed
 from nas.encoders.sequence import SequenceEncoder
 from nas.encoders.zero_cost import PublishedScores, ZeroCost
 
-__all__ = ["Encoder", "FeatureEncoder", "GraphEncoder", "PublishedScores", "SequenceEncoder", "ZeroCost"]
+__all__ = [
+    "EarlyCurve",
+    "Encoder",
+    "FeatureEncoder",
+    "GraphEncoder",
+    "Joined",
+    "Observed",
+    "PublishedScores",
+    "SequenceEncoder",
+    "ZeroCost",
+]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
-from annotated_types import MinLen
 from numpy.typing import NDArray
 
 from nas.encoders.fingerprint import NO_FILE, fingerprint
 from nas.encoders.observed import Observed
-from nas.errors import OptionError, UserError
+from nas.errors import OptionError
 from nas.options import PositiveInt, validated
 from nas.types import Batch, Evaluator, Features, Space
 
@@ -25,7 +25,7 @@ class EarlyCurve(Observed):
 
     Args:
         space: the search space.
-        evaluator: knows the curves, or trains.
+        evaluator: knows the curves, or trains; its `early` is asked.
         metric: what is seen after each epoch.
         epochs: how many are paid for, at least 1.
         summary: `last` (the last epoch's; of the training loss that is SoTL-E, Ru et al. 2021), `sum` (over the
@@ -52,7 +52,7 @@ class EarlyCurve(Observed):
             raise OptionError("epochs", f"is {epochs}, must be at least 3 for summary=moments")
 
     def observe(self, batch: Batch) -> Features:
-        """`(n, d)`: the summary of each network's curve, and the seconds of its epochs."""
+        """`(n, d)`: the summary of each curve, NaN where the training failed; and the seconds of its epochs."""
         curves, seconds = self.evaluator.early(batch, self.metric, self.epochs)
         curves = -curves if self.metric in _LOSSES else curves
         return Features(_SUMMARIES[self.summary](curves).astype(np.float32), seconds)
@@ -61,3 +61,16 @@ class EarlyCurve(Observed):
         """Say what is seen, of how many epochs, and of which evaluator."""
         what = fingerprint(self, self.space, self.metric, self.epochs, self.summary, self.evaluator.identity())
         return f"{self.metric} {self.epochs} {what or NO_FILE}"
+
+
+def _moments(curves: NDArray[np.float64]) -> NDArray[np.float64]:
+    differences = [np.diff(curves, order, axis=1) for order in range(3)]
+    return np.column_stack([moment for part in differences for moment in (part.mean(axis=1), part.std(axis=1))])
+
+
+_SUMMARIES: dict[Summary, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
+    "last": lambda curves: curves[:, -1:],
+    "sum": lambda curves: curves.sum(axis=1, keepdims=True),
+    "curve": lambda curves: curves,
+    "moments": _moments,
+}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from hashlib import sha256
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec, resolve_name
@@ -29,8 +30,9 @@ def fingerprint(encoder: object, space: object, *settings: object) -> str | None
     - The names of the classes of the encoder and the space, `repr(space)`, and the settings. Whoever trains passes the
       version of torch and the kind of device (`nas.encoders.device.device_kind`) among them.
     - The code of `nas.graphs`, `nas.spaces` and `nas.encoders`, each as a whole, and `nas._threads`.
-    - The user's modules that define the encoder, the space, or what these hold as an attribute, if that is an encoder,
-      a space or a function; the same at any depth. So the space within a constrained space counts.
+    - The user's modules that define the encoder, the space, or what these hold, be it in lists or mappings, if that is
+      an encoder, a space, a function (with what it is bound to) or an object of the user's; the same at any depth. So
+      the space within a constrained space counts, and the evaluator that knows what is constrained.
     - The modules that those import, anywhere in their code and at any depth, if they are of the same top-level package
       or not installed (neither of the standard library nor in site-packages).
 
@@ -57,24 +59,48 @@ def fingerprint(encoder: object, space: object, *settings: object) -> str | None
 
 
 def _parts(*roots: object) -> list[Any]:
-    """The objects, and the encoders, spaces and functions that they hold, at any depth."""
+    """The objects, and what counts of all that they hold, at any depth."""
     found: dict[int, object] = {}
     queue = list(roots)
     while queue:
         part = queue.pop()
         if id(part) not in found:
             found[id(part)] = part
-            queue += [value for value in getattr(part, "__dict__", {}).values() if _counts(value)]
+            queue += [value for value in _flat(_held(part)) if _counts(value)]
     return list(found.values())
 
 
+def _held(part: Any) -> list[Any]:
+    held = [*getattr(part, "__dict__", {}).values()]
+    if isinstance(part, MethodType):
+        held.append(part.__self__)
+    if isinstance(part, partial):
+        held += [part.func, part.args, part.keywords]
+    if isinstance(part, FunctionType):
+        held += [cell.cell_contents for cell in part.__closure__ or ()]
+    return held
+
+
+def _flat(values: Iterable[Any]) -> Iterator[Any]:
+    """The values, and what is in those that are collections."""
+    for value in values:
+        if isinstance(value, Mapping):
+            yield from _flat(value.values())
+        elif isinstance(value, list | tuple | set | frozenset):
+            yield from _flat(value)
+        else:
+            yield value
+
+
 def _counts(value: object) -> bool:
-    is_function = isinstance(value, FunctionType | MethodType)
-    return is_function or any(hasattr(type(value), name) for name in ("embed", "canonical"))
+    """Whether it is an encoder, a space, code to be called, or of a class of the user's."""
+    if isinstance(value, FunctionType | MethodType | partial) or _is_own(_module_of(value)):
+        return True
+    return any(hasattr(type(value), name) for name in ("embed", "canonical"))
 
 
 def _module_of(part: Any) -> str:
-    owner = part if isinstance(part, FunctionType | MethodType) else type(part)
+    owner = part if isinstance(part, FunctionType | MethodType | type) else type(part)
     return str(owner.__module__)
 
 

@@ -11,6 +11,7 @@ from nas.estimators.none import NoEstimator
 from nas.estimators.published import NAO, PublishedEmProx
 from nas.estimators.regression import Regression
 from nas.estimators.ridge import Ridge
+from nas.estimators.score import Score
 
 __all__ = [
     "NAO",
@@ -25,4 +26,5 @@ __all__ = [
     "PublishedEmProx",
     "Regression",
     "Ridge",
+    "Score",
 ]

@@ -46,6 +46,9 @@ class EmProx(NetworkEstimator):
             from anywhere differ by what the embedding tells.
         rank: where all count, how many directions of their covariance the standard deviation takes into account, at
             least 1.
+        more: observes what else is to be known of a network, such as an early accuracy, at its price: each number's
+            normal score among the known networks is one more coordinate. None: nothing.
+        weights: of these coordinates, each at least 0; each fit takes the likeliest.
 
     Raises:
         UserError: a number is out of its range; from `fit`, fewer than `k` networks are known, or than 2.
@@ -63,11 +66,16 @@ class EmProx(NetworkEstimator):
         linear: NonNegative = 0.1,
         noise: Annotated[Sequence[Positive], MinLen(1)] = (0.03, 0.1, 0.3, 1.0),
         rank: PositiveInt = 64,
+        more: Encoder | None = None,
+        weights: Annotated[Sequence[NonNegative], MinLen(1)] = (0.0, 0.5, 1.0, 2.0, 4.0),
     ) -> None:
         super().__init__(space, min_trials=max(2, k or 0))
         self.encoder = encoder
         self.k, self.rank = k, rank
         self.prior, self.noise = Prior(length, linear, noise[0]), noise
+        self.more, self.weights = more, weights
+        self._scales: list[RankNormal] = []  # of the columns of `more`
+        self._weight = 0.0
         self._known: tuple[Keys, Values, RankNormal, float, Kriging] | None = None
         self._anywhere: NDArray[np.float64] | None = None
         self._remembered: list[tuple[Keys, NDArray[np.float32]]] = []  # by ascending keys: known, and asked for before
@@ -77,6 +85,8 @@ class EmProx(NetworkEstimator):
         """Train the encoder for this space, or read it from the user's cache; embed a sample of the space."""
         if self._anywhere is None:
             super().prepare()
+            if self.more is not None:
+                self._seconds += self.more.prepare()
             sample = self.space.batch(self.space.sample(_SAMPLE, np.random.default_rng(0)))
             self._anywhere = self._embed(self.encoder, sample).astype(np.float64)
 
@@ -87,10 +97,24 @@ class EmProx(NetworkEstimator):
         order = np.argsort(batch.keys)
         self._remembered, self._asked = [(batch.keys[order], embedded[order]), *self._asked], []
         target = RankNormal(values)
-        prior = likeliest(self.prior, self.noise, embedded, target.scores)
+        anywhere = self._anywhere
+        if self.more is None:
+            prior, _ = likeliest(self.prior, self.noise, embedded, target.scores)
+        else:
+            observed = self._embed(self.more, batch)
+            self._scales = [RankNormal(column.astype(np.float64)) for column in observed.T]
+            heard = self._heard(observed)
+            fits = [
+                (likeliest(self.prior, self.noise, np.hstack([embedded, weight * heard]), target.scores), weight)
+                for weight in self.weights
+            ]
+            (prior, _), self._weight = min(fits, key=lambda fit: fit[0][1])
+            embedded = np.hstack([embedded, self._weight * heard])
+            some = heard[np.arange(len(anywhere)) % len(heard)]  # nothing is paid for a sample
+            anywhere = np.hstack([anywhere, self._weight * some.astype(np.float64)])
         kriging: Kriging
         if self.k is None or self.k == len(batch):
-            kriging = AllKnown(prior, embedded, target.scores, self.rank, self._anywhere)
+            kriging = AllKnown(prior, embedded, target.scores, self.rank, anywhere)
             self._batch = max(1, _SHARED // len(batch))
         else:
             kriging = NearestKnown(prior, embedded, target.scores, self.k)
@@ -102,6 +126,8 @@ class EmProx(NetworkEstimator):
         known, values, target, noise, kriging = self._known
         queries = self._embedded(batch)
         self._asked.append((batch.keys, queries))
+        if self.more is not None:
+            queries = np.hstack([queries, self._weight * self._heard(self._embed(self.more, batch))])
         scores, variance = np.empty(len(queries)), np.empty(len(queries))
 
         def estimate(start: int) -> None:
@@ -120,6 +146,12 @@ class EmProx(NetworkEstimator):
         _, here, there = np.intersect1d(batch.keys, known, assume_unique=True, return_indices=True)
         mean[here], std[here] = values[there], 0
         return Prediction(mean, std)
+
+    def _heard(self, observed: NDArray[np.float32]) -> NDArray[np.float32]:
+        """`(n, columns)`: normal scores, of mean squared length 1 among the known networks."""
+        columns = [scale.forward(column) for scale, column in zip(self._scales, observed.T, strict=True)]
+        heard: NDArray[np.float32] = (np.column_stack(columns) / len(columns) ** 0.5).astype(np.float32)
+        return heard
 
     def _embedded(self, batch: Batch) -> NDArray[np.float32]:
         """`(n, width)`: embeddings; those of what is known, and of what was asked for lately, are not made again.

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import numpy as np
-from annotated_types import Ge
 
 from nas._threads import one_thread
 from nas.encoders import Encoder
@@ -31,7 +30,7 @@ class MLPEnsemble(NetworkEstimator):
     Args:
         space: the search space.
         encoder: maps architectures of the space to features.
-        networks: in the ensemble, at least 2.
+        networks: in the ensemble, at least 1; with 1 there are no standard deviations.
         layers: hidden layers of each, at least 1.
         width: of each hidden layer, at least 1.
         epochs: passes over the known architectures, at least 1.
@@ -43,14 +42,12 @@ class MLPEnsemble(NetworkEstimator):
         OptionError: a number is out of its range.
     """
 
-    gives_std = True
-
     def __init__(
         self,
         space: Space,
         encoder: Encoder,
         *,
-        networks: Annotated[int, Ge(2)] = 5,
+        networks: PositiveInt = 5,
         layers: PositiveInt = 10,
         width: PositiveInt = 20,
         epochs: PositiveInt = 150,
@@ -60,6 +57,7 @@ class MLPEnsemble(NetworkEstimator):
     ) -> None:
         super().__init__(space, min_trials=2)
         self.encoder = encoder
+        self.gives_std = networks > 1
         self.networks, self.layers, self.width = networks, layers, width
         self.epochs, self.batch, self.learning_rate, self.seed = epochs, batch, learning_rate, seed
         self._network: EnsembleMLP | None = None
@@ -96,4 +94,4 @@ class MLPEnsemble(NetworkEstimator):
                 inputs = torch.from_numpy(self._embed(self.encoder, part)).expand(self.networks, -1, -1)
                 parts.append(self._network(inputs).double().numpy())
         estimates = self._target.inverse(np.concatenate(parts, axis=1))
-        return Prediction(estimates.mean(axis=0), estimates.std(axis=0))
+        return Prediction(estimates.mean(axis=0), estimates.std(axis=0) if self.gives_std else None)

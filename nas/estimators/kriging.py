@@ -51,10 +51,13 @@ class Prior:
         return result
 
 
-def likeliest(prior: Prior, noises: Sequence[float], known: Points, scores: Values) -> Prior:
+def likeliest(prior: Prior, noises: Sequence[float], known: Points, scores: Values) -> tuple[Prior, float]:
     """The prior with the noise that makes all known scores, or as many of them as suffice, the likeliest, at any scale.
 
     The marginal likelihood (Rasmussen and Williams 2006, equation 2.30), at the best factor for the whole covariance.
+
+    Returns:
+        The prior, and minus the logarithm of the likelihood, less what is the same for all priors and points.
     """
     from scipy.linalg import solve_triangular
 
@@ -69,7 +72,8 @@ def likeliest(prior: Prior, noises: Sequence[float], known: Points, scores: Valu
         squares = float((solve_triangular(factor, y, lower=True) ** 2).sum())
         return float(len(y) / 2 * np.log(squares) + np.log(np.diag(factor)).sum())
 
-    return replace(prior, noise=min(noises, key=surprise) if len(noises) > 1 else noises[0])
+    least, noise = min((surprise(noise), noise) for noise in noises)
+    return replace(prior, noise=noise), least
 
 
 def _inverse(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -84,14 +88,14 @@ class Kriging(Protocol):
     """An estimate, made from known points and their scores."""
 
     scale: float
-    """By what deviations must be multiplied so that leave-one-out errors are within them as often as a normal's."""
+    """The factor for deviations with which 68 % of the leave-one-out errors are within one, and 95 % within two."""
 
     def estimate(self, queries: NDArray[np.float32]) -> tuple[Values, Values]:
         """`(n,)` scores, and `(n,)` variances of scores not seen yet, noise included."""
 
 
 def scale_of(errors: Values) -> float:
-    """The deviation of leave-one-out errors, already divided by what they should be, where 68 % and 95 % are within."""
+    """The factor for deviations (see `Kriging.scale`), given leave-one-out errors divided by their deviations."""
     return float(np.mean(np.quantile(np.abs(errors), _WITHIN) / (1, 2)))
 
 

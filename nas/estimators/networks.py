@@ -93,8 +93,7 @@ class DirectedGCN(nn.Module):
         self.labels = labels
         sizes = [labels, width, width, width, width]
         self.onward, self.back = (
-            nn.ModuleList(nn.Linear(inputs, outputs) for inputs, outputs in itertools.pairwise(sizes))
-            for _ in range(2)
+            nn.ModuleList(nn.Linear(inputs, outputs) for inputs, outputs in itertools.pairwise(sizes)) for _ in range(2)
         )
         self.head = nn.Sequential(nn.Linear(width, 128), nn.ReLU(), nn.Linear(128, 1))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from copy import deepcopy
 from typing import Any, Literal, Protocol
 
@@ -58,8 +59,13 @@ class Regression(NetworkEstimator):
         self._model: Any = None
 
     def _fit(self, batch: Batch, values: Values) -> None:
+        from sklearn.exceptions import ConvergenceWarning
+
         self._target = self._kind(values)
-        self._model = deepcopy(self.regressor).fit(self._embed(self.encoder, batch), self._target.scores)
+        features = self._embed(self.encoder, batch)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # a number at its bound is no news in a search
+            self._model = deepcopy(self.regressor).fit(features, self._target.scores)
 
     def _predict(self, batch: Batch) -> Prediction:
         parts = [self._estimate(self._embed(self.encoder, part)) for part in batch.split(_PART)]

@@ -35,6 +35,10 @@ class RankNormal:
         else:
             self._slopes = np.zeros(2)
 
+    def forward(self, values: Values) -> Values:
+        """`(n,)`: the scores of other values; beyond the known ones, those of the least and the greatest."""
+        return np.interp(values, self._values, self._scores)
+
     def inverse(self, scores: Values) -> Values:
         """`(n,)`: the values that have these scores."""
         low, high = np.minimum(scores - self._scores[0], 0), np.maximum(scores - self._scores[-1], 0)

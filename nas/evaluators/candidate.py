@@ -57,8 +57,12 @@ class Training:
     patience: int | None
     time_limit: float | None
 
-    def run(self, graph: Graphs) -> Outcome:
+    def run(self, graph: Graphs, until: int | None = None) -> Outcome:
         """Train one network; a fault of the candidate, such as too little memory for it, is its outcome.
+
+        Args:
+            graph: the network's.
+            until: the epoch after which to stop, as the recipe's whole training would have gone; None: its last.
 
         Returns:
             The validation accuracy after the last epoch, the wall seconds of the training alone, and as details the
@@ -73,7 +77,7 @@ class Training:
             with self._ready(graph) as (images, device):
                 curves, _ = train(
                     graph, images, self.skeleton, self.recipe, [self.seed], device, self.threads, self.patience,
-                    self.time_limit,
+                    self.time_limit, until=until,
                 )  # fmt: skip
         except (RuntimeError, ArithmeticError, MemoryError, TimeoutError) as error:
             return Outcome.failed(describe(error))

@@ -86,9 +86,10 @@ class DaskExecutor:
 
 
 class _DaskConnection(Executor):
-    """Dask's own executor, and a watch over calls that have a time limit: Dask ends none.
+    """Dask's own executor, and a watch over its calls: Dask ends none, and does not tell of workers that died.
 
-    A worker announces the call that it begins. From then on its time is counted here.
+    A worker announces the call that it begins. From then on its time is counted here; a second announcement is that of
+    another worker, in the place of one that died.
     """
 
     def __init__(self, client: Any, first: bytes, limit: float | None, grace: float) -> None:
@@ -97,21 +98,19 @@ class _DaskConnection(Executor):
         self._first, self._limit, self._grace = first, limit, grace
         self._topic = f"nas-{client.id}"
         self._calls: dict[str, tuple[Future[Answer], Future[Any]]] = {}
+        self._began: set[str] = set()
         self._timers: dict[str, threading.Timer] = {}
-        if limit is not None:
-            client.subscribe_topic(self._topic, self._begun)
+        self.deaths = 0
+        """How many workers died so far while they ran a call."""
+        client.subscribe_topic(self._topic, self._begun)
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         if self._client.status != "running":
             raise UserError("the connection to the Dask scheduler is lost: continue with resume=FOLDER")
         call, key = pack(fn, args, kwargs, _dumps), uuid4().hex
         future: Future[T] = Future()
-        told: Future[Answer]
-        if self._limit is None:
-            told = self._executor.submit(answer, call)
-        else:
-            told = self._executor.submit(_announced, self._topic, key, self._first, call)
-            self._calls[key] = told, future
+        told: Future[Answer] = self._executor.submit(_announced, self._topic, key, self._first, call)
+        self._calls[key] = told, future
         told.add_done_callback(lambda done: self._ended(key, done, future))
         return future
 
@@ -120,7 +119,12 @@ class _DaskConnection(Executor):
         key, worker = event[1]["call"], event[1]["worker"]
         if key not in self._calls:
             return
-        assert self._limit is not None
+        if key in self._began:
+            self.deaths += 1
+            _log.warning("a Dask worker died: its call is run again on %s", worker)
+        self._began.add(key)
+        if self._limit is None:
+            return
         timer = threading.Timer(self._limit + self._grace, self._expired, (key, worker))
         timer.daemon = True
         if (before := self._timers.get(key)) is not None:
@@ -142,6 +146,7 @@ class _DaskConnection(Executor):
 
     def _ended(self, key: str, told: Future[Answer], future: Future[T]) -> None:
         self._calls.pop(key, None)
+        self._began.discard(key)
         if (timer := self._timers.pop(key, None)) is not None:
             timer.cancel()
         if told.cancelled():
@@ -207,25 +212,25 @@ def _check(client: Any, address: str | None, call: bytes) -> None:
             f"the Dask scheduler at {where} has no workers after {_PATIENCE:g} seconds: "
             f"start one with `dask worker {where}`"
         ) from error
-    for worker, version in _versions(client, where).items():
+    for worker, version in _asked(client, where, pkgutil.resolve_name, "nas:__version__").items():
         if version != nas.__version__:
             has = describe(version) if isinstance(version, Exception) else f"nas {version}"
             raise UserError(
                 f"Dask worker {worker} has another nas than this process ({has}, here {nas.__version__}): "
                 f"install the same on all machines"
             )
-    for worker, fault in client.run(_loads, call, on_error="return").items():
+    for worker, fault in _asked(client, where, _loads, call).items():
         if fault is not None:
             raise UserError(f"Dask worker {worker} cannot load what it is to do ({describe(fault)}): install it there")
 
 
-def _versions(client: Any, where: str) -> Mapping[str, str | Exception]:
-    """The version of this package on each worker, or why there is none."""
-    answers: Future[Mapping[str, str | Exception]] = Future()
+def _asked(client: Any, where: str, question: Callable[..., Any], *about: Any) -> Mapping[str, Any]:
+    """What a call gives on each worker, or raises there."""
+    answers: Future[Mapping[str, Any]] = Future()
 
     def ask() -> None:
         try:
-            answers.set_result(client.run(pkgutil.resolve_name, "nas:__version__", on_error="return"))
+            answers.set_result(client.run(question, *about, on_error="return"))
         except Exception as error:  # of foreign code, and for the thread that waits
             answers.set_exception(error)
 

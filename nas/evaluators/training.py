@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from functools import cached_property, partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nas.datasets import Dataset, Digits
 from nas.errors import OptionError, UserError
@@ -134,7 +135,7 @@ class TrainingEvaluator:
 
     @property
     def deaths(self) -> int:
-        """How many worker processes died so far. Dask does not say."""
+        """How many workers died so far."""
         return getattr(self._executor, "deaths", 0) if "_executor" in vars(self) else 0
 
     def submit(self, candidate: Candidate) -> Future[Outcome]:
@@ -148,6 +149,27 @@ class TrainingEvaluator:
         """Stop the workers; what they are training is given up."""
         if "_executor" in vars(self):
             self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def early(self, batch: Batch, metric: str, epochs: int) -> tuple[NDArray[np.float64], Values]:
+        """Train for the first epochs: `(n, epochs)` of what is seen, NaN where that failed, and the seconds `(n,)`.
+
+        Raises:
+            UserError: the recipe has fewer epochs.
+        """
+        if epochs > self._training.recipe.epochs:
+            raise OptionError("epochs", f"is {epochs}, must be at most {self._training.recipe.epochs}, the recipe's")
+        training = [self._executor.submit(self.training.run, part.graphs, epochs) for part in batch.split(1)]
+        outcomes: list[Future[Outcome]] = [Future() for _ in training]
+        for done, outcome in zip(training, outcomes, strict=True):
+            done.add_done_callback(partial(_settle, outcome=outcome))
+        curves, seconds = np.full((len(batch), epochs), np.nan), np.zeros(len(batch))
+        for row, future in enumerate(outcomes):
+            seen = future.result()
+            curve = (seen.details or {}).get("epochs", {}).get(metric) if seen.error is None else None
+            seconds[row] = seen.seconds or 0.0
+            if curve is not None and len(curve) == epochs:
+                curves[row] = curve
+        return curves, seconds
 
     def evaluate(self, batch: Batch) -> Evaluation:
         """Train; the validation accuracies and the wall seconds, NaN where training failed."""

@@ -42,10 +42,7 @@ def graph_features(graphs: Graphs) -> NDArray[np.float32]:
 
 def feature_names(operations: tuple[str, ...]) -> list[str]:
     """Say in words what each column of `graph_features` is."""
-    sets = [
-        "{" + ", ".join(o for o, there in zip(operations, row, strict=True) if there) + "}"
-        for row in operation_sets(operations)
-    ]
+    sets = set_names(operations)
     return [
         *(f"{what} path over {s}" for what in ("shortest", "longest", "number of") for s in sets),
         *(f"edges {what} {s}" for what in ("from the input to", "to the output from", "among") for s in sets[1:]),

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from nas.errors import UserError
 
-_MOST_PATHS = 1 << 16
+_MOST_COLUMNS = 1 << 16
 _MOST_EDGES = 1 << 53  # beyond, float64 leaves out whole numbers
 
 ABSENT, INPUT, OUTPUT, FIRST_OPERATION = 0, 1, 2, 3
@@ -135,10 +135,10 @@ class Graphs:
         """
         n, v = self.labels.shape
         base, longest = len(self.operations), v - 2 if self.longest is None else self.longest
-        if base**longest > _MOST_PATHS:
+        if base**longest > _MOST_COLUMNS:
             raise UserError(
                 f"there are {base}**{longest} paths of {longest} vertices over {base} operations, the path encoding "
-                f"holds at most {_MOST_PATHS:,}: choose an estimator on plain genes, such as estimator=knn_onehot"
+                f"holds at most {_MOST_COLUMNS:,}: choose an estimator on plain genes, such as estimator=knn_onehot"
             )
         extendable = sum(base**i for i in range(longest))  # sequences that have room for one more operation
         edges = self.adjacency.astype(np.bool_)

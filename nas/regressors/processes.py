@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from nas._threads import one_thread
 from nas.errors import UserError
 from nas.options import Natural, Positive, PositiveInt, validated
+from nas.regressors.training import generator
 from nas.types import Values
 
 Features = NDArray[Any]
@@ -51,18 +52,23 @@ class InducingProcess:
 
     def fit(self, x: Features, y: Values) -> InducingProcess:
         """Learn from features `(n, columns)` and targets `(n,)`."""
+        with torch.random.fork_rng(devices=[]), one_thread():
+            torch.set_rng_state(generator(self.random_state, len(y)).get_state())  # where a posterior begins
+            self._fit(torch.from_numpy(np.asarray(x, dtype=np.float64)), torch.from_numpy(y))
+        return self
+
+    def _fit(self, inputs: torch.Tensor, targets: torch.Tensor) -> None:
         import gpytorch
 
         from nas.regressors._processes import Exact, Variational
 
-        inputs, targets = torch.from_numpy(np.asarray(x, dtype=np.float64)), torch.from_numpy(y)
-        chosen = np.random.default_rng([self.random_state, len(y)]).permutation(len(y))[: self.points]
+        chosen = torch.randperm(len(targets))[: self.points]
         self._noise = gpytorch.likelihoods.GaussianLikelihood().double()
-        start = inputs[np.sort(chosen)].clone()
+        start = inputs[chosen.sort().values].clone()
         bound: Any
         if self.variational:
             self._process: Any = Variational(start).double()
-            bound = gpytorch.mlls.VariationalELBO(self._noise, self._process, len(y))
+            bound = gpytorch.mlls.VariationalELBO(self._noise, self._process, len(targets))
             parameters = [*self._process.parameters(), *self._noise.parameters()]
         else:
             self._process = Exact(inputs, targets, self._noise, start).double()
@@ -71,15 +77,13 @@ class InducingProcess:
         self._process.train()
         self._noise.train()
         optimiser = torch.optim.Adam(parameters, self.learning_rate)
-        with one_thread():
-            for _ in range(self.steps):
-                optimiser.zero_grad()
-                loss = -bound(self._process(inputs), targets)
-                loss.backward()
-                optimiser.step()
+        for _ in range(self.steps):
+            optimiser.zero_grad()
+            loss = -bound(self._process(inputs), targets)
+            loss.backward()
+            optimiser.step()
         self._process.eval()
         self._noise.eval()
-        return self
 
     def predict(self, x: Features, return_std: bool = False) -> Any:
         """Estimate `(n,)`, and the deviations, noise included."""

@@ -27,12 +27,13 @@ from nas.errors import UserError
 from nas.search._jobs import Jobs, making
 from nas.search._messages import one_line
 from nas.search.callbacks import Progress
-from nas.search.compose import Composed
+from nas.search.compose import Composed, over_record
 from nas.search.console import print_summary
 from nas.search.runner import run_composed
 
 _log = logging.getLogger("nas.search")
-_INTERRUPTED, _TERMINATED = 130, 143  # exit codes, as a shell gives them for SIGINT and SIGTERM
+_INTERRUPTED = 128 + signal.SIGINT  # the exit code, as a shell gives it
+_ENDS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 class _StoppedError(KeyboardInterrupt):
@@ -55,12 +56,8 @@ def _task(composed: DictConfig) -> float:
 def _search(composed: DictConfig) -> float:
     job = HydraConfig.get()
     folder = Path(job.runtime.output_dir)
-    resume = OmegaConf.select(composed, "resume")
-    if resume is not None:
-        if job.mode is RunMode.MULTIRUN:
-            raise UserError("resume continues one run: to continue a sweep, start it again with hydra.sweep.dir=FOLDER")
-        if not folder.samefile(resume):
-            raise UserError(f"resume is {resume!r}, but hydra.run.dir names {folder}: leave that out")
+    if job.mode is RunMode.MULTIRUN and OmegaConf.select(composed, "resume") is not None:
+        raise UserError("resume continues one run: to continue a sweep, start it again with hydra.sweep.dir=FOLDER")
     _log.info("results go to %s", folder)
     result = run_composed(Composed.of(composed, job, job.overrides.task, folder), callbacks=[Progress()])
     print_summary(result.content, folder)
@@ -77,7 +74,8 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m nas.search") 
         prog: what the program is called in its help.
 
     Returns:
-        The exit code: 130, 141 or 143 after Ctrl-C, where nobody reads the output any more, or after SIGTERM.
+        The exit code: 130, 141, 143 or 129 after Ctrl-C, where nobody reads the output any more, after SIGTERM or after
+        SIGHUP.
     """
     jobs = Jobs()
     try:
@@ -114,7 +112,7 @@ def _stopped(jobs: Jobs, code: int) -> int:
             told = f"stopped: {jobs.going_on()}"
     elif code == CLOSED:
         return code  # help, or the like
-    with suppress(BrokenPipeError):
+    with suppress(OSError):  # the terminal may be gone
         print(told, file=sys.stderr)
     return code
 
@@ -126,19 +124,21 @@ def _process(prog: str, argv: Sequence[str]) -> Iterator[None]:
     spinning = os.environ.get("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin while they wait slow a busy machine
     with ExitStack() as stack:
         stack.callback(setattr, sys, "argv", sys.argv)
-        sys.argv = [prog, *argv]
+        sys.argv = [prog, *over_record(argv)]
         # Hydra then leaves its errors to us.
         stack.enter_context(env_override({"HYDRA_FULL_ERROR": "1", "OMP_WAIT_POLICY": spinning}))
         stack.enter_context(_logging())
         stack.callback(GlobalHydra.instance().clear)
         if threading.current_thread() is threading.main_thread():
-            stack.callback(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, _terminate))
+            for number in _ENDS:
+                if signal.getsignal(number) is not signal.SIG_IGN:  # nohup has it ignored
+                    stack.callback(signal.signal, number, signal.signal(number, _terminate))
         yield
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a second one ends it at once
-    raise _StoppedError(_TERMINATED)
+    signal.signal(number, signal.SIG_DFL)  # a second one ends it at once
+    raise _StoppedError(128 + number)
 
 
 @contextmanager

@@ -21,18 +21,11 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from nas.search._messages import one_line, override
+from nas.search.record import existing, remove_traces
 
 _log = logging.getLogger("nas.search")
 
 _FAILED = "failed_runs"  # below a sweep's folder: one file for each run that failed, its number in the name
-_TRACES = (
-    "config.yaml",
-    "history.lock",
-    "pending.json",
-    "seconds.json",
-    "multirun.yaml",
-    "search.log",
-)  # of a run that did nothing
 _WATCH_SECONDS = 1.0
 
 
@@ -103,26 +96,11 @@ class Jobs(Callback):
 
     def remove(self, folder: Path) -> None:
         """Remove a folder that this program made, with parents, if nothing was recorded there."""
-        if folder in self._there:
-            return
-        from filelock import FileLock
-
-        with suppress(OSError):  # it is not there, holds more, or another process writes there
-            if (lock := folder / "history.lock").exists():
-                with FileLock(lock, blocking=False):
-                    pass
-            files = list(folder.iterdir())
-            if all(_is_trace(file) for file in files):
-                for file in files:
-                    file.unlink()
-                for path in (folder, *folder.parents):
-                    if path in self._there:
-                        break
-                    path.rmdir()
+        remove_traces(folder, self._there)
 
     def _begin(self, folder: str) -> Path:
         self.folder = Path(os.path.abspath(folder))
-        self._there = frozenset(path for path in (self.folder, *self.folder.parents) if path.exists())
+        self._there = existing(self.folder)
         return self.folder
 
     def _note(self, number: int, told: str) -> None:
@@ -151,10 +129,6 @@ def current() -> Jobs:
 
 def _notes(folder: Path) -> list[Path]:
     return sorted((folder / _FAILED).glob("*.txt"), key=lambda path: (len(path.name), path.name))
-
-
-def _is_trace(file: Path) -> bool:
-    return file.name in _TRACES or (file.name == "history.jsonl" and file.stat().st_size == 0)
 
 
 @cache  # once in a process, which may run several jobs

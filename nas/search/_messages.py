@@ -23,10 +23,13 @@ _PLAIN = re.compile(r"[\w./:@%+-]+", re.ASCII)  # a value that Hydra takes as it
 
 def override(name: str, folder: Path) -> str:
     """An option that names a folder, quoted for Hydra and for a shell."""
+    return shlex.quote(assigned(name, folder))
+
+
+def assigned(name: str, folder: Path) -> str:
+    """An option that names a folder, quoted for Hydra."""
     value = str(folder)
-    if not _PLAIN.fullmatch(value):
-        value = QuotedString(value, Quote.single).with_quotes()
-    return shlex.quote(f"{name}={value}")
+    return f"{name}={value if _PLAIN.fullmatch(value) else QuotedString(value, Quote.single).with_quotes()}"
 
 
 def one_line(error: BaseException, going_on: str) -> str | None:

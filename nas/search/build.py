@@ -9,7 +9,8 @@ from nas._config import SearchConfig, build, checked
 from nas.benchmarks import benchmark_of
 from nas.errors import UserError
 from nas.search.compose import composed_run
-from nas.search.search import Phases, Search
+from nas.search.phases import Phases
+from nas.search.search import Search
 from nas.types import Acquisition, Estimator, Evaluator, Space, Strategy
 
 if TYPE_CHECKING:
@@ -68,20 +69,8 @@ class Parts:
 
     def search(self, config: SearchConfig, phases: Phases) -> Search:
         """Return the search, which knows no trial yet."""
-        assert config.initial is not None
-        return Search(
-            self.space,
-            self.strategy,
-            self.estimator,
-            self.acquisition,
-            seed=config.seed,
-            initial=config.initial,
-            pool=config.pool,
-            batch=config.batch,
-            budget=config.budget,
-            value=self.evaluator.value,
-            phases=phases,
-        )
+        parts = self.estimator, self.strategy, self.acquisition
+        return _search(config, self.space, parts, budget=config.budget, value=self.evaluator.value, phases=phases)
 
 
 def build_parts(config: SearchConfig, function: Function | None = None) -> Parts:
@@ -103,7 +92,7 @@ def build_parts(config: SearchConfig, function: Function | None = None) -> Parts
 
         evaluator = FunctionEvaluator(given["space"], function)
     evaluator = build(config.objective, "objective").restrict(evaluator)
-    return Parts(evaluator, *_proposing(config, evaluator.space))
+    return Parts(evaluator, *_proposing(config, evaluator.space, evaluator=evaluator))
 
 
 def compose_search(*overrides: str, space: Space | None = None) -> Search:
@@ -121,21 +110,17 @@ def compose_search(*overrides: str, space: Space | None = None) -> Search:
     space = build(config.space, "space") if space is None else space
     estimator, strategy, acquisition = _proposing(config, space)
     _check_together(estimator, acquisition, config)
-    assert config.initial is not None
-    return Search(
-        space,
-        strategy,
-        estimator,
-        acquisition,
-        seed=config.seed,
-        initial=config.initial,
-        pool=config.pool,
-        batch=config.batch,
-    )
+    return _search(config, space, (estimator, strategy, acquisition))
 
 
-def _proposing(config: SearchConfig, space: Space) -> tuple[Estimator, Strategy, Acquisition]:
-    estimator: Estimator = build(config.estimator, "estimator", space=space)
+def _search(config: SearchConfig, space: Space, parts: tuple[Estimator, Strategy, Acquisition], **more: Any) -> Search:
+    estimator, strategy, acquisition = parts
+    numbers = {name: getattr(config, name) for name in ("seed", "initial", "pool", "batch")}
+    return Search(space, strategy, estimator, acquisition, **numbers, **more)
+
+
+def _proposing(config: SearchConfig, space: Space, **given: Evaluator) -> tuple[Estimator, Strategy, Acquisition]:
+    estimator: Estimator = build(config.estimator, "estimator", space=space, **given)
     strategy = build(config.strategy, "strategy", space=space, budget=config.budget, **shared_encoder(estimator))
     if config.initial is None:  # it follows the budget, and is at least what the surrogate needs
         follows = _INITIAL if config.budget > _INITIAL else max(config.budget // 4, 1)

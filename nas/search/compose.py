@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from nas._config import config_folder, explain, register
 from nas.errors import UserError
+from nas.search.record import read_record
+
+_CHOICE = re.compile(r"[\w/@.]+=[\w/.-]+", re.ASCII)  # of an option in a group
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,7 @@ def composed_run(overrides: Sequence[str], folder: Path | None = None) -> Compos
         UserError: an override is not one, or names what is not there.
     """
     register()
+    overrides = over_record(overrides)
     before = GlobalHydra.instance().hydra  # of a program that uses Hydra itself
     GlobalHydra.instance().hydra = None
     try:
@@ -76,6 +81,40 @@ def composed_run(overrides: Sequence[str], folder: Path | None = None) -> Compos
         raise UserError(explain(error)) from error
     finally:
         GlobalHydra.instance().hydra = before
+
+
+def over_record(overrides: Sequence[str]) -> list[str]:
+    """Let the choices of the run that `resume` names come before options of these parts, such as `evaluator.workers`.
+
+    Args:
+        overrides: as on the command line, flags among them or not.
+
+    Raises:
+        UserError: the record is damaged.
+    """
+    given = [text.partition("=")[0].lstrip("+~") for text in overrides]
+    for place, text in enumerate(overrides):
+        if text.startswith("resume="):
+            try:
+                folder = OverridesParser.create().parse_override(text).value()
+            except HydraException:
+                break  # it is told when all is composed
+            record = read_record(Path(folder)) if isinstance(folder, str) else None
+            choices = {} if record is None else record.get("choices") or {}
+            added = [
+                f"{group}={choice}"
+                for group, choice in choices.items()
+                if group not in ("executor", *given)
+                and any(name.startswith(f"{group_path(group)}.") for name in given)
+                and _CHOICE.fullmatch(f"{group}={choice}")
+            ]
+            return [*overrides[:place], *added, *overrides[place:]]
+    return [*overrides]
+
+
+def group_path(group: str) -> str:
+    """Where the option of a group stands, such as `estimator.encoder` for `encoder@estimator.encoder`."""
+    return group.split("@")[-1].replace("/", ".")
 
 
 def given_paths(overrides: Sequence[str]) -> list[str]:

@@ -9,11 +9,11 @@ from typing import Any
 
 
 class LogLines(logging.StreamHandler):  # type: ignore[type-arg] # it takes one from Python 3.11 on
-    """Log lines on a stream; where nobody reads it any more, whoever logs gets the BrokenPipeError."""
+    """Log lines on a stream; where it cannot be written, whoever logs gets the OSError, such as BrokenPipeError."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (as logging calls it)
         """Raise what ends the program, and leave all else to the base class."""
-        if isinstance(sys.exc_info()[1], BrokenPipeError):
+        if isinstance(sys.exc_info()[1], OSError):
             raise  # logging calls this where it handles the error
         super().handleError(record)
 
@@ -24,7 +24,9 @@ def print_summary(result: dict[str, Any], folder: Path) -> None:
     random = result["random_search_expected_value"]
     expected = f"; random search: {random[-1]:.5f} expected" if random else ""
     done = len(result["incumbent_value"])  # fewer than the budget where the space was used up
-    print(f"best after {done} evaluations: {best['value']:.5f} (found at {best['step'] + 1}){expected}")
+    place = best["step"] - result["warm_trials"]
+    found = f"found at {place + 1}" if place >= 0 else "known before"
+    print(f"best after {done} evaluations: {best['value']:.5f} ({found}){expected}")
     if best["test_accuracy"] is not None:
         regret = "" if result["test_regret"] is None else f", regret {result['test_regret']:.5f}"
         print(f"test accuracy {best['test_accuracy']:.5f}{regret}")

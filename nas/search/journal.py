@@ -71,12 +71,12 @@ class Journal:
         Raises:
             UserError: a file is damaged, or of another space.
         """
+        trials = read_trials(self.path, space, value)
         content = self.path.read_bytes()
         whole = content.rfind(b"\n") + 1
         if whole < len(content):  # a death has left half a line
             _log.warning("%s ends in half a line: that evaluation is done again", self.path)
             os.truncate(self.path, whole)
-        trials = read_trials(self.path, space, value)
         if not self._pending.exists():
             return trials, []
         succeeded = np.isfinite(trials.value)

@@ -52,6 +52,7 @@ def _record(
 ) -> None:
     """Record what is done; an error that ends the search is raised after all else is recorded."""
     ends: BaseException | None = None
+    trials = []
     for candidate, future in done:
         try:
             outcome = _outcome(future)
@@ -62,13 +63,18 @@ def _record(
         journal.record(trial if candidate.step is None else replace(trial, seconds=outcome.seconds))
         if candidate.step is not None:  # else a repetition that failed again would be pending for ever
             journal.note_pending(search.unfinished)
+        trials.append(trial)
+    if len(done) > 1:
+        journal.sync()  # the next may be long in coming
+    for trial in trials:
         callback.on_trial(search, trial)
     if ends is not None:
         raise ends
-    trials = search.trials
+    failures, charged = search.trials.failures, search.trials.charged
     anew = any(candidate.step is None for candidate, _ in done)
-    if anew and trials.failures == len(trials) >= _HOPELESS:
-        raise UserError(f"all {len(trials)} evaluations failed; the first: {trials[0].error}")
+    if anew and failures == charged >= _HOPELESS:
+        first = search.trials[len(search.trials) - charged]
+        raise UserError(f"all {charged} evaluations failed; the first: {first.error}")
 
 
 def _submitted(evaluator: Evaluator, candidate: Candidate) -> Future[Outcome]:

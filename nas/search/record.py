@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +16,25 @@ from omegaconf import MISSING
 from nas._config import check_recorded, differences
 from nas._config import read_record as read_yaml
 from nas.errors import UserError
+from nas.search._messages import override
 from nas.search.journal import write_whole
 
 _DATA = ("space", "dataset", "evaluator")  # parts whose `path` names a file with data
-_OF_RECORD = ("measured_on", "made_with", "choices", "value", "diverged_at")  # what a record holds beside the options
-_MAY_CHANGE = ("executor", "budget", "resume", "retry_failed")
+_OF_RECORD: dict[str, type] = {
+    "measured_on": dict,
+    "made_with": dict,
+    "choices": dict,
+    "value": str,
+    "diverged_at": int,
+}  # what a record holds beside the options
+_MAY_CHANGE = ("budget", "executor", "retry_failed")
 _MAY_CHANGE_OF_EVALUATOR = ("path", "workers", "device", "devices", "threads")
+NO_RUN = "holds no run (no config.yaml): name the folder of a run"
+"""What is told of a folder that was taken for that of a run."""
+
+_TRACES = ("config.yaml", "history.lock", "pending.json", "seconds.json", "multirun.yaml", "search.log")
+"""Files of a run that did nothing."""
+
 _TOLD = 5  # differences between two configurations, at most
 
 
@@ -31,7 +47,11 @@ def make_absolute(options: dict[str, Any]) -> None:
 
 
 def read_record(folder: Path) -> dict[str, Any] | None:
-    """The record of the run in a folder, or None. Raises UserError where it is damaged."""
+    """The record of the run in a folder, or None.
+
+    Raises:
+        UserError: it is damaged, or gone.
+    """
     path = folder / "config.yaml"
     if not path.is_file():
         history = folder / "history.jsonl"
@@ -41,7 +61,11 @@ def read_record(folder: Path) -> dict[str, Any] | None:
                 f"folder, and start from earlier results with warm_start=FILE"
             )
         return None
-    return read_yaml(path)
+    record = read_yaml(path)
+    for name, kind in {**_OF_RECORD, "budget": int}.items():
+        if not isinstance(record.get(name), kind | None):
+            raise UserError(f"{path} is not the record of a run: {name} is {record[name]!r}")
+    return record
 
 
 def write_record(folder: Path, record: Mapping[str, Any]) -> None:
@@ -56,7 +80,7 @@ def resumed(
 
     Args:
         record: of the run.
-        options: as composed for this part of the run.
+        options: as composed for this part of the run, over the choices of the record.
         changed: the paths of the options that were given for this part, such as `evaluator.workers`.
         folders: where the user's own options lie.
 
@@ -96,10 +120,22 @@ def check_same(folder: Path, before: Mapping[str, Any], now: Mapping[str, Any]) 
         return
     told = [line for line in changed if not line.startswith("measured_on.")] or changed  # it follows from the rest
     more = [f"{len(told) - _TOLD} more"] if len(told) > _TOLD else []
+    may = [*_MAY_CHANGE, *(f"evaluator.{name}" for name in _MAY_CHANGE_OF_EVALUATOR)]
     raise UserError(
         f"{folder} holds a run with another configuration: {'; '.join([*told[:_TOLD], *more])}: use another folder, or "
-        f"continue it with resume={folder} and nothing but budget, executor, evaluator.workers or retry_failed"
+        f"continue it with {override('resume', folder)} and nothing but {', '.join(may)}"
     )
+
+
+def measured_on(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What a run was measured on, wherever that was."""
+    platform = record.get("made_with") or {}
+    return {name: text for name, text in (record.get("measured_on") or {}).items() if name not in platform}
+
+
+def measured_on_code(identity: Mapping[str, str]) -> str:
+    """What the column `measured_on` of a CSV holds: it stands for the whole of what was measured."""
+    return sha256(json.dumps(dict(identity), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _essential(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,13 +144,42 @@ def _essential(record: Mapping[str, Any]) -> dict[str, Any]:
     kept = {
         name: node
         for name, node in record.items()
-        if name not in _MAY_CHANGE and (name not in _OF_RECORD or name == "measured_on")
+        if name not in (*_MAY_CHANGE, "resume") and (name not in _OF_RECORD or name == "measured_on")
     }
-    platform = record.get("made_with") or {}
-    measured = record.get("measured_on") or {}
-    kept["measured_on"] = {name: text for name, text in measured.items() if name not in platform}
+    kept["measured_on"] = measured_on(record)
     for part in _DATA:
         if isinstance(node := kept.get(part), dict):
             gone = _MAY_CHANGE_OF_EVALUATOR if part == "evaluator" else ("path",)
             kept[part] = {name: entry for name, entry in node.items() if name not in gone}
     return kept
+
+
+def existing(folder: Path) -> frozenset[Path]:
+    """A folder and those above it, as far as they are there."""
+    folder = Path(os.path.abspath(folder))
+    return frozenset(path for path in (folder, *folder.parents) if path.exists())
+
+
+def remove_traces(folder: Path, there: frozenset[Path]) -> None:
+    """Remove the folder of a run in which nothing was recorded, with those above it, up to what was `there` before."""
+    from filelock import FileLock
+
+    folder = Path(os.path.abspath(folder))
+    if folder in there:
+        return
+    with suppress(OSError):  # it is not there, holds more, or another process writes there
+        if (lock := folder / "history.lock").exists():
+            with FileLock(lock, blocking=False):
+                pass
+        files = list(folder.iterdir())
+        if all(_is_trace(file) for file in files):
+            for file in files:
+                file.unlink()
+            for path in (folder, *folder.parents):
+                if path in there:
+                    break
+                path.rmdir()
+
+
+def _is_trace(file: Path) -> bool:
+    return file.name in _TRACES or (file.name == "history.jsonl" and file.stat().st_size == 0)

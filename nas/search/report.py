@@ -69,10 +69,10 @@ def write_report(
             "genes": the_best.canonical[0].tolist(),
             "value": best.values[trials.value_name],
             "values": best.values,
-            "test_accuracy": None if test is None else test[best.step],
+            "test_accuracy": None if test is None else _finite(test[best.step]),
         },
         "failures": trials.failures,
-        "test_regret": None if test is None or reference is None else reference.test.max() - test[best.step],
+        "test_regret": None if test is None or reference is None else _finite(reference.test.max() - test[best.step]),
         "best_of_space": None if reference is None else _best_of_space(reference),
         "incumbent_value": _filled(values, leaders),
         "incumbent_test_accuracy": None if test is None else _filled(test, leaders),
@@ -121,7 +121,12 @@ def _cumulative_cost(search: Search) -> list[float | None]:
 
 
 def _filled(column: Values, leaders: list[int | None]) -> list[float | None]:
-    return [None if leader is None else float(column[leader]) for leader in leaders]
+    return [None if leader is None else _finite(column[leader]) for leader in leaders]
+
+
+def _finite(number: Any) -> float | None:
+    """None where it is unknown, as the test accuracy of a trial that was known before."""
+    return float(number) if np.isfinite(number) else None
 
 
 def _plain(number: Any) -> Any:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import csv
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nas.errors import UserError
+from nas.search._messages import assigned
 from nas.search.journal import read_lines, take_over
-from nas.search.record import read_record
+from nas.search.record import NO_RUN, measured_on, measured_on_code, read_record
 from nas.search.trials import Trial, Trials
+
+if TYPE_CHECKING:
+    from nas.search.callbacks import Callback
+    from nas.search.runner import Function
 
 
 @dataclass(frozen=True)
@@ -78,15 +85,34 @@ class Result:
         """The `n` trials of the highest values, or fewer, best first."""
         return self.trials.top(n)
 
-    def resume(self, **changes: Any) -> Result:
-        """Go on with the run: `resume(budget=300)`; other options as on the command line, such as `retry_failed=True`.
+    def to_csv(self, path: str | Path) -> None:
+        """Write the trials that succeeded as a CSV that `warm_start` reads: genes, value, seconds, `measured_on`.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        trials, code = self.trials, measured_on_code(measured_on(self.record))
+        with Path(path).open("w", encoding="utf-8", newline="") as file:
+            rows = csv.writer(file)
+            rows.writerow(["genes", trials.value_name, "seconds", "measured_on"])
+            for trial in map(trials.__getitem__, trials.known.tolist()):
+                rows.writerow([trial.genes, trial.values[trials.value_name], trial.seconds, code])
+
+    def resume(self, *, function: Function | None = None, callbacks: Iterable[Callback] = (), **changes: Any) -> Result:
+        """Go on with the run: `resume(budget=300)`.
+
+        Args:
+            function: the one that was searched, where it was one.
+            callbacks: are told what happens.
+            changes: other options as on the command line, such as `retry_failed=True`.
 
         Raises:
             UserError: the run cannot go on with these changes.
         """
         from nas.search.runner import run
 
-        return run(f"resume='{self.folder}'", *(f"{name}={json.dumps(value)}" for name, value in changes.items()))
+        given = (f"{name}={json.dumps(value)}" for name, value in changes.items())
+        return run(assigned("resume", self.folder), *given, function=function, callbacks=callbacks)
 
 
 def load(folder: str | Path) -> Result:
@@ -98,7 +124,7 @@ def load(folder: str | Path) -> Result:
     folder = Path(folder)
     record = read_record(folder)
     if record is None:
-        raise UserError(f"{folder} holds no run (no config.yaml): name the folder of a run")
+        raise UserError(f"{folder} {NO_RUN}")
     path = folder / "result.json"
     content: dict[str, Any] = {}
     if path.is_file():

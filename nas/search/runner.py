@@ -13,12 +13,21 @@ from nas._version import __version__
 from nas.errors import UserError
 from nas.search.build import Parts, build_parts
 from nas.search.callbacks import Callback, Callbacks
-from nas.search.compose import Composed, composed_run
+from nas.search.compose import Composed, composed_run, group_path
 from nas.search.journal import Journal
 from nas.search.loop import run_search
-from nas.search.record import check_same, make_absolute, read_record, resumed, write_record
+from nas.search.phases import Phases
+from nas.search.record import (
+    NO_RUN,
+    check_same,
+    existing,
+    make_absolute,
+    read_record,
+    remove_traces,
+    resumed,
+    write_record,
+)
 from nas.search.result import Result, load
-from nas.search.search import Phases
 from nas.search.seconds import Seconds
 from nas.search.warm import read_warm
 
@@ -46,7 +55,12 @@ def run(
         UserError: an override is unknown or out of its range, or the run cannot be started or continued.
     """
     composed = composed_run(overrides, None if folder is None else Path(folder))
-    return run_composed(composed, function=function, callbacks=callbacks)
+    there = existing(composed.folder)
+    try:
+        return run_composed(composed, function=function, callbacks=callbacks)
+    except UserError:
+        remove_traces(composed.folder, there)
+        raise
 
 
 def run_composed(composed: Composed, *, function: Function | None = None, callbacks: Iterable[Callback] = ()) -> Result:
@@ -62,12 +76,23 @@ def run_composed(composed: Composed, *, function: Function | None = None, callba
     """
     options, choices, folder = composed.options, composed.choices, composed.folder
     make_absolute(options)
+    if (resume := options["resume"]) is not None:
+        if not (Path(resume) / "config.yaml").is_file():
+            raise UserError(f"resume is {resume!r}, which {NO_RUN}")
+        if not (folder.exists() and folder.samefile(resume)):
+            raise UserError(f"resume is {resume!r}, but the run is to be in {folder}: leave that out")
     before = read_record(folder)
-    if options["resume"] is not None:
-        if before is None:
-            raise UserError(f"resume is {options['resume']!r}, which holds no run (no config.yaml): name its folder")
-        changed = [path for path in composed.changed if path != "resume"]
+    if before is not None and resume is not None:
+        recorded = before.get("choices") or {}
+        same = {group_path(group) for group, choice in choices.items() if choice == recorded.get(group)}
+        changed = [path for path in composed.changed if path not in ("resume", *same)]
         options, choices = resumed(before, options, changed, composed.sources)
+    if before is not None and function is None and (name := (before.get("measured_on") or {}).get("function")):
+        raise UserError(f"the run in {folder} calls a function, {name}: go on with nas.load(...).resume(function=...)")
+    if before is None and options["retry_failed"]:
+        raise UserError(
+            f"retry_failed is {options['retry_failed']}, but there is no earlier run: name it with resume=RUN"
+        )
     config = checked(options)
     phases = Phases()
     with phases("setup"):
@@ -83,7 +108,7 @@ def run_composed(composed: Composed, *, function: Function | None = None, callba
     if before is not None:
         check_same(folder, before, record)
         record["diverged_at"] = before.get("diverged_at")
-        if before.get("budget", 0) > config.budget:
+        if (before.get("budget") or 0) > config.budget:
             least = f"the {before['budget']} of the run in {folder}"
             raise UserError(f"budget is {config.budget}, must be at least {least}")
     return _run(config, parts, record, before, folder, phases, callbacks)
@@ -98,19 +123,24 @@ def _run(
     phases: Phases,
     callbacks: Iterable[Callback],
 ) -> Result:
-    folder.mkdir(parents=True, exist_ok=True)
     search = parts.search(config, phases)
+    warm = None
+    if config.warm_start is not None and before is None:  # refused before anything is written
+        warm = read_warm(Path(config.warm_start), parts.space, parts.evaluator)
+    folder.mkdir(parents=True, exist_ok=True)
     with Journal(folder) as journal:
         trials, unfinished = journal.read(parts.space, parts.evaluator.value)
         recorded = trials.charged
         failed = trials.failures if config.retry_failed else 0
         if recorded >= config.budget and not failed and (folder / "result.json").exists():
+            _log.info("%s holds the finished run: nothing is evaluated anew", folder)
             return load(folder)
         if before is not None and len(trials):
             _note_divergence(before, record, recorded)
         write_record(folder, record)
         if config.warm_start is not None and not trials.charged:
-            warm = read_warm(Path(config.warm_start), parts.space, parts.evaluator)
+            if warm is None:
+                warm = read_warm(Path(config.warm_start), parts.space, parts.evaluator)
             for trial in [*warm][len(trials) :]:  # the others were recorded before the run was stopped
                 journal.record(trial)
             trials = warm

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from dataclasses import replace
-from time import perf_counter
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from nas._growing import GrowingBatch
-from nas.errors import UserError
+from nas.errors import OptionError, UserError
+from nas.options import Natural, PositiveInt, validated
+from nas.search.phases import Phases
 from nas.search.trials import Trial, Trials
 from nas.types import (
     Acquisition,
@@ -39,19 +39,7 @@ def believe_estimates(pending: list[Candidate], values: Values) -> list[float]:
     return [float(values.mean()) if one.mean is None else one.mean for one in pending]
 
 
-class Phases(dict[str, float]):
-    """Wall seconds by phase."""
-
-    @contextmanager
-    def __call__(self, name: str) -> Iterator[None]:
-        """Add the time of the block to the phase."""
-        start = perf_counter()
-        try:
-            yield
-        finally:
-            self[name] = self.get(name, 0.0) + perf_counter() - start
-
-
+@validated
 class Search:
     """Asks a strategy for candidates, ranks them by a surrogate, and remembers what is known and what is pending.
 
@@ -70,6 +58,9 @@ class Search:
         budget: trials in all; None: no end.
         value: the name of the value that the search sees; the higher, the better.
         phases: collects the seconds of each phase.
+
+    Raises:
+        OptionError: a number is out of its range.
     """
 
     def __init__(
@@ -79,15 +70,17 @@ class Search:
         estimator: Estimator,
         acquisition: Acquisition,
         *,
-        seed: int = 0,
-        initial: int = 20,
-        pool: int = 1000,
-        batch: int = 1,
-        budget: int | None = None,
+        seed: Natural = 0,
+        initial: PositiveInt = 20,
+        pool: PositiveInt = 1000,
+        batch: PositiveInt = 1,
+        budget: PositiveInt | None = None,
         value: str = "value",
         phases: Phases | None = None,
     ) -> None:
         self.space, self.strategy, self.estimator, self.acquisition = space, strategy, estimator, acquisition
+        if pool < batch:
+            raise OptionError("pool", f"is {pool}, must be at least {batch} (batch): candidates of a round")
         self.seed, self.initial, self.pool, self.batch, self.budget = seed, initial, pool, batch, budget
         self.phases = Phases() if phases is None else phases
         self.trials = Trials(len(space.cardinalities), value)
@@ -95,16 +88,20 @@ class Search:
         """What the surrogate is told of pending candidates, given the known values: a value each, or nothing."""
         self.rounds = 0
         """How often candidates were chosen."""
-        self.estimated = False
-        """Whether the surrogate was ever asked."""
         self._batch = GrowingBatch(space)
         self._queue: deque[Candidate] = deque()
         self._pending: dict[str, Candidate] = {}
+        self._told: set[int] = set()  # keys
 
     @property
     def best(self) -> Trial | None:
         """The trial with the highest value; None where there is none."""
         return self.trials.best
+
+    @property
+    def estimated(self) -> bool:
+        """Whether the surrogate has said something of a trial of this search."""
+        return bool(np.isfinite(self.trials.predicted_mean[~self.trials.warm]).any())
 
     @property
     def asks_estimator(self) -> bool:
@@ -138,7 +135,7 @@ class Search:
             self._pending[asked[-1].key] = asked[-1]
         return asked
 
-    def tell(self, candidate: Candidate | NDArray[np.uint8], outcome: Outcome | Mapping[str, float] | float) -> Trial:
+    def tell(self, candidate: Candidate | ArrayLike, outcome: Outcome | Mapping[str, float] | float) -> Trial:
         """Learn what became of a candidate, or of an architecture `(genes,)` that was not asked for.
 
         Args:
@@ -147,10 +144,12 @@ class Search:
                 a failed trial.
 
         Raises:
-            UserError: the architecture is not of the space.
+            UserError: the architecture is not of the space, or was told before and is not asked for again.
         """
         if not isinstance(candidate, Candidate):
             candidate = self._candidate(candidate)
+        if self._is_told(candidate):
+            raise UserError(f"the architecture with key {candidate.key} was told before: tell each once")
         outcome = self._outcome(outcome)
         if self._pending.pop(candidate.key, None) is None and self._queue:  # told before it was asked for
             self._queue = deque(one for one in self._queue if one.key != candidate.key)
@@ -188,30 +187,43 @@ class Search:
             told = [trial if warm is None else replace(trial, warm=warm) for trial in trials]
             self.trials.extend(told, batch.genes, batch.keys)
             self._learn(batch, np.arange(len(trials)), self.trials.value[-len(trials) :])
+            for key in {f"{key:016x}" for key in batch.keys.tolist()} & self._pending.keys():
+                del self._pending[key]
+            self._queue = deque(one for one in self._queue if int(one.batch.keys[0]) not in self._told)
         self._queue.extend(unfinished)
 
     def retry_failed(self) -> int:
         """Ask for the failed trials again, before all else; return how many they are."""
-        failed = np.flatnonzero(~np.isfinite(self.trials.value))
+        again = {one.step for one in self.unfinished}  # of a part of the run that was stopped
+        failed = [row for row in np.flatnonzero(~np.isfinite(self.trials.value)).tolist() if row not in again]
         batch = self._batch.view
         self._queue.extendleft(
             Candidate(
                 batch.take(slice(row, row + 1)), trial.proposed_by, trial.predicted_mean, trial.predicted_std, step=row
             )
-            for row, trial in ((int(row), self.trials[int(row)]) for row in failed[::-1])
+            for row, trial in ((row, self.trials[row]) for row in failed[::-1])
         )
         return len(failed)
 
     def _learn(self, batch: Batch, rows: NDArray[np.int64], values: Values) -> None:
         """Take in further architectures; `rows` of them are told to the strategy in this order."""
         self._batch.extend(batch)
+        self._told.update(batch.keys.tolist())
         self.strategy.tell(batch.take(rows), values)
 
-    def _candidate(self, genes: NDArray[np.uint8]) -> Candidate:
+    def _candidate(self, genes: ArrayLike) -> Candidate:
         """The candidate with these genes: that which is pending or chosen to follow, or a new one."""
-        batch = self.space.batch(self.space.check(np.asarray(genes)[None]))
+        given = np.asarray(genes)
+        if given.dtype.kind == "i" and given.size and given.min() >= 0 and given.max() <= 255:  # as lists are read
+            given = given.astype(np.uint8)
+        batch = self.space.batch(self.space.check(given[None]))
         chosen = [one for one in self.unfinished if one.batch.keys[0] == batch.keys[0]]
         return chosen[0] if chosen else Candidate(batch, "told")
+
+    def _is_told(self, candidate: Candidate) -> bool:
+        if candidate.step is not None:
+            return bool(np.isfinite(self.trials.value[candidate.step]))
+        return candidate.key not in self._pending and int(candidate.batch.keys[0]) in self._told
 
     def _outcome(self, outcome: Outcome | Mapping[str, float] | float) -> Outcome:
         name = self.trials.value_name
@@ -251,7 +263,6 @@ class Search:
                 prediction = proposal.prediction or self.estimator.predict(proposal.batch)
                 scores = self.acquisition(prediction, float(self.trials.value[known].max(initial=-np.inf)), rng)
         self.rounds += 1
-        self.estimated |= ready and bool(np.isfinite(prediction.mean).any())
         return [
             Candidate(
                 proposal.batch.take(slice(row, row + 1)),
@@ -273,4 +284,4 @@ class Search:
 
 
 def _known(number: float) -> float | None:
-    return None if np.isnan(number) else float(number)
+    return float(number) if np.isfinite(number) else None

@@ -146,6 +146,11 @@ class Trials:
         return self._numbers.column("epochs")
 
     @property
+    def predicted_mean(self) -> Values:
+        """`(n,)`: the estimate of each at the time it was chosen, NaN where there was none."""
+        return self._numbers.column("predicted_mean")
+
+    @property
     def estimate_seconds(self) -> Values:
         """`(n,)`: seconds of candidate training that the estimates of each trial's round cost."""
         return self._numbers.column("estimate_seconds")
@@ -240,7 +245,13 @@ class Trials:
         self.failures = int(np.isnan(self.value).sum())
 
     def replace(self, row: int, outcome: Outcome) -> None:
-        """Put the outcome of a repetition in the place of a failed trial's; the seconds of both are charged."""
+        """Put the outcome of a repetition in the place of a failed trial's; the seconds of both are charged.
+
+        Raises:
+            ValueError: the trial did not fail.
+        """
+        if np.isfinite(self.value[row]):
+            raise ValueError(f"trial {row} did not fail: its outcome stays")
         for name, number in outcome.values.items():
             self._values.column(name)[row] = number
         spent = [seconds for seconds in (_known(self.seconds[row]), outcome.seconds) if seconds is not None]

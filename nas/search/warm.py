@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -13,18 +12,19 @@ import numpy as np
 from nas._config import differences
 from nas.errors import UserError
 from nas.search.journal import read_trials
-from nas.search.record import read_record
+from nas.search.record import measured_on_code, read_record
 from nas.search.trials import Trials
-from nas.types import Candidate, Evaluator, Outcome, Space, finite
+from nas.types import Candidate, Evaluator, Outcome, Space
 
 _ORIGIN = "warm start"
+_SAME = 1e-4  # by how much a value may differ from the table's: files hold few digits
 
 
 def read_warm(path: Path, space: Space, evaluator: Evaluator) -> Trials:
-    """Read trials that are known already: a run's `history.jsonl`, or a CSV as `Trials.to_csv` writes it.
+    """Read trials that are known already: a run's `history.jsonl`, or a CSV as `Result.to_csv` writes it.
 
     A CSV has the columns `genes` (such as `[0, 3, 1]`), one named as the value that the search sees, and `measured_on`
-    (what `measured_on_code` gives); `seconds`, where it has it, is kept for the record and charged to nobody.
+    (what `nas.search.record.measured_on_code` gives); `seconds`, where it has it, is kept and charged to nobody.
 
     Raises:
         UserError: the file cannot be read, or was measured on something else.
@@ -33,6 +33,10 @@ def read_warm(path: Path, space: Space, evaluator: Evaluator) -> Trials:
         raise UserError(f"warm_start is {str(path)!r}, where there is no file: name a history.jsonl or a .csv")
     if path.suffix == ".csv":
         return _of_csv(path, space, evaluator)
+    if not (path.parent / "config.yaml").is_file():
+        raise UserError(
+            f"{path} has no config.yaml beside it: what it was measured on is unknown: put that of its run there"
+        )
     record = read_record(path.parent) or {}
     now = evaluator.identity()
     measured = {name: (record.get("measured_on") or {}).get(name) for name in now}
@@ -40,11 +44,6 @@ def read_warm(path: Path, space: Space, evaluator: Evaluator) -> Trials:
         differ = "; ".join(differences(measured, now)[:3])
         raise UserError(f"{path} was measured on something else, what is known must be measured on the same: {differ}")
     return _warm(read_trials(path, space, evaluator.value), space)
-
-
-def measured_on_code(identity: dict[str, str]) -> str:
-    """What the column `measured_on` of a CSV holds: it stands for the whole of what was measured."""
-    return sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _of_csv(path: Path, space: Space, evaluator: Evaluator) -> Trials:
@@ -65,11 +64,16 @@ def _of_csv(path: Path, space: Space, evaluator: Evaluator) -> Trials:
                 )
             try:
                 genes = space.check(np.array([json.loads(row["genes"])], dtype=np.uint8))
-                seconds = finite(row["seconds"], "seconds") if row.get("seconds") else None
-                outcome = Outcome({value: finite(row[value], value)}, seconds)
+                seconds = float(row["seconds"]) if row.get("seconds") else None
+                outcome = Outcome({value: float(row[value])}, seconds)
             except (ValueError, TypeError, OverflowError) as error:
                 raise UserError(f"line {line} of {path} is no trial: {error}") from error
             trials.append(Candidate(space.batch(genes), _ORIGIN), outcome)
+    if evaluator.reference() is not None and len(trials):
+        known = evaluator.evaluate(space.batch(trials.genes)).value
+        for row in np.flatnonzero(np.abs(known - trials.value) > _SAME * np.maximum(np.abs(known), 1))[:1]:
+            told = f"{value} is {trials.value[row]:g}, but the table has {known[row]:g}"
+            raise UserError(f"line {row + 2} of {path}: {told}: what is known must be measured on the same")
     return _warm(trials, space)
 
 

@@ -16,7 +16,7 @@ from nas.strategies.base import ArchiveStrategy
 from nas.strategies.latent_space import LatentSpace, Points
 from nas.types import Architectures, Batch, Estimator, Proposal, Space
 
-_WORKERS = 10  # said to be waited for at once: more than 1, for those that ask only after they were told to refuse
+_WORKERS = 10  # that an optimiser is told to serve: some that serve only 1 refuse to propose twice before they are told
 _COMMON = ("NGOpt", "OnePlusOne", "TwoPointsDE", "CMA", "PSO")
 
 

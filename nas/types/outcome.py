@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from nas.types.batch import Batch, Values, same_length
 
+_MOST = 1e100  # what is made of values has room for their squares, and for sums of these
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -88,7 +90,10 @@ class Outcome:
             raise ValueError("neither a value nor an error was given")
         set_ = object.__setattr__  # the instance is frozen
         set_(self, "values", MappingProxyType(values))
-        set_(self, "seconds", None if self.seconds is None else finite(self.seconds, "seconds"))
+        seconds = None if self.seconds is None else finite(self.seconds, "seconds")
+        if seconds is not None and seconds < 0:
+            raise ValueError(f"seconds is {seconds}, must be at least 0")
+        set_(self, "seconds", seconds)
         set_(self, "epochs", None if self.epochs is None else int(self.epochs))
         set_(self, "error", None if self.error is None else str(self.error))
         set_(self, "details", None if self.details is None else plain(dict(self.details), "details"))
@@ -104,13 +109,19 @@ class Outcome:
 
 
 def finite(number: Any, name: str) -> float:
-    """The number as a plain float. Raises ValueError where it is no finite number."""
+    """The number as a plain float. Raises ValueError where it is none, or so large that its square is not finite."""
     try:
+        if isinstance(number, str | bytes):
+            raise TypeError("a text is no number, whatever it says")
         result = float(number)
+    except OverflowError:
+        result = math.inf
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name} is {number!r}, must be a number") from error
     if not math.isfinite(result):
         raise ValueError(f"{name} is {result}, must be finite")
+    if abs(result) > _MOST:
+        raise ValueError(f"{name} is {result}, must be within {-_MOST:g}..{_MOST:g}")
     return result
 
 

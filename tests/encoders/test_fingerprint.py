@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -17,6 +18,7 @@ import torch
 
 import nas
 from nas.encoders import Encoder, FeatureEncoder, GraphEncoder, SequenceEncoder
+from nas.encoders.fingerprint import fingerprint
 from nas.spaces import NB101, NB201
 from nas.spaces.constrained import Constrained
 from nas.types import Space
@@ -52,7 +54,7 @@ MODULES = {
     """,
     "mine/forms.py": "from .more import first",
     "mine/more.py": "first = 1",
-    "mine/deep.py": "def canonical(archs): return archs",
+    "mine/deep.py": "def canonical(archs): return archs\nclass Rule: pass",
     "mine/search.py": "from mine import space",  # a circle
     "mine/encoders.py": """
         from nas.encoders import FeatureEncoder
@@ -122,8 +124,6 @@ def test_code_of_the_users_space_counts_and_what_is_installed_does_not(kind, fil
 
 
 def test_code_of_the_users_encoder_counts_also_within_another(mine: Path) -> None:
-    from nas.encoders.fingerprint import fingerprint
-
     module = importlib.import_module("mine.encoders")
     encoder = module.MyEncoder(NB201(), features=["graph"])
     within = GraphEncoder(NB201(), **GRAPH)
@@ -148,6 +148,34 @@ def test_the_constraint_counts_as_code(mine: Path) -> None:
     after = [one.identity() for one in encoders]
     assert before[0] == after[0]
     assert before[1] != after[1]
+
+
+@pytest.mark.parametrize("how", ["list", "mapping", "partial", "closure", "method", "object"])
+def test_code_counts_however_a_space_holds_it(how: str, mine: Path) -> None:
+    module = importlib.import_module("mine.deep")
+    rule = module.canonical
+    held = {
+        "list": lambda: [1, (rule,)],
+        "mapping": lambda: {"rules": {"first": rule}},
+        "partial": lambda: partial(len, rule),
+        "closure": lambda: lambda archs: rule(archs),
+        "method": lambda: Wrapper(rule).apply,
+        "object": lambda: module.Rule(),
+    }[how]()
+    space = NB201()
+    space.rules = held
+    before = fingerprint(None, space), fingerprint(None, NB201())
+    change(mine / "mine" / "deep.py")
+    assert fingerprint(None, space) != before[0]
+    assert fingerprint(None, NB201()) == before[1]
+
+
+class Wrapper:
+    def __init__(self, rule: Callable) -> None:
+        self.rule = rule
+
+    def apply(self) -> None:
+        pass
 
 
 PROGRAM = """

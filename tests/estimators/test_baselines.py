@@ -20,10 +20,26 @@ def test_normal_scores_keep_the_order_and_ties_and_come_back() -> None:
     assert (np.argsort(target.scores, kind="stable") == np.argsort(values, kind="stable")).all()
     assert target.scores[2] == target.scores[3]
     assert target.scores[0] == pytest.approx(norm.ppf(0.9))
+    assert target.scores[2] == pytest.approx(norm.ppf(0.4))
     assert target.inverse(target.scores) == pytest.approx(values)
     beyond = target.inverse(np.array([-9.0, 9.0]))
     assert beyond[0] < 0.1
     assert beyond[1] > 0.94
+
+
+@pytest.mark.parametrize(("n", "step"), [(3, 1), (21, 2)])
+def test_beyond_the_known_values_the_slope_of_the_outer_tenth_goes_on(n: int, step: int) -> None:
+    values, scores = np.linspace(0, 1, n) ** 2, norm.ppf((np.arange(n) + 0.5) / n)
+    low = (values[step] - values[0]) / (scores[step] - scores[0])
+    high = (values[-1] - values[-1 - step]) / (scores[-1] - scores[-1 - step])
+    found = RankNormal(values[::-1]).inverse(np.array([scores[0] - 1.5, scores[-1] + 2.5]))
+    assert found == pytest.approx([values[0] - 1.5 * low, values[-1] + 2.5 * high])
+
+
+def test_the_spread_of_normal_values_is_their_deviation_times_that_of_the_scores() -> None:
+    target = RankNormal(1 + 3 * norm.ppf((np.arange(20) + 0.5) / 20))
+    deviations = np.array([0.5, 1.0, 4.0])
+    assert target.spread(np.array([-3.0, 0.0, 1.0]), deviations) == pytest.approx(3 * deviations)
 
 
 def test_one_value_alone_has_no_slope() -> None:

@@ -10,7 +10,8 @@ from scipy.stats import kendalltau
 from nas._config import build, composed
 from nas.encoders import FeatureEncoder
 from nas.errors import UserError
-from nas.estimators import EmProx
+from nas.estimators import EmProx, Ridge
+from nas.estimators.kriging import AllKnown, NearestKnown, Prior, likeliest
 from nas.estimators.target import RankNormal
 from nas.spaces import NB101, NB201
 from nas.strategies import SmartPool
@@ -125,6 +126,44 @@ def test_the_likeliest_noise_is_taken(deviation, expected, space, cells) -> None
     assert (chosen.predict(space.batch(queries)).mean == fixed.predict(space.batch(queries)).mean).all()
 
 
+def test_the_likeliest_of_many_noises_is_that_of_the_closed_form() -> None:
+    """At the best scale: log(y' K**-1 y) n / 2 + log|K| / 2 is least."""
+    rng = np.random.default_rng(0)
+    known, scores = rng.normal(size=(12, 3)).astype(np.float32), rng.normal(size=12)
+    noises = np.geomspace(0.01, 10, 2000).tolist()
+
+    def surprise(noise: float) -> float:
+        prior = covariance(known.astype(float), known.astype(float)) + noise * np.eye(12)
+        return 6 * np.log(scores @ np.linalg.solve(prior, scores)) + np.linalg.slogdet(prior)[1] / 2
+
+    best = min(noises, key=surprise)
+    assert noises[0] < best < noises[-1]
+    assert likeliest(Prior(1.4, 0.5, 0.03), noises, known, scores)[0] == Prior(1.4, 0.5, best)
+    assert likeliest(Prior(1.4, 0.5, 0.03), [0.01, best], known, scores)[0].noise == best
+
+
+@pytest.mark.parametrize("rank", [5, 20])
+def test_variances_along_few_directions_are_right_on_average(rank: int) -> None:
+    rng = np.random.default_rng(0)
+    known, anywhere = (rng.normal(size=(n, 4)).astype(np.float32) for n in (60, 300))
+    kriging = AllKnown(Prior(1.4, 0.5, 0.1), known, rng.normal(size=60), rank, anywhere.astype(float))
+    variances = kriging.estimate(anywhere)[1]
+    x, q = known.astype(float), anywhere.astype(float)
+    prior, shared = covariance(x, x) + 0.1 * np.eye(60), covariance(q, x)
+    own = np.diag(covariance(q, q)) + 0.1
+    assert variances.mean() == pytest.approx((own - (shared @ np.linalg.inv(prior) * shared).sum(axis=1)).mean())
+    lengths, directions = (part[..., -rank:] for part in np.linalg.eigh(prior))
+    rough = own - ((shared @ directions) ** 2 / lengths).sum(axis=1)
+    assert variances - variances.mean() == pytest.approx(rough - rough.mean(), abs=1e-4)
+
+
+def test_proximities_far_from_the_origin_stay_within_one() -> None:
+    points = (1e4 + np.random.default_rng(0).normal(size=(50, 8))).astype(np.float32)
+    proximity = Prior(1.4, 0.5, 0.1).proximity(points, points)
+    assert (proximity > 0).all()
+    assert (proximity <= 1).all()
+
+
 def test_networks_at_one_place_do_not_count_as_their_own_neighbours(space, cells) -> None:
     """FAISS may give any of many at distance 0: leaving one out must still leave exactly that one out."""
     known, values, _ = cells
@@ -157,9 +196,10 @@ def test_a_known_network_gets_its_value_whatever_its_form(space, cells) -> None:
     assert (prediction.std == 0).all()
 
 
-def test_a_fit_depends_on_nothing_before_it_to_the_last_bit(space, cells) -> None:
+@pytest.mark.parametrize("rank", [64, 8])
+def test_a_fit_depends_on_nothing_before_it_to_the_last_bit(rank: int, space, cells) -> None:
     known, values, queries = cells
-    growing, whole = (EmProx(space, Scaled(space), **OPTIONS) for _ in range(2))
+    growing, whole = (EmProx(space, Scaled(space), **{**OPTIONS, "rank": rank}) for _ in range(2))
     for n in (20, 45):
         growing.fit(space.batch(known[:n]), values[:n])
         growing.predict(space.batch(queries[:n]))
@@ -214,6 +254,86 @@ def test_equal_values_are_estimated_as_that_value(space, cells) -> None:
     prediction = estimator.predict(space.batch(queries))
     assert prediction.mean == pytest.approx(0.9)
     assert np.isfinite(prediction.std).all()
+
+
+def test_it_names_the_encoder_that_its_estimates_come_from(space) -> None:
+    encoder = Scaled(space)
+    assert EmProx(space, encoder, **OPTIONS).identity() == encoder.identity() != ""
+    assert Ridge(space).identity() == ""
+
+
+@pytest.mark.parametrize(("k", "kind", "each"), [(None, AllKnown, 60), (7, NearestKnown, 49)])
+@pytest.mark.parametrize("most", [20, 600])
+def test_estimates_in_many_batches_are_those_in_one(k, kind, each, most, space, cells, monkeypatch) -> None:
+    """Each query is estimated once, with no more proximities at a time than fit, or those of one query."""
+    known, values, queries = cells
+    whole, parts = (EmProx(space, Scaled(space), **{**OPTIONS, "k": k}) for _ in range(2))
+    whole.fit(space.batch(known), values)
+    expected = whole.predict(space.batch(queries))
+    monkeypatch.setattr("nas.estimators.emprox._SHARED", most)
+    sizes, estimate = [], kind.estimate
+    monkeypatch.setattr(kind, "estimate", lambda self, some: sizes.append(len(some)) or estimate(self, some))
+    parts.fit(space.batch(known), values)
+    found = parts.predict(space.batch(queries))
+    assert sum(sizes) == len(queries)
+    assert max(sizes) == max(1, most // each)
+    assert found.mean == pytest.approx(expected.mean, abs=1e-6)
+    assert found.std == pytest.approx(expected.std, rel=1e-3, abs=1e-6)
+
+
+def test_what_features_cost_is_charged_to_the_next_prediction_and_once(space, cells) -> None:
+    known, values, queries = cells
+
+    class Costly(Scaled):
+        def embed(self, batch: Batch) -> Features:
+            return Features(super().embed(batch).values, np.full(len(batch), 2.0))
+
+    encoder = Costly(space)
+    estimator = EmProx(space, encoder, **OPTIONS)
+    estimator.fit(space.batch(known), values)
+    assert estimator.predict(space.batch(queries)).seconds == 2.0 * sum(encoder.embedded)
+    assert estimator.predict(space.batch(queries)).seconds == 0
+
+
+def test_of_no_networks_there_are_no_estimates(space, cells) -> None:
+    for estimator in (EmProx(space, Scaled(space), **OPTIONS), Ridge(space, alpha=1.0)):
+        estimator.fit(space.batch(cells[0]), cells[1])
+        nothing = estimator.predict(space.batch(cells[0][:0]))
+        assert nothing.mean.shape == (0,)
+        assert (nothing.std is not None) == estimator.gives_std
+        assert nothing.std is None or nothing.std.shape == (0,)
+
+
+def test_values_that_are_not_one_finite_number_for_each_network_are_refused(space, cells) -> None:
+    known, values, queries = cells
+    estimator = EmProx(space, Scaled(space), **OPTIONS)
+    for wrong in (values[:59], values[:, None], np.append(values[1:], np.nan)):
+        with pytest.raises(UserError, match=r"^values must be 60 finite numbers, one per architecture$"):
+            estimator.fit(space.batch(known), wrong)
+    with pytest.raises(RuntimeError, match=r"^predict\(\) was called without calling fit\(\)$"):
+        estimator.predict(space.batch(queries))
+
+
+def test_to_be_told_the_same_again_costs_nothing_and_other_values_are_learnt(space, cells, monkeypatch) -> None:
+    known, values, queries = cells
+    fits, fit = [], EmProx._fit
+    monkeypatch.setattr(EmProx, "_fit", lambda self, *told: fits.append(len(told[0])) or fit(self, *told))
+    estimator, fresh = (EmProx(space, Scaled(space), **OPTIONS) for _ in range(2))
+    for some in (values, values, values[::-1]):
+        estimator.fit(space.batch(known), some)
+    assert fits == [60, 60]
+    fresh.fit(space.batch(known), values[::-1])
+    found, expected = (one.predict(space.batch(queries)).mean for one in (estimator, fresh))
+    assert (found == expected).all()
+
+
+def test_two_networks_are_enough_and_one_is_not(space, cells) -> None:
+    known, values, queries = cells
+    estimator = EmProx(space, Scaled(space), **OPTIONS)
+    with pytest.raises(UserError, match="EmProx needs 2 known architectures, got 1"):
+        estimator.fit(space.batch(known[:1]), values[:1])
+    estimator.fit(space.batch(known[:2]), values[:2])
+    assert np.isfinite(estimator.predict(space.batch(queries)).std).all()
 
 
 def test_k_above_what_is_known_is_refused(space, cells) -> None:

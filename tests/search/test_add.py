@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,13 @@ def test_trials_are_added_piece_by_piece(make) -> None:
     assert told(spend(later, 40)) == told(whole)
 
 
+def test_what_is_marked_as_warm_stays_so(make) -> None:
+    search, later = make(), spend(make(), 3)
+    search.add(spend(make(seed=7), 4).trials, warm=True)
+    later.add(search.trials)
+    assert later.trials.warm.tolist() == [False] * 3 + [True] * 4
+
+
 def test_trials_of_other_values_are_taken_by_their_names(small_space: NB101) -> None:
     before = Search(small_space, RandomSearch(small_space), NoEstimator(small_space), Mean(), value="loss")
     for candidate in before.ask(5):
@@ -108,9 +116,10 @@ def test_warm_trials_are_known_and_not_charged(make) -> None:
     assert [trial.warm for trial in search.trials] == [True] * 30 + [False] * 20
 
 
-def test_few_warm_trials_shorten_the_initial_phase(make) -> None:
+@pytest.mark.parametrize("warm", [True, False])
+def test_few_known_trials_shorten_the_initial_phase(warm: bool, make) -> None:
     search = make()
-    search.add(spend(make(seed=7), 4).trials, warm=True)
+    search.add(spend(make(seed=7), 4).trials, warm=warm)
     spend(search, 20)
     assert [trial.predicted_mean is not None for trial in search.trials][4:] == [False] * 6 + [True] * 10
 
@@ -140,3 +149,19 @@ def test_repetitions_are_not_of_the_budget(make) -> None:
     asked = search.ask(9)
     assert [candidate.step for candidate in asked] == [2, 7, None, None]
     assert search.allocated == 12
+
+
+def test_repetitions_are_asked_for_where_the_budget_is_spent(make) -> None:
+    search = make(budget=10)
+    for candidate in search.ask(10):
+        search.tell(candidate, value(candidate))
+    search.budget = 11
+    search.tell(replace(search.ask()[0], mean=0.5, std=0.25), Outcome.failed("killed"))
+    search.retry_failed()
+    [again] = search.ask(3)
+    assert (again.step, again.mean, again.std, again.origin) == (10, 0.5, 0.25, search.trials[10].proposed_by)
+    told = []
+    search.strategy.tell = lambda batch, values: told.append((batch.keys.tolist(), values.tolist()))
+    search.tell(again, Outcome.failed("killed again"))
+    search.tell(again, 0.75)
+    assert told == [(again.batch.keys.tolist(), [0.75])]

@@ -16,6 +16,7 @@ from nas.acquisition import Mean
 from nas.errors import UserError
 from nas.estimators import NoEstimator, Ridge
 from nas.search import Search
+from nas.search.search import Phases
 from nas.spaces import NB101
 from nas.strategies import RandomSearch, RegularizedEvolution
 from nas.types import Outcome
@@ -59,8 +60,16 @@ def test_one_by_one_and_in_rounds_is_the_same_where_all_are_told_in_order(make) 
     assert one.rounds == rounds.rounds
 
 
+def test_what_is_not_said_is_as_documented(small_space: NB101) -> None:
+    search = Search(small_space, RandomSearch(small_space), NoEstimator(small_space), Mean())
+    assert (search.seed, search.initial, search.pool, search.batch, search.budget) == (0, 20, 1000, 1, None)
+    assert (search.rounds, search.estimated, search.phases, search.unfinished) == (0, False, {}, [])
+
+
 def test_estimates_begin_after_the_initial_phase(make) -> None:
-    search = spend(make(), 30)
+    phases = Phases()
+    search = spend(make(phases=phases), 30)
+    assert {*phases} == {"ask", "fit", "predict"}
     assert [trial.predicted_mean is not None for trial in search.trials] == [False] * 10 + [True] * 20
     assert search.estimated
 
@@ -79,6 +88,44 @@ def test_pending_candidates_are_never_proposed_again(make) -> None:
     assert len(search.trials) == 30
 
 
+def test_a_candidate_is_told_once(make) -> None:
+    search = make()
+    candidate, other, *_ = search.ask(5)
+    search.tell(candidate, 0.5)
+    for again in (candidate, candidate.genes):
+        with pytest.raises(UserError, match=f"with key {candidate.key} was told before"):
+            search.tell(again, 0.75)
+    spent = make()
+    spent.tell(other, 0.25)
+    search.add(spent.trials)  # what is known now is pending no more
+    assert other.key not in keys(search.unfinished)
+    assert search.allocated == 5
+
+
+@pytest.mark.parametrize("how", [list, tuple, np.array, np.uint8])
+def test_genes_that_were_not_asked_for_are_told(how, make) -> None:
+    search, other = make(), make()
+    genes = other.tell(other.ask()[0], 0.5).genes
+    assert search.tell(how(genes), 0.5).genes == genes
+    for wrong in ([1.5, 2], [300] * len(genes), [-1] * len(genes), genes[:-1]):
+        with pytest.raises(UserError):
+            search.tell(wrong, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"seed": -1}, "seed is -1"),
+        ({"initial": 0}, "initial is 0"),
+        ({"batch": 0}, "batch is 0"),
+        ({"pool": 3, "batch": 4}, "pool is 3, must be at least 4"),
+    ],
+)
+def test_numbers_out_of_range_are_refused(option: dict[str, int], message: str, make) -> None:
+    with pytest.raises(UserError, match=message):
+        make(**option)
+
+
 def test_more_than_the_initial_phase_waits_for_what_the_estimator_needs(make) -> None:
     search = make()
     asked = search.ask(30)
@@ -91,8 +138,9 @@ def test_more_than_the_initial_phase_waits_for_what_the_estimator_needs(make) ->
 
 
 def test_without_an_estimator_nothing_waits(make, small_space: NB101) -> None:
-    asked = make(NoEstimator(small_space)).ask(30)
-    assert len(set(keys(asked))) == 30
+    search = make(NoEstimator(small_space))
+    assert len(set(keys(search.ask(30)))) == 30
+    assert not search.estimated
 
 
 def test_failed_trials_do_not_count_as_known_to_the_estimator(make) -> None:
@@ -190,8 +238,10 @@ def test_what_is_no_architecture_is_refused(arch, make) -> None:
         (float("-inf"), {}, "value is -inf, must be finite"),
         (None, {}, "value is None, must be a number"),
         ("good", {}, "value is 'good', must be a number"),
+        ("0.5", {}, "value is '0.5', must be a number"),
+        (10**400, {}, "value is inf, must be finite"),
         ({"value": np.nan, "latency": 3}, {}, "value is nan, must be finite"),
-        ({"latency": 3.0}, {}, "there is no 'value' among its values (latency)"),
+        ({"latency": 3.0, "size": 2}, {}, "there is no 'value' among its values (latency, size)"),
         ({}, {}, "neither a value nor an error was given"),
         (Outcome({"latency": 3.0}, 4.0), {}, "there is no 'value' among its values (latency)"),
         (Outcome.failed("too large", 2.0), {}, "too large"),

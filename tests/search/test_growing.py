@@ -45,6 +45,7 @@ class TestGrowing:
             growing.extend(part)
         for name in ("genes", "canonical", "keys"):
             assert (getattr(growing.view, name) == getattr(batch, name)).all()
+            assert getattr(growing.view, name).dtype == getattr(batch, name).dtype
 
     KEYS = st.one_of(st.integers(0, 40), st.sampled_from([2**63, 2**64 - 1]))
 
@@ -65,3 +66,13 @@ class TestGrowing:
         for key in keys[:3000]:
             known.add(key[None])
         assert known.holds(keys).tolist() == [True] * 3000 + [False] * 3000
+
+    def test_keys_that_differ_in_their_last_bit_are_told_apart(self) -> None:
+        keys = np.arange(2**63, 2**63 + 3000, dtype=np.uint64)
+        known = KnownKeys()
+        known.add(keys[:20:2])
+        assert known.holds(keys[:20]).tolist() == [True, False] * 10
+        known.add(keys[20::2])  # so many that they are sorted
+        assert known.holds(keys).tolist() == [True, False] * 1500
+        known.add(keys[1:20:2])
+        assert known.holds(keys[:40]).tolist() == [True] * 20 + [True, False] * 10

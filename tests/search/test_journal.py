@@ -17,7 +17,7 @@ from nas.types import Outcome
 
 
 class TestJournal:
-    def test_what_is_recorded_is_read_again(self, journal: Journal, small_space: NB101) -> None:
+    def test_what_is_recorded_is_read_again(self, journal: Journal, small_space: NB101, caplog) -> None:
         trials = made(small_space, [0.5, None, 0.75], latency=[1.0, 0.0, 2.0])
         trials.append(
             candidate(small_space, 3, std=0.5), Outcome({VALUE: 1.0}, None, 3, details={"curve": [0.5]}, checkpoint="c")
@@ -29,11 +29,32 @@ class TestJournal:
         assert [*read] == told
         assert (read.charged, read.failures, read.value_name) == (3, 1, VALUE)
         assert unfinished == []
+        assert not caplog.messages
 
     def test_a_line_holds_what_is_known_and_no_more(self, journal: Journal, small_space: NB101) -> None:
         line = written(journal, made(small_space, [0.5]))[0]
         assert [*line] == ["step", "key", "genes", "values", "seconds", "predicted_mean", "predicted_std",
                            "proposed_by", "epochs", "estimate_seconds"]  # fmt: skip
+
+    def test_what_could_not_be_read_again_is_not_written(self, journal: Journal, small_space: NB101) -> None:
+        with pytest.raises(ValueError, match="not JSON compliant"):
+            journal.note_pending([candidate(small_space, 0, mean=float("nan"))])
+        with pytest.raises(ValueError, match="not JSON compliant"):
+            journal.record(replace(made(small_space, [0.5])[0], seconds=float("inf")))
+        trials, unfinished = journal.read(small_space, VALUE)
+        assert (len(trials), unfinished) == (0, [])
+
+    def test_lines_are_on_the_disk_a_tenth_of_a_second_later(
+        self, tmp_path: Path, small_space: NB101, monkeypatch
+    ) -> None:
+        now, synced = [100.0], []
+        monkeypatch.setattr("nas.search.journal.monotonic", lambda: now[0])
+        monkeypatch.setattr("nas.search.journal.os.fsync", lambda _: synced.append(now[0]))
+        with Journal(tmp_path) as journal:
+            for trial in made(small_space, [0.5] * 6):
+                journal.record(trial)
+                now[0] += 1 / 16
+        assert synced == [100.125, 100.25, 100.375]  # the last one when it is closed
 
     def test_nothing_recorded_is_no_trial(self, journal: Journal, small_space: NB101) -> None:
         trials, unfinished = journal.read(small_space, VALUE)
@@ -50,7 +71,7 @@ class TestJournal:
         assert journal.path.read_bytes() != whole
         assert [*journal.read(small_space, VALUE)[0]] == [*trials]
         assert journal.path.read_bytes() == whole
-        assert "ends in half a line: that evaluation is done again" in caplog.text
+        assert caplog.messages == [f"{journal.path} ends in half a line: that evaluation is done again"]
         later = made(small_space, [0.5, 0.75, 1.0])[2]
         journal.record(later)
         assert [*journal.read(small_space, VALUE)[0]] == [*trials, later]
@@ -76,6 +97,26 @@ class TestJournal:
             journal.read(small_space, VALUE)
         assert "\n" not in str(raised.value)
 
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"step": -1}, "its step is -1, its genes are .1, 0, "),
+            ({"key": "zz"}, "its key is 'zz'"),
+            ({"warm": 1}, "its texts are .'mutation', '', ''., warm is 1"),
+            ({"details": [1]}, r"its details are \[1\]"),
+            ({"values": 0.5}, "its values are 0.5, its error None"),
+            ({"epochs": float("inf")}, "it has the number inf"),
+        ],
+        ids=str,
+    )
+    def test_what_was_changed_in_a_line_is_said(
+        self, change: dict, message: str, journal: Journal, small_space: NB101
+    ) -> None:
+        lines = written(journal, made(small_space, [0.5, 0.75]))
+        write(journal, [lines[0], {**lines[1], **change}])
+        with pytest.raises(UserError, match=rf"^line 2 of .*history\.jsonl is not a trial \({message}.*\): the"):
+            journal.read(small_space, VALUE)
+
     @pytest.mark.parametrize("line", ["", "5", "null", "[]", '"text"', "{", '{"step": 1}', "\xff", "[" * 100_000])
     def test_a_line_that_is_no_trial_is_named(self, line: str, journal: Journal, small_space: NB101) -> None:
         written(journal, made(small_space, [0.5]))
@@ -87,7 +128,7 @@ class TestJournal:
     @pytest.mark.parametrize(
         ("order", "message"),
         [
-            ([0, 2], "line 2 of .* is step 2, not 1: lines are missing"),
+            ([0, 2], r"line 2 of .*history\.jsonl is step 2, not 1: lines are missing"),
             ([1, 0], "line 1 of .* is step 1, not 0"),
             ([0, 1, 1, 2], "line 3 of .* is step 1, not 2"),  # it succeeded: no repetition of what failed
             ([0, 1, 2, 0], "line 4 of .* is step 0, not 3"),
@@ -115,6 +156,15 @@ class TestJournal:
         write(journal, [*lines, {**succeeded, "key": lines[0]["key"], "genes": lines[0]["genes"]}])
         with pytest.raises(UserError, match="line 4 of .* is step 1, not 3"):
             journal.read(small_space, VALUE)
+
+    def test_what_comes_after_repetitions_is_read_as_well(self, journal: Journal, small_space: NB101) -> None:
+        lines = written(journal, made(small_space, [None, None, 0.5, 0.75]))
+        again = [{**line, "values": {VALUE: 1.0}, "error": None, "details": {"curve": [1]}} for line in lines[:2]]
+        write(journal, [*lines[:3], *again, lines[3]])
+        trials, _ = journal.read(small_space, VALUE)
+        assert trials.value.tolist() == [1.0, 1.0, 0.5, 0.75]
+        assert trials.detail("curve") == [[1], [1], None, None]
+        assert trials.outcomes[0].tolist() == [0, 1, 2, 0, 1, 3]
 
     def test_what_failed_with_another_value_may_be_repeated(self, journal: Journal, small_space: NB101) -> None:
         lines = written(journal, made(small_space, [0.5, None]))
@@ -157,21 +207,35 @@ class TestJournal:
         journal.note_pending([])
         assert journal.read(small_space, VALUE)[1] == []
 
+    def test_the_first_trial_may_be_pending_again(self, journal: Journal, small_space: NB101) -> None:
+        written(journal, made(small_space, [None, 0.5]))
+        journal.note_pending([candidate(small_space, 0, step=0)])
+        assert [one.step for one in journal.read(small_space, VALUE)[1]] == [0]
+
     @pytest.mark.parametrize(
-        "change",
-        [{"step": 9}, {"step": -1}, {"step": 0}, {"step": "x"}, {"seconds": None}, {"mean": "x"}, {"std": float("nan")},
-         {"genes": [9] * 13}],
+        ("change", "message"),
+        [
+            ({"step": 9}, "it repeats step 9, which is no trial of this network"),
+            ({"step": 2}, "it repeats step 2"),
+            ({"step": -1}, "it repeats step -1"),
+            ({"step": 0}, "it repeats step 0"),
+            ({"step": "x"}, "invalid literal"),
+            ({"seconds": None}, "seconds is None"),
+            ({"mean": "x"}, "mean is 'x'"),
+            ({"std": float("nan")}, "std is nan"),
+            ({"genes": [9] * 13}, "architecture"),
+        ],
         ids=str,
-    )  # fmt: skip
+    )
     def test_pending_candidates_that_cannot_be_are_refused(
-        self, change: dict, journal: Journal, small_space: NB101
+        self, change: dict, message: str, journal: Journal, small_space: NB101
     ) -> None:
         written(journal, made(small_space, [0.5, None]))
         journal.note_pending([candidate(small_space, 1, step=1)])
         path = journal.path.with_name("pending.json")
         entries = json.loads(path.read_text())
         path.write_text(json.dumps([{**entries[0], **change}]))
-        with pytest.raises(UserError, match=r"pending\.json is damaged .*: remove it, and lose what was pending"):
+        with pytest.raises(UserError, match=rf"pending\.json is damaged .*{message}.*: remove it, and lose what was"):
             journal.read(small_space, VALUE)
 
     @pytest.mark.parametrize("content", ["", "{", "[5]", "5", "null", "\x00", '[{"genes": []}]', '{"a": 1}'])

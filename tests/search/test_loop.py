@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import Future
 from pathlib import Path
+from threading import Timer
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,13 +33,28 @@ def test_all_slots_are_used_and_nothing_is_evaluated_twice(tmp_path: Path, small
     assert all(predicted[ROUND["initial"] + 4 :])
 
 
+def test_a_slot_that_is_free_is_used_while_another_is_busy(tmp_path: Path, small_space: NB101) -> None:
+    busy: Future[Outcome] = Future()
+    waited_too_long = Timer(10, busy.set_exception, [TimeoutError()])
+
+    def answers(number: int, value: float) -> Any:
+        if number == 8:
+            busy.set_result(Outcome({"accuracy": value}))
+        return busy if number == 1 else Outcome({"accuracy": value})
+
+    waited_too_long.start()
+    trials = run(tmp_path, Own(small_space, answers, slots=2), budget=9)
+    waited_too_long.cancel()
+    assert (len(trials), trials.failures) == (9, 0)
+
+
 @pytest.mark.parametrize("slots", [1, 3])
 def test_what_is_recorded_is_what_was_told(slots: int, tmp_path: Path, small_space: NB101, caplog) -> None:
     stop = Stop()
     trials = run(tmp_path, Threads(small_space, slots, fails=lambda value: value > 0.902), stop=stop)
     assert [trial.step for trial in stop.told] == list(range(BUDGET))
     assert stop.told == [*trials]
-    assert stop.ended == 1
+    assert (stop.started, stop.ended) == ([(trials, BUDGET)], [trials])
     lines = recorded(tmp_path)
     assert [line["key"] for line in lines] == [trial.key for trial in trials]
     assert [line["values"] for line in lines] == [trial.values for trial in trials]
@@ -125,6 +143,22 @@ def test_random_search_with_one_slot_is_the_strategy_itself(tmp_path: Path, smal
         run_search(search, evaluator, journal, 20, Callback())
     archs = RandomSearch(small_space).ask(20, np.random.default_rng([5, 0])).batch.genes
     assert (search.trials.genes == archs).all()
+    assert {*search.phases} == {"ask", "evaluate"}
+
+
+@pytest.mark.parametrize(("slots", "batch", "budget"), [(1, 1, 5), (2, 1, 1), (1, 2, 5)])
+def test_where_one_is_evaluated_after_the_other_nothing_waits_for_a_note(
+    slots: int, batch: int, budget: int, tmp_path: Path, small_space: NB101
+) -> None:
+    evaluator = Own(small_space, lambda _, value: Outcome({"accuracy": value}), slots)
+    search = Search(
+        small_space, RandomSearch(small_space), NoEstimator(small_space), Mean(),
+        initial=1, pool=2, batch=batch, value=evaluator.value, budget=budget,
+    )  # fmt: skip
+    with Journal(tmp_path) as journal:
+        run_search(search, evaluator, journal, budget, Callback())
+    assert len(recorded(tmp_path)) == budget
+    assert (tmp_path / "pending.json").exists() == (slots > 1 or batch > 1)
 
 
 def test_a_space_that_is_used_up_ends_the_search(tmp_path: Path, caplog) -> None:
@@ -132,7 +166,7 @@ def test_a_space_that_is_used_up_ends_the_search(tmp_path: Path, caplog) -> None
     evaluator = Own(tiny, lambda _, value: Outcome({"accuracy": value}))
     trials = run(tmp_path, evaluator, budget=200)
     assert len(trials) == len(set(trials.keys.tolist())) == 91
-    assert "the space is used up after 91 evaluations" in caplog.text
+    assert caplog.messages == ["the space is used up after 91 evaluations"]
 
 
 def test_a_journal_is_of_one_process(tmp_path: Path, small_space: NB101) -> None:

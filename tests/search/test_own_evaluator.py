@@ -54,7 +54,7 @@ def test_what_was_done_at_the_same_time_as_an_error_is_recorded_first(tmp_path: 
         run(tmp_path, Own(small_space, answers, slots=4), stop=stop)
     assert [line["values"]["accuracy"] for line in recorded(tmp_path)] == [0.9, 0.92, 0.93]
     assert len(stop.told) == 3
-    assert stop.ended == 1
+    assert len(stop.ended) == 1
     with Journal(tmp_path) as journal:
         trials, unfinished = journal.read(small_space, "accuracy")
     assert len(unfinished) == ROUND["initial"] - 3  # the one that raised is not lost

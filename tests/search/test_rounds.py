@@ -179,16 +179,66 @@ def test_what_estimates_cost_is_charged_once_a_round(small_space: NB101) -> None
 
 def test_the_random_numbers_of_a_round_follow_from_the_seed_and_what_was_allocated(make) -> None:
     search = make(seed=3)
-    ask, states, allocated = search.strategy.ask, [], []
+    ask, states, allocated, asked = search.strategy.ask, [], [], []
 
     def spied(n: int, rng: np.random.Generator, *arguments: Any) -> Any:
         states.append(rng.bit_generator.state)
         allocated.append(search.allocated)
+        asked.append(n)
         return ask(n, rng, *arguments)
 
     search.strategy.ask = spied  # type: ignore[method-assign]
     spend(search, 20)
     search.ask(6)
     assert allocated[:3] == [0, 10, 15]
+    assert asked == [10, *[ROUND["pool"]] * (len(asked) - 1)]
     assert len(set(allocated)) == len(allocated) >= 5
     assert states == [np.random.default_rng([3, number]).bit_generator.state for number in allocated]
+
+
+class Unsure(Plain):
+    """Keeps what it was fitted to, and gives standard deviations; from the second time on it knows nothing."""
+
+    def fit(self, batch: Batch, values: Values) -> None:
+        super().fit(batch, values)
+        self.keys, self.values = batch.keys.tolist(), values.tolist()
+
+    def predict(self, batch: Batch) -> Prediction:
+        mean = super().predict(batch).mean
+        return Prediction(mean if len(self.predicted) == 1 else np.full(len(mean), np.nan), np.arange(len(mean)) / 64)
+
+
+def unsure(space: NB101) -> tuple[Search, Unsure]:
+    """A search of which ten are asked for, and eight are told."""
+    estimator = Unsure()
+    search = Search(space, RegularizedEvolution(space, 20, 5), estimator, Mean(), initial=10, pool=60, batch=2)
+    for candidate in search.ask(10)[:8]:
+        search.tell(candidate, value(candidate))
+    return search, estimator
+
+
+def test_what_is_pending_is_believed_to_be_worth_its_estimate(small_space: NB101) -> None:
+    search, estimator = unsure(small_space)
+    known = search.trials.value.tolist()
+    for _ in range(2):
+        pending = search.unfinished
+        search.ask(2)
+        assert estimator.keys == [*search.trials.keys.tolist(), *(int(one.batch.keys[0]) for one in pending)]
+        believed = [np.mean(known) if one.mean is None else one.mean for one in pending]
+        assert estimator.values == pytest.approx([*known, *believed])
+    assert [one.mean is None for one in pending] == [True, True, False, False]
+    search.believe = lambda pending, values: []
+    search.ask()
+    assert estimator.values == known
+
+
+def test_a_candidate_carries_what_was_thought_of_it(small_space: NB101) -> None:
+    search, _ = unsure(small_space)
+    ask, proposals = search.strategy.ask, []
+    search.strategy.ask = lambda *arguments: proposals.append(ask(*arguments)) or proposals[-1]  # type: ignore[method-assign]
+    for candidate in search.ask(2):
+        [row] = np.flatnonzero(proposals[0].batch.keys == candidate.batch.keys[0])
+        assert (candidate.std, candidate.origin) == (row / 64, proposals[0].origin[row])
+        assert candidate.mean is not None
+    assert [one.mean for one in search.ask(2)] == [None, None]  # it knows nothing any more
+    assert search.estimated

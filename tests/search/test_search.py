@@ -157,8 +157,8 @@ def test_another_configuration_in_the_same_folder_is_refused_with_the_differing_
     ("option", "message"),
     [
         ("evaluator=training", "another configuration: evaluator._target_ (recorded "),  # its cells have more genes
-        ("hydra.run.dir=elsewhere", "but hydra.run.dir names"),
-        ("budget=80 hydra.run.dir=elsewhere", "but hydra.run.dir names"),
+        ("hydra.run.dir=elsewhere", "but the run is to be in"),
+        ("budget=80 hydra.run.dir=elsewhere", "but the run is to be in"),
     ],
 )
 def test_a_run_is_continued_as_it_was_or_not_at_all(option: str, message: str, finished: Path, tmp_path, data) -> None:

@@ -52,10 +52,12 @@ class TestTrials:
         trials.append(candidate(small_space, 3), Outcome({VALUE: 0.75}))
         assert np.isnan(trials.values["latency"][-1])
         assert trials[0].values == {VALUE: 0.5}
+        assert [trial.estimate_seconds for trial in trials] == [0.25, 0.25, 0.0, 0.0]
 
     def test_the_best_is_the_first_of_the_highest_values(self, small_space: NB101) -> None:
         assert Trials(3, VALUE).best is None
         assert made(small_space, [None, None]).best is None
+        assert made(small_space, [0.5, 0.25]).best.step == 0
         trials = made(small_space, [None, -3.0, 0.5, 0.25, 0.5])
         assert trials.best.step == 2
         assert [trial.step for trial in trials.top(3)] == [2, 4, 3]
@@ -73,6 +75,12 @@ class TestTrials:
         trials.replace(1, Outcome.failed("killed"))
         assert (trials[1].error, trials[1].seconds, trials.failures, trials.best.step) == ("killed", 2.0, 1, 0)
 
+    def test_what_no_attempt_told_the_seconds_of_has_none(self, small_space: NB101) -> None:
+        trials = made(small_space, [0.5])
+        trials.append(candidate(small_space, 1), Outcome.failed("killed"))
+        trials.replace(1, Outcome({VALUE: 0.75}))
+        assert (trials[1].seconds, trials[1].values) == (None, {VALUE: 0.75})
+
     def test_a_repetition_as_good_as_the_best_is_the_best_where_its_row_comes_first(self, small_space: NB101) -> None:
         """So that a search that goes on knows the same best, whatever the order in which it learns of both."""
         trials = made(small_space, [None, 0.75, None])
@@ -85,10 +93,13 @@ class TestTrials:
         trials = made(small_space, [0.5, None, 0.75], latency=[1.0, 0.0, 2.0])
         told = [replace(trial, warm=trial.step == 0) for trial in trials]
         again = Trials(len(small_space.cardinalities), VALUE)
-        again.extend(told, trials.genes, trials.keys)
+        for rows in (slice(1), slice(1, 3)):
+            again.extend(told[rows], trials.genes[rows], trials.keys[rows])
         assert [*again] == told
         assert (again.charged, again.failures, again.best.step) == (2, 1, 2)
+        assert again.outcomes[0].tolist() == [0, 1, 2]
         assert again.warm.tolist() == [True, False, False]
+        assert (again.warm.dtype, again.genes.dtype, again.keys.dtype) == (bool, np.uint8, np.uint64)
 
     def test_details_are_found_by_name(self, small_space: NB101) -> None:
         trials = made(small_space, [0.5, None])

@@ -83,3 +83,12 @@ def test_a_failed_neighbour_is_not_asked_for_again(small_space: NB101) -> None:
     assert len(again) == len(around) - 4
     strategy.tell(again.batch, np.full(len(again), 0.8))
     assert set(strategy.ask(5, np.random.default_rng(0)).origin) == {"random"}
+
+
+def test_a_neighbour_that_is_as_good_is_not_moved_to(small_space: NB101) -> None:
+    strategy = LocalSearch(small_space)
+    strategy.tell(small_space.batch(small_space.sample(1, np.random.default_rng(0))), np.array([0.9]))
+    around = strategy.ask(100, np.random.default_rng(0)).batch
+    strategy.tell(around.take(slice(1)), np.array([0.9]))
+    left = strategy.ask(len(around) - 1, np.random.default_rng(0)).batch
+    assert set(left.keys.tolist()) == set(around.keys[1:].tolist())

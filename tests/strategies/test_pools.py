@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from helpers import accuracy
+from helpers import Mirror, accuracy
 
 from nas.encoders import FeatureEncoder, GraphEncoder
 from nas.errors import UserError
@@ -75,6 +75,24 @@ def test_moves_start_from_the_best(space: NB101, encoder) -> None:
     assert decoded < anywhere
 
 
+def test_decoded_points_lie_around_each_parent_at_the_radius(space: NB101) -> None:
+    """The radius is in standard deviations of each component over the space."""
+    encoder = Mirror(space)
+    decoded: list[np.ndarray] = []
+    encoder.decode = lambda points: decoded.append(points) or space.sample(1, np.random.default_rng(0))
+    pool = smart(space, encoder, parents=2, radius=0.1, mutations=[], crossover=0.0, latent=1.0)
+    told(pool, space, 60)
+    pool.ask(1000, np.random.default_rng(0))
+    parents = encoder.embed(pool.best(2)).values
+    nearest = np.linalg.norm(decoded[0][:, None] - parents, axis=2).argmin(axis=1)
+    assert nearest.mean() == pytest.approx(0.5, abs=0.05)
+    away = decoded[0] - parents[nearest]
+    anywhere = encoder.embed(space.batch(space.sample(5000, np.random.default_rng(1)))).values
+    assert away.std(axis=0) == pytest.approx(0.1 * anywhere.std(axis=0), rel=0.2, abs=0.002)
+    together = np.corrcoef(away[:, anywhere.std(axis=0) > 0.1], rowvar=False)
+    assert np.abs(np.triu(together, 1)).max() < 0.2
+
+
 def test_the_estimators_encoder_is_shared_where_it_decodes(space: NB101, encoder) -> None:
     estimator = NoEstimator(space)
     assert shared_encoder(estimator) == {}
@@ -98,6 +116,38 @@ def test_later_generations_start_from_the_best_estimates(space: NB101) -> None:
     for proposal in proposals:
         assert len(np.unique(space.keys(proposal.batch.genes))) == 400
         assert (proposal.origin == "random").sum() >= 80
+
+
+@pytest.mark.parametrize(("generations", "estimated"), [(1, False), (2, True)])
+def test_estimates_are_asked_for_where_a_generation_starts_from_them(generations, estimated, space: NB101) -> None:
+    pool, estimator = smart(space, None, generations=generations, latent=0.0), Ridge(space, alpha=1.0)
+    archs = told(pool, space, 60)
+    estimator.fit(space.batch(archs), accuracy(space, archs))
+    proposal = pool.ask(50, np.random.default_rng(0), None, estimator)
+    assert (proposal.prediction is not None) == estimated
+
+
+def test_a_later_generation_starts_from_so_many_of_the_best_estimates_and_the_best(space: NB101) -> None:
+    estimator = Ridge(space, alpha=1.0)
+    pool = smart(space, None, generations=2, parents=3, mutations=[1.0], crossover=0.0, latent=0.0)
+    archs = told(pool, space, 60)
+    estimator.fit(space.batch(archs), accuracy(space, archs))
+    proposal = pool.propose(80, np.random.default_rng(0), estimator)
+    first, second = proposal.take(np.arange(40)), proposal.take(np.arange(40, 80))
+    starts = np.concatenate([pool.best(3).genes, first.batch.genes[first.prediction.top(3)]])
+    mutants = second.batch.genes[second.origin == "mutation 1"]
+    distance = (mutants[:, None] != starts).sum(axis=2)
+    assert (distance.min(axis=1) == 1).all()
+    assert (distance.argmin(axis=1) >= 3).any()
+
+
+@pytest.mark.parametrize("generations", [1, 4])
+def test_candidates_of_all_generations_are_new_and_distinct(generations: int, space: NB101) -> None:
+    pool = smart(space, None, generations=generations, parents=1, mutations=[0.5], crossover=0.0, latent=0.0)
+    archs = told(pool, space, 60)
+    batch = pool.propose(60, np.random.default_rng(0), None).batch
+    assert len(np.unique(batch.keys)) == len(batch) == 60
+    assert not np.isin(batch.keys, space.keys(archs)).any()
 
 
 def test_generations_need_no_estimates(space: NB101) -> None:
@@ -130,6 +180,19 @@ def test_the_full_pool_is_the_space_without_what_is_known(small_space: NB101) ->
     assert np.isin(missing, small_space.keys(small_space.enumerate()[:7])).all()
     assert len(np.unique(keys)) == len(keys)
     assert (np.diff(small_space.keys(rest.batch.genes).astype(float)) < 0).any()  # in random order
+
+
+def test_the_full_pool_is_all_that_is_neither_known_nor_pending(small_space: NB101) -> None:
+    everything, pool = small_space.batch(small_space.enumerate()), FullPool(small_space)
+    pending = everything.take(slice(7))
+    first = pool.ask(len(everything), np.random.default_rng(0), pending)
+    assert set(first.batch.keys.tolist()) == set(everything.keys[7:].tolist())
+    known = small_space.keys(told(pool, small_space, 40))
+    for waiting in (everything.take(slice(0)), pending):
+        proposal = pool.ask(5, np.random.default_rng(0), waiting if len(waiting) else None)
+        left = np.setdiff1d(everything.keys, np.concatenate([known, waiting.keys]))
+        assert set(proposal.batch.keys.tolist()) == set(left.tolist())
+        assert set(proposal.origin) == {"full"}
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,24 @@ def test_nothing_is_proposed_twice_and_the_space_is_used_up_in_the_end() -> None
     assert len(strategy.ask(1, np.random.default_rng(0))) == 0
 
 
+def test_what_random_draws_miss_is_listed_where_the_space_can_be_enumerated() -> None:
+    tiny, few = NB101(max_vertices=4), NB101(max_vertices=4)
+    few.sample = lambda n, rng: np.repeat(tiny.enumerate()[:3], n, axis=0)
+    proposal = RandomSearch(few).ask(91, np.random.default_rng(0))
+    assert len(proposal) == 91
+    assert set(proposal.origin) == {"random"}
+    assert (proposal.batch.genes != tiny.enumerate()).any()  # in random order
+    drawn: list[int] = []
+
+    def refuse() -> None:
+        raise UserError("too large")
+
+    few.enumerate = refuse
+    few.sample = lambda n, rng: drawn.append(n) or rng.permutation(tiny.enumerate()[: 3 * len(drawn)])
+    assert len(RandomSearch(few).ask(91, np.random.default_rng(0))) == 3 * len(drawn)
+    assert set(drawn) == {91}
+
+
 def test_when_the_neighbours_are_used_up_the_pool_is_filled_at_random(small_space: NB101) -> None:
     strategy = RegularizedEvolution(small_space, population=1, tournament=1)
     strategy.tell(small_space.batch(small_space.enumerate()[:1]), np.array([0.9]))
