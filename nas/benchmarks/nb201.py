@@ -20,6 +20,8 @@ from nas.types import Architectures, Values
 _BUDGETS = (12, 200)  # epochs
 _DEVICES = {"cifar10": "hw_c10", "cifar100": "hw_c100"}  # HW-NAS-Bench (Li et al. 2021)
 _UNKNOWN = -1  # of a device that cannot run the cell
+_SCORES = {"cifar10": "zc_c10"}  # NAS-Bench-Suite-Zero (Krishnakumar et al. 2022)
+_FAILED = -1e8  # a score that was not finite
 _ALONE = "c10v_"  # starts the names of arrays of one data set: cifar10, trained on half of the images to be validated
 _CLOCKS = {"cifar10": (f"{_ALONE}train_time", "train_time")}  # the first is that of the validation accuracy
 _MOST = float(np.finfo(np.float64).max)
@@ -94,7 +96,7 @@ def _columns(
         networks,
         {epochs: one.training(epochs) for epochs in there},
         np.rint(parameters).astype(np.int64),
-        objectives=_on_devices(arrays, table, rows),
+        objectives={**_on_devices(arrays, table, rows), **_scores(arrays, table, rows)},
     )
 
 
@@ -158,9 +160,28 @@ def _on_devices(arrays: Mapping[str, NDArray[Any]], table: str, rows: NDArray[np
     for name, values in zip(names, columns, strict=True):
         known = values != _UNKNOWN
         check_range(name, np.where(known, values, 0), 0, _MOST, f"0 or more, or {_UNKNOWN}: unknown")
-        total, count = np.bincount(rows, np.where(known, values, 0)), np.bincount(rows, known)
-        found[name] = np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
+        found[name] = _mean_of_known(values, known, rows)
     return found
+
+
+def _scores(arrays: Mapping[str, NDArray[Any]], table: str, rows: NDArray[np.intp]) -> dict[str, Values]:
+    """Published zero-cost scores by network, as `zero_cost.NAME`: means over its cells; NaN: none is known."""
+    if _SCORES.get(table, "") not in arrays:
+        return {}
+    names = _names(arrays, "zc_columns")
+    columns = column(arrays, _SCORES[table], "floats", len(rows), len(names)).astype(np.float64).T
+    found = {}
+    for name, values in zip(names, columns, strict=True):
+        check_range(f"zero_cost.{name}", zero_if_unknown(values), -_MOST, _MOST, "finite, or nan: unknown")
+        found[f"zero_cost.{name}"] = _mean_of_known(values, ~np.isnan(values) & (values != _FAILED), rows)
+    return found
+
+
+def _mean_of_known(values: Values, known: NDArray[np.bool_], rows: NDArray[np.intp]) -> Values:
+    """Of each network, over those of its cells that are known; NaN: none is."""
+    total, count = np.bincount(rows, np.where(known, values, 0)), np.bincount(rows, known)
+    mean: Values = np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
+    return mean
 
 
 def _names(arrays: Mapping[str, NDArray[Any]], key: str) -> list[str]:

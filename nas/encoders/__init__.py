@@ -7,5 +7,16 @@ from nas.encoders.graph import GraphEncoder
 from nas.encoders.joined import Joined
 from nas.encoders.observed import Observed
 from nas.encoders.sequence import SequenceEncoder
+from nas.encoders.zero_cost import PublishedScores, ZeroCost
 
-__all__ = ["EarlyCurve", "Encoder", "FeatureEncoder", "GraphEncoder", "Joined", "Observed", "SequenceEncoder"]
+__all__ = [
+    "EarlyCurve",
+    "Encoder",
+    "FeatureEncoder",
+    "GraphEncoder",
+    "Joined",
+    "Observed",
+    "PublishedScores",
+    "SequenceEncoder",
+    "ZeroCost",
+]

@@ -30,6 +30,10 @@ def devices(names: tuple[object, ...], value: float = 1.0) -> dict[str, np.ndarr
     return {"hw_columns": np.array(names), "hw_c10": np.full((15_625, len(names)), value)}
 
 
+def scores(names: tuple[object, ...], value: float = 1.0) -> dict[str, np.ndarray]:
+    return {"zc_columns": np.array(names), "zc_c10": np.full((15_625, len(names)), value)}
+
+
 @pytest.fixture(scope="module")
 def arrays() -> dict[str, np.ndarray]:
     return nb201_arrays(SPACE)
@@ -174,12 +178,28 @@ def test_runs_are_not_offered_where_a_network_has_none(arrays, tmp_path: Path) -
         (devices(("a", "b"), np.nan), "cifar10", "a of row 0 is nan, must be 0 or more, or -1: unknown"),
         (devices(("a", "b"), -np.inf), "cifar10", "a of row 0 is -inf, must be 0 or more, or -1: unknown"),
         (devices(("a", "b"), -2.0), "cifar10", "a of row 0 is -2.0, must be 0 or more, or -1: unknown"),
+        (scores(("a", "a")), "cifar10", r"zc_columns are \['a', 'a'\], must be different names"),
+        (scores(("a", "b"), -np.inf), "cifar10", "zero_cost.a of row 0 is -inf, must be finite, or nan: unknown"),
     ],
 )
 def test_what_does_not_fit_is_refused(arrays, changes, table, message, tmp_path: Path) -> None:
     path = write(tmp_path, {**arrays, **changes})
     with pytest.raises(UserError, match=message):
         read_table(path, SPACE, name=table)
+
+
+def test_a_published_score_is_the_mean_of_those_that_are_known(arrays, tmp_path: Path) -> None:
+    rows = np.flatnonzero(SPACE.keys(arrays["ops"]) == SPACE.keys(SPACE.enumerate()[:1]))
+    more = scores(("jacov", "zen"), -3.0)
+    more["zc_c10"][rows, 0] = np.nan
+    more["zc_c10"][rows[:3], 0] = -5, -1e8, -7  # the second has failed
+    more["zc_c10"][rows, 1] = -1e8
+    path = write(tmp_path, {**arrays, **more})
+    found = read_table(path, SPACE, name="cifar10").columns.objectives
+    assert found["zero_cost.jacov"][0] == -6
+    assert (found["zero_cost.jacov"][1:] == -3).all()
+    assert np.isnan(found["zero_cost.zen"]).tolist() == [True] + [False] * 5_043
+    assert not read_table(path, SPACE, name="cifar100").columns.objectives
 
 
 def test_the_real_table_has_the_published_best(real_nb201: Path) -> None:
