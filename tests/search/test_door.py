@@ -182,7 +182,9 @@ def test_a_hint_names_the_folder_for_a_shell_and_for_hydra(name: str) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_sigterm_and_a_closed_terminal_end_a_search_with_the_hint_to_resume(number: int, tmp_path: Path) -> None:
     folder = "my (first) run"
+    before = signal.signal(number, signal.SIG_DFL)  # nohup has SIGHUP ignored, and what it starts inherits that
     with started(*LONG, f"hydra.run.dir='{folder}'", cwd=tmp_path) as process:
+        signal.signal(number, before)
         process.send_signal(number)
         _, told = process.communicate()
     assert process.returncode == 128 + number

@@ -236,9 +236,12 @@ def test_a_candidate_carries_what_was_thought_of_it(small_space: NB101) -> None:
     search, _ = unsure(small_space)
     ask, proposals = search.strategy.ask, []
     search.strategy.ask = lambda *arguments: proposals.append(ask(*arguments)) or proposals[-1]  # type: ignore[method-assign]
-    for candidate in search.ask(2):
+    asked = search.ask(2)
+    for candidate in asked:
         [row] = np.flatnonzero(proposals[0].batch.keys == candidate.batch.keys[0])
         assert (candidate.std, candidate.origin) == (row / 64, proposals[0].origin[row])
         assert candidate.mean is not None
     assert [one.mean for one in search.ask(2)] == [None, None]  # it knows nothing any more
+    assert not search.estimated
+    search.tell(asked[0], 0.5)
     assert search.estimated
