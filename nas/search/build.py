@@ -92,7 +92,8 @@ def build_parts(config: SearchConfig, function: Function | None = None) -> Parts
 
         evaluator = FunctionEvaluator(given["space"], function)
     evaluator = build(config.objective, "objective").restrict(evaluator)
-    return Parts(evaluator, *_proposing(config, evaluator.space, evaluator=evaluator))
+    seen = {name: part for name, part in given.items() if name == "dataset"}
+    return Parts(evaluator, *_proposing(config, evaluator.space, evaluator=evaluator, **seen))
 
 
 def compose_search(*overrides: str, space: Space | None = None) -> Search:
@@ -119,7 +120,7 @@ def _search(config: SearchConfig, space: Space, parts: tuple[Estimator, Strategy
     return Search(space, strategy, estimator, acquisition, **numbers, **more)
 
 
-def _proposing(config: SearchConfig, space: Space, **given: Evaluator) -> tuple[Estimator, Strategy, Acquisition]:
+def _proposing(config: SearchConfig, space: Space, **given: Any) -> tuple[Estimator, Strategy, Acquisition]:
     estimator: Estimator = build(config.estimator, "estimator", space=space, **given)
     strategy = build(config.strategy, "strategy", space=space, budget=config.budget, **shared_encoder(estimator))
     if config.initial is None:  # it follows the budget, and is at least what the surrogate needs
