@@ -8,7 +8,7 @@ from nas.estimators.gaussian_process import GaussianProcess
 from nas.estimators.graph_network import GraphNetwork
 from nas.estimators.neighbours import NearestNeighbours
 from nas.estimators.none import NoEstimator
-from nas.estimators.published import NAO, PublishedEmProx
+from nas.estimators.published import NAO, PublishedEmProx, SemiNAS
 from nas.estimators.regression import Regression
 from nas.estimators.ridge import Ridge
 from nas.estimators.score import Score
@@ -27,4 +27,5 @@ __all__ = [
     "Regression",
     "Ridge",
     "Score",
+    "SemiNAS",
 ]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from nas.encoders import SequenceEncoder
 from nas.estimators.base import NetworkEstimator
 from nas.estimators.neighbours import NearestNeighbours
-from nas.options import NonNegative, PositiveInt, Share, validated
+from nas.options import NonNegative, Positive, PositiveInt, Share, validated
 from nas.types import Batch, Prediction, Space, Values
 
 
@@ -73,3 +75,41 @@ class NAO(NetworkEstimator):
     def _predict(self, batch: Batch) -> Prediction:
         low, width = self._range
         return Prediction(low + width * self.encoder.regress(batch))
+
+
+@validated
+class SemiNAS(NAO):
+    """SemiNAS (Luo et al. 2020, section 3): NAO, trained again with its own estimates of networks that nobody measured.
+
+    The second training sees every labelled architecture `copies` times, and as many others, drawn from the space, as
+    there are labelled ones, with the first training's estimates as their values. Unlike there, it starts anew.
+
+    Args:
+        space: the search space.
+        encoder: the network and how it is trained.
+        share: of the regression's error in the loss, above 0 and at most 1; the rest is reconstruction's.
+        copies: how often a labelled architecture counts, at least 1.
+        factor: unlabelled architectures for each labelled one, above 0.
+
+    Raises:
+        OptionError: a number is out of its range.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        encoder: SequenceEncoder,
+        share: Share = 0.8,
+        copies: PositiveInt = 10,
+        factor: Positive = 1.0,
+    ) -> None:
+        super().__init__(space, encoder, share)
+        self.copies, self.factor = copies, factor
+
+    def _fit(self, batch: Batch, values: Values) -> None:
+        super()._fit(batch, values)
+        rng = np.random.default_rng([self.encoder.seed, len(batch)])
+        others = self.space.batch(self.space.sample(max(1, round(self.factor * len(batch))), rng))
+        low, width = self._range
+        targets = np.concatenate([np.tile((values - low) / width, self.copies), self.encoder.regress(others)])
+        self.encoder.learn(Batch.join([*[batch] * self.copies, others]), targets, self.share)
