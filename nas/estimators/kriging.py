@@ -18,6 +18,7 @@ Points = NDArray[np.floating[Any]]
 
 _WITHIN = (0.6827, 0.9545)  # shares of a normal distribution within 1 and 2 standard deviations
 _CHECKED = 256  # known points that are left out, one at a time, to scale deviations
+_LEAST = 1e-300  # of the scores' squares: values that are all the same have none
 _COMPARED = 1000  # known points by which noises are compared
 
 
@@ -70,7 +71,7 @@ def likeliest(prior: Prior, noises: Sequence[float], known: Points, scores: Valu
         np.fill_diagonal(covariance, diagonal + noise)
         factor = np.linalg.cholesky(covariance)
         squares = float((solve_triangular(factor, y, lower=True) ** 2).sum())
-        return float(len(y) / 2 * np.log(squares) + np.log(np.diag(factor)).sum())
+        return float(len(y) / 2 * np.log(max(squares, _LEAST)) + np.log(np.diag(factor)).sum())
 
     least, noise = min((surprise(noise), noise) for noise in noises)
     return replace(prior, noise=noise), least

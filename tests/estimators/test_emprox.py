@@ -4,44 +4,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import Mirror, accuracy
+from emprox import OPTIONS, Scaled, covariance
+from helpers import Mirror
 from scipy.stats import kendalltau
 
 from nas._config import build, composed
-from nas.encoders import FeatureEncoder
 from nas.errors import UserError
 from nas.estimators import EmProx, Ridge
-from nas.estimators.kriging import AllKnown, NearestKnown, Prior, likeliest
+from nas.estimators.kriging import AllKnown, NearestKnown
 from nas.estimators.target import RankNormal
 from nas.spaces import NB101, NB201
 from nas.strategies import SmartPool
 from nas.types import Batch, Features
-
-OPTIONS = {"k": None, "length": 1.4, "linear": 0.5, "noise": [0.1], "rank": 64}
-
-
-class Scaled(FeatureEncoder):
-    """Graph features of mean squared length about 1, and a count of what was embedded."""
-
-    def __init__(self, space: NB101) -> None:
-        super().__init__(space, features=["graph"], cells=500)
-        self.embedded: list[int] = []
-
-    def embed(self, batch: Batch) -> Features:
-        self.embedded.append(len(batch))
-        return Features.free(super().embed(batch).values / np.float32(8.5))
-
-
-@pytest.fixture
-def cells(space: NB101):
-    archs = space.unique(space.sample(200, np.random.default_rng(0)))
-    archs = archs[np.random.default_rng(1).permutation(len(archs))]
-    return archs[:60], accuracy(space, archs[:60]), archs[60:]
-
-
-def covariance(a, b):
-    distance = np.linalg.norm(a[:, None] - b[None], axis=2)
-    return (1 + (distance / 1.4) ** 2) ** -0.5 + 0.5 * a @ b.T
 
 
 def test_the_estimate_is_the_kriging_mean_of_normal_scores(space, cells) -> None:
@@ -124,44 +98,6 @@ def test_the_likeliest_noise_is_taken(deviation, expected, space, cells) -> None
     for estimator in (chosen, fixed):
         estimator.fit(space.batch(known), values)
     assert (chosen.predict(space.batch(queries)).mean == fixed.predict(space.batch(queries)).mean).all()
-
-
-def test_the_likeliest_of_many_noises_is_that_of_the_closed_form() -> None:
-    """At the best scale: log(y' K**-1 y) n / 2 + log|K| / 2 is least."""
-    rng = np.random.default_rng(0)
-    known, scores = rng.normal(size=(12, 3)).astype(np.float32), rng.normal(size=12)
-    noises = np.geomspace(0.01, 10, 2000).tolist()
-
-    def surprise(noise: float) -> float:
-        prior = covariance(known.astype(float), known.astype(float)) + noise * np.eye(12)
-        return 6 * np.log(scores @ np.linalg.solve(prior, scores)) + np.linalg.slogdet(prior)[1] / 2
-
-    best = min(noises, key=surprise)
-    assert noises[0] < best < noises[-1]
-    assert likeliest(Prior(1.4, 0.5, 0.03), noises, known, scores)[0] == Prior(1.4, 0.5, best)
-    assert likeliest(Prior(1.4, 0.5, 0.03), [0.01, best], known, scores)[0].noise == best
-
-
-@pytest.mark.parametrize("rank", [5, 20])
-def test_variances_along_few_directions_are_right_on_average(rank: int) -> None:
-    rng = np.random.default_rng(0)
-    known, anywhere = (rng.normal(size=(n, 4)).astype(np.float32) for n in (60, 300))
-    kriging = AllKnown(Prior(1.4, 0.5, 0.1), known, rng.normal(size=60), rank, anywhere.astype(float))
-    variances = kriging.estimate(anywhere)[1]
-    x, q = known.astype(float), anywhere.astype(float)
-    prior, shared = covariance(x, x) + 0.1 * np.eye(60), covariance(q, x)
-    own = np.diag(covariance(q, q)) + 0.1
-    assert variances.mean() == pytest.approx((own - (shared @ np.linalg.inv(prior) * shared).sum(axis=1)).mean())
-    lengths, directions = (part[..., -rank:] for part in np.linalg.eigh(prior))
-    rough = own - ((shared @ directions) ** 2 / lengths).sum(axis=1)
-    assert variances - variances.mean() == pytest.approx(rough - rough.mean(), abs=1e-4)
-
-
-def test_proximities_far_from_the_origin_stay_within_one() -> None:
-    points = (1e4 + np.random.default_rng(0).normal(size=(50, 8))).astype(np.float32)
-    proximity = Prior(1.4, 0.5, 0.1).proximity(points, points)
-    assert (proximity > 0).all()
-    assert (proximity <= 1).all()
 
 
 def test_networks_at_one_place_do_not_count_as_their_own_neighbours(space, cells) -> None:
@@ -247,9 +183,10 @@ def test_a_pool_made_in_generations_is_embedded_once(space, cells) -> None:
     assert proposal.prediction.mean == pytest.approx(whole.predict(proposal.batch).mean, abs=1e-6)
 
 
-def test_equal_values_are_estimated_as_that_value(space, cells) -> None:
+@pytest.mark.parametrize("noise", [[0.1], [0.03, 0.1, 1.0]])
+def test_equal_values_are_estimated_as_that_value(noise: list[float], space, cells) -> None:
     known, _, queries = cells
-    estimator = EmProx(space, Scaled(space), **OPTIONS)
+    estimator = EmProx(space, Scaled(space), **{**OPTIONS, "noise": noise})
     estimator.fit(space.batch(known), np.full(60, 0.9))
     prediction = estimator.predict(space.batch(queries))
     assert prediction.mean == pytest.approx(0.9)
@@ -279,61 +216,6 @@ def test_estimates_in_many_batches_are_those_in_one(k, kind, each, most, space, 
     assert max(sizes) == max(1, most // each)
     assert found.mean == pytest.approx(expected.mean, abs=1e-6)
     assert found.std == pytest.approx(expected.std, rel=1e-3, abs=1e-6)
-
-
-def test_what_features_cost_is_charged_to_the_next_prediction_and_once(space, cells) -> None:
-    known, values, queries = cells
-
-    class Costly(Scaled):
-        def embed(self, batch: Batch) -> Features:
-            return Features(super().embed(batch).values, np.full(len(batch), 2.0))
-
-    encoder = Costly(space)
-    estimator = EmProx(space, encoder, **OPTIONS)
-    estimator.fit(space.batch(known), values)
-    assert estimator.predict(space.batch(queries)).seconds == 2.0 * sum(encoder.embedded)
-    assert estimator.predict(space.batch(queries)).seconds == 0
-
-
-def test_of_no_networks_there_are_no_estimates(space, cells) -> None:
-    for estimator in (EmProx(space, Scaled(space), **OPTIONS), Ridge(space, alpha=1.0)):
-        estimator.fit(space.batch(cells[0]), cells[1])
-        nothing = estimator.predict(space.batch(cells[0][:0]))
-        assert nothing.mean.shape == (0,)
-        assert (nothing.std is not None) == estimator.gives_std
-        assert nothing.std is None or nothing.std.shape == (0,)
-
-
-def test_values_that_are_not_one_finite_number_for_each_network_are_refused(space, cells) -> None:
-    known, values, queries = cells
-    estimator = EmProx(space, Scaled(space), **OPTIONS)
-    for wrong in (values[:59], values[:, None], np.append(values[1:], np.nan)):
-        with pytest.raises(UserError, match=r"^values must be 60 finite numbers, one per architecture$"):
-            estimator.fit(space.batch(known), wrong)
-    with pytest.raises(RuntimeError, match=r"^predict\(\) was called without calling fit\(\)$"):
-        estimator.predict(space.batch(queries))
-
-
-def test_to_be_told_the_same_again_costs_nothing_and_other_values_are_learnt(space, cells, monkeypatch) -> None:
-    known, values, queries = cells
-    fits, fit = [], EmProx._fit
-    monkeypatch.setattr(EmProx, "_fit", lambda self, *told: fits.append(len(told[0])) or fit(self, *told))
-    estimator, fresh = (EmProx(space, Scaled(space), **OPTIONS) for _ in range(2))
-    for some in (values, values, values[::-1]):
-        estimator.fit(space.batch(known), some)
-    assert fits == [60, 60]
-    fresh.fit(space.batch(known), values[::-1])
-    found, expected = (one.predict(space.batch(queries)).mean for one in (estimator, fresh))
-    assert (found == expected).all()
-
-
-def test_two_networks_are_enough_and_one_is_not(space, cells) -> None:
-    known, values, queries = cells
-    estimator = EmProx(space, Scaled(space), **OPTIONS)
-    with pytest.raises(UserError, match="EmProx needs 2 known architectures, got 1"):
-        estimator.fit(space.batch(known[:1]), values[:1])
-    estimator.fit(space.batch(known[:2]), values[:2])
-    assert np.isfinite(estimator.predict(space.batch(queries)).std).all()
 
 
 def test_k_above_what_is_known_is_refused(space, cells) -> None:
