@@ -34,7 +34,10 @@ def test_the_scale_is_of_the_space_not_of_the_query(space: NB101) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"features": ["graph", "size"]}, r"^features\[1\] is 'size', must be graph, walk, signal, path or one_hot$"),
+        (
+            {"features": ["graph", "size"]},
+            r"^features\[1\] is 'size', must be graph, walk, signal, subtree, path or one_hot$",
+        ),
         ({"features": []}, r"^features is \[\], must not be empty$"),
         ({"features": "size"}, r"^features is 'size', must be a list of values: features=\[size\]$"),
         ({"features": ["graph"], "cells": -1}, "cells is -1"),

@@ -80,7 +80,7 @@ def test_other_settings_are_another_encoder(change, cache, small_space) -> None:
     [
         ({"width": 0}, "^width is 0"),
         ({"weights": {"graph": 0.0}}, "^weights.graph is 0.0"),
-        ({"weights": {"magic": 1.0}}, "^weights has 'magic', allowed: graph, walk, signal, path, one_hot$"),
+        ({"weights": {"magic": 1.0}}, "^weights has 'magic', allowed: graph, walk, signal, subtree, path, one_hot$"),
         ({"device": "abacus"}, "^device is 'abacus'"),
     ],
 )
