@@ -24,7 +24,7 @@ def data(small_table: Path) -> dict[str, str]:
         (["space=nb999"], "space=nb999 is unknown, allowed: custom, nb101, nb201"),
         (["experiment=nb101/magic"], "experiment=nb101/magic is unknown, allowed: nb101/bananas, nb101/emprox, "),
         (["experiment=rea"], "experiment=rea is unknown, allowed: nb101/bananas, nb101/emprox, "),
-        (["estimator=magic"], "estimator=magic is unknown, allowed: bananas, emprox, "),
+        (["estimator=magic"], "estimator=magic is unknown, allowed: bananas, bayesian_linear, "),
         (["estimator.kk=3"], "estimator.kk is unknown, allowed: encoder, k, length"),
         (["+estimator.kk=3"], "estimator.kk is unknown, allowed: encoder, k, length"),
         (["strategy=random", "strategy.population=3"], "strategy.population is unknown, allowed: no options"),
