@@ -114,13 +114,18 @@ def _columns(arrays: Mapping[str, NDArray[Any]], archs: Architectures) -> TableC
     known = column(arrays, "val_row", "integers", None)
     if ((known < 0) | (known >= len(archs))).any() or len(np.unique(known)) < len(known):
         raise UserError(f"val_row must be different rows of 0..{len(archs) - 1}")
-    epochs = column(arrays, "val_epochs", "integers", None).astype(np.int64)
-    seen, seconds = np.full((2, len(archs), 1, len(epochs)), np.nan)
-    seen[known, 0] = column(arrays, "val_acc_1run", "floats", None, len(epochs))
+    seen = column(arrays, "val_acc_1run", "floats", None, None)
     spent = column(arrays, "train_time_108_1run", "floats", None).astype(np.float64)
-    seconds[known, 0] = spent[:, None] * epochs / epochs[-1]
-    complete = None if np.isnan(seen).any() else seen[:, 0, -1]
-    curves = Curves(epochs, {"valid_accuracy": seen}, seconds)
+    # an older file does not say after how many epochs: the last column is of the whole training
+    epochs = column(arrays, "val_epochs", "integers", seen.shape[1]) if "val_epochs" in arrays else np.array([108])
+    if len(epochs) < 1 or epochs[0] < 1 or (np.diff(epochs.astype(np.int64)) <= 0).any():
+        raise UserError(f"val_epochs are {epochs.tolist()}, must be 1 or more in ascending order")
+    points = epochs.astype(np.int64)
+    accuracies, seconds = np.full((2, len(archs), 1, len(points)), np.nan)
+    accuracies[known, 0] = seen[:, -len(points) :]
+    seconds[known, 0] = spent[:, None] * points / points[-1]
+    complete = None if np.isnan(accuracies[:, 0, -1]).any() else accuracies[:, 0, -1]
+    curves = Curves(points, {"valid_accuracy": accuracies}, seconds)
     return TableColumns(archs, test, complete, seconds[:, 0, -1], parameters, digests, curves=curves)
 
 

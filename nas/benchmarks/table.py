@@ -169,6 +169,11 @@ def _check_values(columns: TableColumns) -> None:
         if epochs < 1:
             raise UserError(f"it has trainings of {epochs} epochs, must be 1 or more")
         _check_training(training, n, columns.bounds, f" after {epochs} epochs")
+    if (curves := columns.curves) is not None:
+        for name, points in {**curves.metrics, "seconds": curves.seconds}.items():
+            most, allowed = (1, "an accuracy in 0..1") if name.endswith("accuracy") else (_MOST, "0 or more")
+            shape = n, curves.seconds.shape[1], len(curves.epochs)
+            _check_column(f"{name} of a learning curve", zero_if_unknown(points), shape, 0, most, allowed)
 
 
 def _check_training(training: Training, n: int, bounds: tuple[float, float], when: str = "") -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import table_arrays
 
 import nas
 from nas.encoders import EarlyCurve
@@ -97,3 +98,19 @@ def test_a_search_is_charged_for_what_its_estimator_saw(tmp_path: Path) -> None:
     assert (seen[:10] == 0).all()
     assert (seen[10:] > 0).all()
     assert run.content["cumulative_cost_seconds"][-1] == pytest.approx(own + seen.sum(), abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"val_epochs": np.array([4, 4, 36, 108])}, "val_epochs are .*, must be 1 or more in ascending order"),
+        ({"val_epochs": np.array([0, 12, 36, 108])}, "val_epochs are .*, must be 1 or more"),
+        ({"val_epochs": np.array([4, 12, 36])}, "val_epochs"),
+        ({"val_acc_1run": np.full((20, 4), 1.5)}, "valid_accuracy of a learning curve of row "),
+    ],
+)
+def test_curves_that_cannot_be_are_refused(change, message: str, small_space: NB101, tmp_path: Path) -> None:
+    arrays = table_arrays(small_space, small_space.enumerate())
+    np.savez(tmp_path / "table.npz", **{**arrays, **change})
+    with pytest.raises(UserError, match=message):
+        TableEvaluator(small_space, "cifar10", str(tmp_path / "table.npz"))
