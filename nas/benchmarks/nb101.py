@@ -117,10 +117,7 @@ def _columns(arrays: Mapping[str, NDArray[Any]], archs: Architectures) -> TableC
     seen = column(arrays, "val_acc_1run", "floats", None, None)
     spent = column(arrays, "train_time_108_1run", "floats", None).astype(np.float64)
     # an older file does not say after how many epochs: the last column is of the whole training
-    epochs = column(arrays, "val_epochs", "integers", seen.shape[1]) if "val_epochs" in arrays else np.array([108])
-    if len(epochs) < 1 or epochs[0] < 1 or (np.diff(epochs.astype(np.int64)) <= 0).any():
-        raise UserError(f"val_epochs are {epochs.tolist()}, must be 1 or more in ascending order")
-    points = epochs.astype(np.int64)
+    points = _epochs(arrays, "val_epochs", seen.shape[1]) if "val_epochs" in arrays else np.array([108])
     accuracies, seconds = np.full((2, len(archs), 1, len(points)), np.nan)
     accuracies[known, 0] = seen[:, -len(points) :]
     seconds[known, 0] = spent[:, None] * points / points[-1]
@@ -154,9 +151,7 @@ def _of_images(
 
 def _trainings(arrays: Mapping[str, NDArray[Any]]) -> dict[int, Training]:
     """Every run by epochs; the means over them cost the seconds of all."""
-    budgets = column(arrays, "epochs", "integers", None)
-    if not len(budgets) or budgets[0] < 1 or (np.diff(budgets.astype(np.int64)) <= 0).any():
-        raise UserError(f"epochs are {budgets.tolist()}, must be 1 or more in ascending order")
+    budgets = _epochs(arrays, "epochs", None)
     names = ("test_accuracy", "validation_accuracy", "training_time")
     final = [column(arrays, f"final_{name}", "floats", None, len(budgets), None) for name in names]
     for point in POINTS:
@@ -170,3 +165,11 @@ def _trainings(arrays: Mapping[str, NDArray[Any]]) -> dict[int, Training]:
         means = test.mean(axis=1), validation.mean(axis=1), cost.sum(axis=1)
         trainings[epochs] = Training(*means, Runs(validation, cost))
     return trainings
+
+
+def _epochs(arrays: Mapping[str, NDArray[Any]], name: str, length: int | None) -> NDArray[np.int64]:
+    """An array of numbers of epochs. Raises UserError unless they are 1 or more and ascend."""
+    epochs = column(arrays, name, "integers", length)
+    if not len(epochs) or epochs[0] < 1 or (np.diff(epochs.astype(np.int64)) <= 0).any():
+        raise UserError(f"{name} are {epochs.tolist()}, must be 1 or more in ascending order")
+    return epochs.astype(np.int64)
