@@ -13,9 +13,10 @@ import numpy as np
 
 from nas._drawing import attempt
 from nas._output import read_to_the_end
+from nas._page import print_tables
 from nas.compare.figures import costs_known, draw_comparison
 from nas.compare.metrics import percent_scale
-from nas.compare.page import html, print_tables
+from nas.compare.page import html, remarks, tables
 from nas.compare.runs import Run, by_method, check_comparable, read_runs
 from nas.compare.statistics import MEASURES, compare
 from nas.errors import UserError
@@ -158,7 +159,7 @@ def _main(argv: Sequence[str] | None, prog: str) -> int:
         if arguments.json:
             print(text, end="")
         else:
-            print_tables(comparison)
+            print_tables(tables(comparison), remarks(comparison))
             if arguments.out is not None:
                 print(f"figure and tables in {arguments.out / 'comparison.html'}")
     except UserError as error:

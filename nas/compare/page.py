@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-from dataclasses import dataclass
-from html import escape
-from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from nas._drawing import attempt
-from nas._output import console
-from nas._version import __version__
+from nas._page import Table, html_figure, page
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,30 +12,6 @@ if TYPE_CHECKING:
 _LEFT_OUT = 20  # at most so many are named
 _SIGNIFICANT = 0.05  # where no corrected p can be below this, it is said
 _BANDS = {"mean": "Mean of the runs, band: one standard error", "median": "Median of the runs, band: the quartiles"}
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 72em; margin: 2em auto; padding: 0 1em; color: #222; }
-table { border-collapse: collapse; margin: .5em 0; font-variant-numeric: tabular-nums; }
-th, td { padding: .25em .8em; border-bottom: 1px solid #ddd; text-align: right; white-space: nowrap; }
-th:first-child, td:first-child, table.pairs td:nth-child(2), table.pairs th:nth-child(2) { text-align: left; }
-thead th { border-bottom: 2px solid #888; }
-h2 { margin: 1.6em 0 0; font-size: 1.1em; }
-p { margin: .3em 0; max-width: 60em; }
-figure { margin: 1em 0; }
-p.note, figcaption, li { color: #555; font-size: .9em; overflow-wrap: anywhere; }
-div.wide { overflow-x: auto; }
-img { max-width: 100%; }
-"""
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table to be shown: the first `names` columns are names, the others figures."""
-
-    title: str
-    note: str
-    header: list[str]
-    rows: list[list[str]]
-    names: int = 1
 
 
 def tables(comparison: dict[str, Any]) -> list[Table]:
@@ -171,73 +141,18 @@ def remarks(comparison: dict[str, Any]) -> list[str]:
     return told
 
 
-def print_tables(comparison: dict[str, Any]) -> None:
-    """Show the tables on the terminal, or as wide as they are where the output goes elsewhere."""
-    from rich import box
-    from rich.table import Table as RichTable
-    from rich.text import Text
-
-    terminal = console()
-    if not terminal.is_terminal:
-        terminal = console(width=1000)
-    for table in tables(comparison):
-        shown = RichTable(box=box.SIMPLE)
-        for place, name in enumerate(table.header):
-            shown.add_column(name, justify="left" if place < table.names else "right", overflow="fold")
-        for row in table.rows:
-            shown.add_row(*map(Text, row))
-        terminal.print(Text(table.title, style="bold"))
-        terminal.print(Text(table.note, style="dim"), soft_wrap=True)
-        terminal.print(shown)
-    for line in remarks(comparison):
-        terminal.print(Text(line), soft_wrap=True)
-
-
 def html(comparison: dict[str, Any], figure: Figure | None, centre: str) -> str:
-    """One page with the figure and all tables; it refers to nothing outside itself.
+    """One page with the figure and all tables.
 
     Args:
         comparison: what `nas.compare` found.
         figure: as drawn by `draw_comparison`; None: it could not be drawn.
         centre: `mean` or `median`, what the figure shows.
     """
-    parts = [f'<div class="wide">{_html_table(table)}</div>' for table in tables(comparison)]
-    lines = "".join(f"<li>{escape(line)}</li>" for line in remarks(comparison))
     names = ", ".join(one["method"] for one in comparison["methods"])
-    image = None if figure is None else attempt("the figure of the page", lambda: _svg(figure))
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Comparison of searches</title>\n'
-        f"<style>{_STYLE}</style></head>\n<body><h1>Comparison of searches</h1>\n"
-        f'<p class="note">nas {escape(__version__)}</p>\n<ul>{lines}</ul>\n'
-        + ("" if image is None else _html_figure(image, names, centre))
-        + "\n".join(parts)
-        + "\n</body></html>\n"
-    )
-
-
-def _svg(figure: Figure) -> bytes:
-    image = BytesIO()
-    figure.savefig(image, format="svg", metadata={"Date": None})
-    return image.getvalue()
-
-
-def _html_figure(image: bytes, names: str, centre: str) -> str:
-    data = base64.b64encode(image).decode("ascii")
     caption = (
         f"{_BANDS[centre]}. Regret: what is missing to the best of the whole space, where that is known; a method that "
         f"has it is off the logarithmic axis."
     )
-    return (
-        f'<figure><img alt="Curves of {escape(names)}" src="data:image/svg+xml;base64,{data}">\n'
-        f"<figcaption>{escape(caption)}</figcaption></figure>\n"
-    )
-
-
-def _html_table(table: Table) -> str:
-    header = "".join(f"<th>{escape(name)}</th>" for name in table.header)
-    rows = "\n".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in table.rows)
-    kind = ' class="pairs"' if table.names == 2 else ""
-    return (
-        f"<h2>{escape(table.title)}</h2>\n<p class='note'>{escape(table.note)}</p>\n"
-        f"<table{kind}><thead><tr>{header}</tr></thead>\n<tbody>{rows}</tbody></table>"
-    )
+    drawn = html_figure(figure, f"Curves of {names}", caption)
+    return page("Comparison of searches", remarks(comparison), [drawn], tables(comparison))
