@@ -1,6 +1,6 @@
 """From the YAML tree and the command line to objects: composing, building, records, and mistakes in one line."""
 
-from nas._config.building import build
+from nas._config.building import build, imported
 from nas._config.composing import SearchConfig, checked, composed, config_folder, register
 from nas._config.explaining import explain
 from nas._config.records import check_recorded, differences, read_record
@@ -14,6 +14,7 @@ __all__ = [
     "config_folder",
     "differences",
     "explain",
+    "imported",
     "read_record",
     "register",
 ]

@@ -74,11 +74,13 @@ def config_folder() -> str:
     return str(next(folder for folder in (package / "conf", package.parent / "conf") if folder.is_dir()))
 
 
-def composed(overrides: Sequence[str] = ()) -> dict[str, Any]:
+def composed(overrides: Sequence[str] = (), config: str = "config", resolve: bool = True) -> dict[str, Any]:
     """The whole configuration as the command line would compose it, plain; for use from Python.
 
     Args:
         overrides: as on the command line, such as `estimator=ridge` and `seed=3`.
+        config: the file that the groups belong to.
+        resolve: whether what refers to another option, such as `${seed}`, becomes its value.
 
     Raises:
         HydraException: an override is not one, or names what is not there.
@@ -87,7 +89,7 @@ def composed(overrides: Sequence[str] = ()) -> dict[str, Any]:
 
     register()
     with initialize_config_dir(config_folder(), version_base="1.3"):
-        return OmegaConf.to_container(compose("config", list(overrides)), resolve=True)  # type: ignore[return-value]
+        return OmegaConf.to_container(compose(config, list(overrides)), resolve=resolve)  # type: ignore[return-value]
 
 
 def register() -> None:

@@ -73,6 +73,13 @@ class Curves:
         metrics = {name: values[rows] for name, values in self.metrics.items()}
         return Curves(self.epochs, metrics, self.seconds[rows])
 
+    def known(self, epochs: int) -> NDArray[np.bool_]:
+        """`(n,)`: of which architectures some run is known after so many epochs, one of `epochs`, in every metric."""
+        point = int(np.searchsorted(self.epochs, epochs))
+        whole = ~np.any([np.isnan(values[:, :, point]) for values in self.metrics.values()], axis=0)
+        known: NDArray[np.bool_] = whole.any(axis=1)
+        return known
+
     @classmethod
     def of_trainings(cls, trainings: Mapping[int, Training]) -> Curves | None:
         """The validation accuracies of trainings of different length, as points of one curve; None: there are none."""

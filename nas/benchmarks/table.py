@@ -41,6 +41,11 @@ class Table:
     def __len__(self) -> int:
         return len(self._rows)
 
+    @property
+    def keys(self) -> Keys:
+        """`(n,)`: the keys of all rows, ascending."""
+        return self._sorted_keys
+
     def signals(self, epochs: int | None, seed: int) -> dict[str, Evaluation]:
         """What a search may be shown of every row, most honest first, and the training seconds behind it.
 

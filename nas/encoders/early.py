@@ -36,6 +36,9 @@ class EarlyCurve(Observed):
         UserError: the evaluator knows no such curve, or none of so many epochs.
     """
 
+    source = "learning curve"
+    measured, partial = False, True
+
     def __init__(
         self,
         space: Space,

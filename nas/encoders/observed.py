@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.types import Batch, Features, Keys
+from nas.types import Batch, Features, Keys, Values
 
 
 class Observed(ABC):
     """An encoder that observes each network once, however often it is asked; a subclass gives `observe`."""
 
+    source: ClassVar[str]
+    """The family of predictors that rest on such observations."""
+    measured: ClassVar[bool] = True
+    """Whether the seconds are measured here; else they are those that a table tells."""
+    partial: ClassVar[bool] = False
+    """Whether it is the beginning of the training that an evaluation pays for, too."""
+
     def __init__(self) -> None:
         self._keys: Keys = np.empty(0, dtype=np.uint64)  # ascending
+        self._prices: Values = np.empty(0)
         self._rows: NDArray[np.float32] | None = None
 
     @abstractmethod
     def observe(self, batch: Batch) -> Features:
         """Observe distinct networks, none of which was observed before."""
+
+    @abstractmethod
+    def identity(self) -> str:
+        """Say what is observed: encoders of the same identity observe the same."""
 
     def prepare(self) -> float:
         """Nothing is needed before, unless a subclass says so."""
@@ -37,4 +50,14 @@ class Observed(ABC):
             keys = np.concatenate([self._keys, batch.keys[new]])
             order = np.argsort(keys)
             self._keys, self._rows = keys[order], rows[order]
+            self._prices = np.concatenate([self._prices, found.seconds])[order]
         return Features(self._rows[np.searchsorted(self._keys, batch.keys)], seconds)
+
+    def prices(self, batch: Batch) -> Values:
+        """`(n,)`: the seconds that it took, once, to observe each of these networks; all were asked for before."""
+        prices: Values = self._prices[np.searchsorted(self._keys, batch.keys)]
+        return prices
+
+    def go_on_from(self, other: Observed) -> None:
+        """Know what another encoder of the same identity has observed."""
+        self.__dict__.update(other.__dict__)

@@ -59,6 +59,8 @@ class ZeroCost(Observed):
             used: the data set or the device cannot be used, or an operation cannot be trained.
     """
 
+    source = "zero-cost"
+
     def __init__(
         self,
         space: Space,
@@ -134,6 +136,9 @@ class PublishedScores(Observed):
     Raises:
         OptionError: the evaluator lacks a score.
     """
+
+    source = "zero-cost"
+    measured = False
 
     def __init__(
         self,

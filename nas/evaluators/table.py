@@ -58,24 +58,24 @@ class TableEvaluator:
         if dataset is not None and table not in ("auto", dataset.name):
             raise UserError(f"table is {table!r}, but dataset is {dataset.name!r}: choose one of them, or the same")
         self._name, file = find_table(path, table if dataset is None else dataset.name, tables)
-        self._table = read_table(file, space, sha256, self._name)
-        self.space = self._table.space
+        self.table = read_table(file, space, sha256, self._name)
+        self.space = self.table.space
         self._check_whole()
-        signals = self._table.signals(epochs, seed)
+        signals = self.table.signals(epochs, seed)
         self._signal = next(iter(signals)) if signal is None else signal
         if self._signal not in signals:
             raise OptionError(
-                "signal", f"is {signal!r}, but {self._table.path} has for every architecture only {', '.join(signals)}"
+                "signal", f"is {signal!r}, but {self.table.path} has for every architecture only {', '.join(signals)}"
             )
         self._shown = signals[self._signal]
         self.value = self._signal
         self._seed = seed
-        self._epochs = max(self._table.columns.trainings, default=None) if epochs is None else epochs
-        _log.info("table %s (%s, %d architectures), signal %s", self._name, file, len(self._table), self._signal)
+        self._epochs = max(self.table.columns.trainings, default=None) if epochs is None else epochs
+        _log.info("table %s (%s, %d architectures), signal %s", self._name, file, len(self.table), self._signal)
 
     def identity(self) -> dict[str, str]:
         """The table's name, digest and size, the signal, and the epochs where there is a choice."""
-        table = self._table
+        table = self.table
         identity = {"table": self._name, "sha256": table.sha256, "rows": f"{len(table)}", "signal": self._signal}
         return identity if self._epochs is None else {**identity, "epochs": f"{self._epochs}"}
 
@@ -85,18 +85,18 @@ class TableEvaluator:
             networks = self.space.size
         except UserError:
             return  # too large to be enumerated
-        if len(self._table) < networks:  # the rows are valid and distinct
+        if len(self.table) < networks:  # the rows are valid and distinct
             raise UserError(
-                f"{self._table.path} has {len(self._table):,} of the {networks:,} architectures of the space, "
-                f"{networks - len(self._table):,} are missing: obtain the whole table, or search the rows that are "
+                f"{self.table.path} has {len(self.table):,} of the {networks:,} architectures of the space, "
+                f"{networks - len(self.table):,} are missing: obtain the whole table, or search the rows that are "
                 f"there as a table of your own (space=custom)"
             )
 
     def _rows(self, batch: Batch) -> NDArray[np.intp]:
         try:
-            return self._table.rows(batch.keys)
+            return self.table.rows(batch.keys)
         except KeyError as error:
-            raise UserError(f"{self._table.path} has no architecture with key {error.args[0]}") from error
+            raise UserError(f"{self.table.path} has no architecture with key {error.args[0]}") from error
 
     def submit(self, candidate: Candidate) -> Future[Outcome]:
         """Look one architecture up, at once."""
@@ -120,13 +120,13 @@ class TableEvaluator:
         Raises:
             UserError: the table has no such column.
         """
-        columns = self._table.columns
+        columns = self.table.columns
         parameters = np.where(columns.parameters == 0, np.nan, columns.parameters.astype(np.float64))
         known = {"params": parameters} if columns.parameters.any() else {}
         known.update(columns.objectives)
         if name not in known:
             raise UserError(
-                f"{self._table.path} knows nothing of {name!r} for objective.constraints, only of "
+                f"{self.table.path} knows nothing of {name!r} for objective.constraints, only of "
                 f"{', '.join(known) or 'the value'}"
             )
         return known[name][self._rows(batch)]
@@ -143,14 +143,14 @@ class TableEvaluator:
             UserError: the table has no such curve.
         """
         try:
-            return self._table.early(batch.keys, metric, epochs, self._seed)
+            return self.table.early(batch.keys, metric, epochs, self._seed)
         except KeyError as error:
-            raise UserError(f"{self._table.path} has no architecture with key {error.args[0]}") from error
+            raise UserError(f"{self.table.path} has no architecture with key {error.args[0]}") from error
 
     def test(self, batch: Batch) -> Values:
         """Look up the mean test accuracy. For the report only."""
-        return self._table.columns.test[self._rows(batch)]
+        return self.table.columns.test[self._rows(batch)]
 
     def reference(self) -> Reference:
         """The signal and the test accuracy of every row. For the report only."""
-        return Reference(self._shown.value, self._table.columns.test)
+        return Reference(self._shown.value, self.table.columns.test)
