@@ -82,7 +82,10 @@ class Curves:
 
     @classmethod
     def of_trainings(cls, trainings: Mapping[int, Training]) -> Curves | None:
-        """The validation accuracies of trainings of different length, as points of one curve; None: there are none."""
+        """The validation accuracies of trainings of different length, as points of one curve; None: there are none.
+
+        A training whose seconds are unknown took its share, by epochs, of those of the longest.
+        """
         known = {epochs: one for epochs, one in sorted(trainings.items()) if one.validation is not None}
         if not known:
             return None
@@ -90,7 +93,9 @@ class Curves:
         if len({one.validation.shape for one in runs}) > 1:  # a run of one length is no run of another
             runs = [Runs(np.asarray(one.validation)[:, None], one.cost[:, None]) for one in known.values()]
         accuracy, seconds = (np.stack([getattr(one, name) for one in runs], axis=2) for name in ("validation", "cost"))
-        return cls(np.array(list(known)), {"valid_accuracy": accuracy}, seconds)
+        epochs = np.array(list(known))
+        seconds = np.where(np.isnan(seconds), seconds[..., -1:] * epochs / epochs[-1], seconds)
+        return cls(epochs, {"valid_accuracy": accuracy}, seconds)
 
 
 @dataclass(frozen=True)

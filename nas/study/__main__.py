@@ -10,8 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from nas._config import composed
 from nas._drawing import attempt
 from nas._output import read_to_the_end
@@ -128,7 +126,7 @@ def study(overrides: Sequence[str], own: Sequence[str], begun: list[Path]) -> No
     report = {
         "measured_on": measured_on,
         "signal": pool.signal,
-        "training_seconds": float(np.nanmean(pool.seconds)),
+        "training_seconds": float(pool.seconds.mean()) if pool.timed else None,
         "tests": options.tests,
         "splits": options.splits,
         "first_split": options.first_split,

@@ -119,7 +119,7 @@ class Bench:
             clock = "cpu" if encoder.measured else "training"
             prices[f"init_{clock}"] += self._known[identity][1]
             if not encoder.partial:
-                prices[f"init_{clock}"] += float(encoder.prices(known).sum())
-            prices[f"query_{clock}"] += float(encoder.prices(asked).mean())
+                prices[f"init_{clock}"] += float(np.nansum(encoder.prices(known)))
+            prices[f"query_{clock}"] += float(np.nansum(encoder.prices(asked))) / len(asked)
             self._known[identity] = encoder, self._known[identity][1]
         return prices

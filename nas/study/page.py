@@ -19,7 +19,8 @@ def tables(report: dict[str, Any], whole: bool = False) -> list[Table]:
     for kind in report["tests"]:
         entries = measured(report["measured"], kind)
         if entries:
-            told += [_advice(entries, kind, report["training_seconds"]), *_ranked(entries, kind)]
+            training = report["training_seconds"]
+            told += [*([] if training is None else [_advice(entries, kind, training)]), *_ranked(entries, kind)]
     return [*told, _whole(report["measured"])] if whole else told
 
 
@@ -111,7 +112,9 @@ def remarks(report: dict[str, Any]) -> list[str]:
         f"labels: {report['signal']}, ranked: mean test accuracy; train and test networks are disjoint",
         f"{report['splits']} splits from {report['first_split']} on, fewer where a predictor is slow: see splits",
         "training seconds are those that the table tells, CPU seconds are measured here: where the table's machine was "
-        "another, their sum is of two machines",
+        "another, their sum is of two machines"
+        if report["training_seconds"] is not None
+        else "the table tells no seconds of training: only CPU seconds are counted",
     ]
     told += [f"left out: {name}: {reason}" for name, reason in report["left_out"].items()]
     failures = [one for one in report["measured"] if one["failed"]]

@@ -26,8 +26,9 @@ class Pool:
         batch: `n` networks.
         labels: `(n,)` what a search would be shown of each.
         truth: `(n,)` mean test accuracy, which nothing learns from.
-        seconds: `(n,)` of training behind each label.
+        seconds: `(n,)` of training behind each label; where the table does not tell them, the mean of the others.
         signal: what the labels are.
+        timed: whether the table tells seconds of training; else they are 0.
     """
 
     batch: Batch
@@ -35,6 +36,7 @@ class Pool:
     truth: Values
     seconds: Values
     signal: str
+    timed: bool
 
     def __len__(self) -> int:
         return len(self.batch)
@@ -64,10 +66,14 @@ class Pool:
             rows = rows[curves.known(last)[rows]]
             batch = evaluator.space.batch(columns.archs[rows])
             accuracies, seconds = evaluator.early(batch, "valid_accuracy", last)
-            return cls(batch, accuracies[:, -1], columns.test[rows], seconds, f"validation of one run, {last} epochs")
-        batch = evaluator.space.batch(columns.archs[rows])
-        shown = evaluator.evaluate(batch)
-        return cls(batch, shown.value, columns.test[rows], shown.seconds, evaluator.value)
+            labels, signal = accuracies[:, -1], f"validation of one run, {last} epochs"
+        else:
+            batch = evaluator.space.batch(columns.archs[rows])
+            shown = evaluator.evaluate(batch)
+            labels, seconds, signal = shown.value, shown.seconds, evaluator.value
+        timed = not np.isnan(seconds).all()
+        seconds = np.where(np.isnan(seconds), np.nanmean(seconds) if timed else 0.0, seconds)
+        return cls(batch, labels, columns.test[rows], seconds, signal, timed)
 
 
 @dataclass(frozen=True)
