@@ -69,7 +69,9 @@ class Journal:
         self._file.write(json.dumps(line).encode() + b"\n")
         self._file.flush()
 
-    def close(self) -> None:
-        """Let others write."""
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._file.close()
         self._lock.release()

@@ -100,11 +100,11 @@ class Bench:
         prices["init_training"] += float(pool.seconds[rows].sum())
         prices["init_cpu"] += fitted - start
         prices["query_cpu"] += (done - fitted) / len(asked)
-        return {
-            **rank_metrics(estimates, pool.truth[split.test]),
-            **prices,
-            "missing": float(np.isnan(estimates).sum()),
-        }
+        metrics = rank_metrics(estimates, pool.truth[split.test])
+        for name, value in {**metrics, **prices}.items():
+            if not np.isfinite(value):
+                raise ArithmeticError(f"{name} is {value}")
+        return {**metrics, **prices, "missing": float(np.isnan(estimates).sum())}
 
     def _observe(self, encoders: list[Observed], known: Batch, asked: Batch) -> dict[str, float]:
         """Observe what was not observed yet, and tell the prices of all."""

@@ -109,7 +109,7 @@ def remarks(report: dict[str, Any]) -> list[str]:
     """What else has to be said, one line each."""
     told = [
         f"measured on {', '.join(f'{name} {value}' for name, value in report['measured_on'].items())}",
-        f"labels: {report['signal']}, ranked: mean test accuracy; train and test networks are disjoint",
+        f"labels: {report['measured_on']['signal']}, ranked: mean test accuracy; train and test networks are disjoint",
         f"{report['splits']} splits from {report['first_split']} on, fewer where a predictor is slow: see splits",
         "training seconds are those that the table tells, CPU seconds are measured here: where the table's machine was "
         "another, their sum is of two machines"

@@ -44,7 +44,8 @@ class Predictor:
         Args:
             seed: for what it draws.
             evaluator: of the table.
-            given: what else its parts may ask for, such as the data set.
+            missing: why there are no images; empty: there are.
+        given: what else its parts may ask for, such as the data set.
 
         Raises:
             UserError: it cannot be made for this table.
@@ -61,7 +62,13 @@ class Predictor:
 
 
 def predictors(
-    name: str, node: dict[str, Any], evaluator: TableEvaluator, fidelities: list[int], sizes: list[int], **given: Any
+    name: str,
+    node: dict[str, Any],
+    evaluator: TableEvaluator,
+    fidelities: list[int],
+    sizes: list[int],
+    missing: str,
+    **given: Any,
 ) -> list[Predictor]:
     """A composition at each fidelity, or as it is where it sees no partial training.
 
@@ -73,6 +80,7 @@ def predictors(
         evaluator: of the table.
         fidelities: epochs of partial training.
         sizes: of the training sets.
+        missing: why there are no images; empty: there are.
         given: what else its parts may ask for, such as the data set.
 
     Raises:
@@ -88,9 +96,11 @@ def predictors(
         try:
             estimator = one.make(0, evaluator, **given)
             few = evaluator.space.batch(evaluator.table.columns.archs[:0])
-            for encoder in observed(estimator):  # says what the table lacks
+            for encoder in observed(estimator):
+                if missing and hasattr(encoder, "dataset"):
+                    raise UserError(missing)
                 if not encoder.measured:
-                    encoder.embed(few)
+                    encoder.embed(few)  # says what the table lacks
         except UserError as error:
             refused = refused or str(error)
             continue

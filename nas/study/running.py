@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from functools import lru_cache
 from typing import Any
@@ -25,9 +26,7 @@ def jobs(predictors: Iterable[Predictor], tests: Sequence[Kind], splits: range) 
                     yield Job(predictor, kind, size, split)
 
 
-def run(
-    todo: list[Job], bench: dict[str, Any], journal: Journal, workers: int, limit: float | None, told: Callable[[], Any]
-) -> None:
+def run(todo: list[Job], bench: dict[str, Any], journal: Journal, workers: int, limit: float | None) -> None:
     """Measure what the journal does not know.
 
     Args:
@@ -36,8 +35,9 @@ def run(
         journal: gets each measurement at once.
         workers: processes.
         limit: CPU seconds of all splits of a predictor of one size, kind and fidelity, after which it gets no more.
-        told: called after each measurement, those that are known or left out among them.
     """
+    from rich.progress import Progress
+
     spent: dict[str, float] = {}
 
     def due(job: Job) -> bool:
@@ -46,7 +46,8 @@ def run(
             return False
         return limit is None or spent.get(_line(job), 0.0) < limit
 
-    with _Pool(bench, workers) as pool:
+    with _Pool(bench, workers) as pool, Progress(disable=not sys.stderr.isatty()) as progress:
+        bar = progress.add_task("measurements", total=len(todo))
         running: dict[Future[Found], Job] = {}
         left = iter(todo)
         while True:
@@ -56,7 +57,7 @@ def run(
                     if len(running) > workers:  # one waits for whoever is ready first
                         break
                 else:
-                    told()
+                    progress.advance(bar)
             if not running:
                 return
             done, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -65,7 +66,7 @@ def run(
                 found = future.result()
                 journal.record(job, found)
                 _account(spent, job, found)
-                told()
+                progress.advance(bar)
 
 
 def _line(job: Job) -> str:
