@@ -80,8 +80,8 @@ class GraphIsomorphismNetwork(nn.Module):
 class DirectedGCN(nn.Module):
     """The graph network of Neural Predictor (Wen et al. 2020): messages follow the edges, and run against them.
 
-    Four convolutions, each the mean of the two directions, rectified, with dropout of 0.1; the mean over vertices; one
-    hidden layer of 128.
+    Four convolutions, each the mean of the two directions, rectified, with dropout of 0.1, and weights drawn as by
+    Glorot and Bengio (2010); the mean over vertices; one hidden layer of 128.
 
     Args:
         labels: number of distinct vertex labels.
@@ -96,6 +96,9 @@ class DirectedGCN(nn.Module):
             nn.ModuleList(nn.Linear(inputs, outputs) for inputs, outputs in itertools.pairwise(sizes)) for _ in range(2)
         )
         self.head = nn.Sequential(nn.Linear(width, 128), nn.ReLU(), nn.Linear(128, 1))
+        for layer in (*self.onward, *self.back):  # by PyTorch's own rule they shrink what passes, and units die
+            nn.init.xavier_uniform_(layer.weight)
+            nn.init.zeros_(layer.bias)
 
     def forward(self, adjacency: Tensor, labels: Tensor) -> Tensor:
         """Map edges `(n, v, v)` float and one-hot labels `(n, v, labels)` to `(n,)`."""

@@ -8,14 +8,13 @@ from nas.types import Values, top
 
 METRICS = ("tau", "spearman", "pearson", "tau_rounded", "precision_10", "precision_20", "best_rank_10")
 """Names of what `rank_metrics` tells, the usual one first."""
-_ROUNDED = 3  # decimals of an accuracy: a tenth of a percent
+_DECIMALS = 3  # of an accuracy: a tenth of a percent
 
 
 def rank_metrics(estimates: Values, truth: Values) -> dict[str, float]:
     """Hold estimates against the truth, all correlations with their sign.
 
-    A network without an estimate (NaN) comes last. Estimates that are all the same have correlation 0: they rank
-    nothing.
+    A network without an estimate (NaN) comes last. Where all are the same, correlations are 0: nothing is ranked.
 
     Args:
         estimates: `(n,)`, two or more.
@@ -29,22 +28,20 @@ def rank_metrics(estimates: Values, truth: Values) -> dict[str, float]:
     from scipy.stats import kendalltau, rankdata, spearmanr
 
     missing = np.isnan(estimates)
-    lowest = np.nanmin(estimates) if not missing.all() else 0.0
-    ranks = np.where(missing, 0, rankdata(np.where(missing, lowest, estimates)))
-    if np.ptp(ranks) == 0:
-        correlations = dict.fromkeys(("tau", "spearman", "pearson", "tau_rounded"), 0.0)
-    else:
-        filled = np.where(missing, lowest, estimates)
-        correlations = {
-            "tau": kendalltau(ranks, truth).statistic,
-            "spearman": spearmanr(ranks, truth).statistic,
-            "pearson": np.corrcoef(filled, truth)[0, 1] if np.ptp(filled) else 0.0,
-            "tau_rounded": kendalltau(ranks, np.round(truth, _ROUNDED)).statistic,
-        }
-    true_ranks = rankdata(-truth, method="min")
-    precisions = {
-        f"precision_{k}": len(np.intersect1d(top(ranks.astype(np.float64), k), top(truth, k))) / min(k, len(truth))
-        for k in (10, 20)
+    filled = np.where(missing, 0.0 if missing.all() else np.nanmin(estimates), estimates)
+    ranks: Values = np.where(missing, 0.0, rankdata(filled))
+    rounded = np.round(truth, _DECIMALS)
+    found = {
+        "tau": kendalltau(ranks, truth).statistic if _differ(ranks, truth) else 0.0,
+        "spearman": spearmanr(ranks, truth).statistic if _differ(ranks, truth) else 0.0,
+        "pearson": np.corrcoef(filled, truth)[0, 1] if _differ(filled, truth) else 0.0,
+        "tau_rounded": kendalltau(ranks, rounded).statistic if _differ(ranks, rounded) else 0.0,
     }
-    best = float(true_ranks[top(ranks.astype(np.float64), 10)].min())
-    return {name: float(value) for name, value in {**correlations, **precisions, "best_rank_10": best}.items()}
+    for k in (10, 20):
+        found[f"precision_{k}"] = len(np.intersect1d(top(ranks, k), top(truth, k))) / min(k, len(truth))
+    found["best_rank_10"] = rankdata(-truth, method="min")[top(ranks, 10)].min()
+    return {name: float(found[name]) for name in METRICS}
+
+
+def _differ(*columns: Values) -> bool:
+    return all(np.ptp(column) > 0 for column in columns)

@@ -64,6 +64,8 @@ class Pool:
                 raise UserError(f"{table.path} has no validation accuracy to label networks with: choose another table")
             last = int(curves.epochs[-1])
             rows = rows[curves.known(last)[rows]]
+            if not len(rows):
+                raise UserError(f"{table.path} has no validation accuracy to label networks with: choose another table")
             batch = evaluator.space.batch(columns.archs[rows])
             accuracies, seconds = evaluator.early(batch, "valid_accuracy", last)
             labels, signal = accuracies[:, -1], f"validation of one run, {last} epochs"
