@@ -33,9 +33,9 @@ _WARM_UP = 2  # steps
 class SharedWeights(Observed):
     """The validation accuracy of each network with the weights of a supernet, which is trained when first needed.
 
-    At each step of its training another cell is drawn, uniform over the distinct networks of the space; a query scores
-    all validation images once. All that is random comes from the seed, so that neither the weights nor an accuracy
-    depend on which networks are asked for, in which order.
+    At each step of its training another cell is drawn, uniform over the distinct networks of the space. A query scores
+    all validation images once; batch norm takes their statistics. All that is random comes from the seed, so that
+    neither the weights nor an accuracy depend on which networks are asked for, in which order.
 
     Args:
         space: the search space.
