@@ -7,6 +7,7 @@ from nas.encoders.graph import GraphEncoder
 from nas.encoders.joined import Joined
 from nas.encoders.observed import Observed
 from nas.encoders.sequence import SequenceEncoder
+from nas.encoders.supernet import SharedWeights
 from nas.encoders.zero_cost import PublishedScores, ZeroCost
 
 __all__ = [
@@ -18,5 +19,6 @@ __all__ = [
     "Observed",
     "PublishedScores",
     "SequenceEncoder",
+    "SharedWeights",
     "ZeroCost",
 ]

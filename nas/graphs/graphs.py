@@ -31,6 +31,8 @@ class Graphs:
         operations: the names of the operations a vertex may carry.
         longest: how many operations there can be on a path, in any graph of the space; None: v - 2.
         identities: those of the operations that give what they get.
+        places: `(n, v)` integers: for each vertex the one of the space's largest cell that it stands for; None: its own
+            number. Networks that share weights share those of a place.
 
     Raises:
         UserError: the type of `labels` cannot tell so many operations apart.
@@ -41,6 +43,7 @@ class Graphs:
     operations: tuple[str, ...]
     longest: int | None = None
     identities: tuple[str, ...] = ()
+    places: NDArray[Any] | None = None
 
     def __post_init__(self) -> None:
         held = int(np.iinfo(self.labels.dtype).max) - FIRST_OPERATION + 1
@@ -55,14 +58,17 @@ class Graphs:
 
     def take(self, rows: slice | NDArray[Any]) -> Graphs:
         """Return some of the graphs: a slice of them, or those at indices or under a mask."""
-        return replace(self, adjacency=self.adjacency[rows], labels=self.labels[rows])
+        places = None if self.places is None else self.places[rows]
+        return replace(self, adjacency=self.adjacency[rows], labels=self.labels[rows], places=places)
 
     def compact(self) -> Graphs:
         """Move the absent vertices to the end; the others stay in their order."""
         order = np.argsort(self.labels == ABSENT, axis=1, kind="stable")
         adjacency = np.take_along_axis(self.adjacency, order[:, :, None], axis=1)
         adjacency = np.take_along_axis(adjacency, order[:, None, :], axis=2)
-        return replace(self, adjacency=adjacency, labels=np.take_along_axis(self.labels, order, axis=1))
+        places = None if self.places is None else np.take_along_axis(self.places, order, axis=1)
+        labels = np.take_along_axis(self.labels, order, axis=1)
+        return replace(self, adjacency=adjacency, labels=labels, places=places)
 
     def contracted(self) -> Graphs:
         """Leave out identities: what fed one feeds what it fed, over as many edges as there were ways.

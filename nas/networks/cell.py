@@ -21,6 +21,12 @@ def convolution(inputs: int, outputs: int, kernel: int, copies: int) -> nn.Seque
     return nn.Sequential(conv, nn.BatchNorm2d(copies * outputs), nn.ReLU(inplace=True))
 
 
+def operation(name: str, width: int, copies: int) -> nn.Module:
+    """The operation of this name on `width` channels in each copy."""
+    kernel = CELL_KERNELS[name]
+    return convolution(width, width, kernel, copies) if kernel else nn.MaxPool2d(3, stride=1, padding=1)
+
+
 class Cell(nn.Module):
     """One cell: vertices in order, each the sum of its inputs followed by its operation.
 
@@ -41,36 +47,50 @@ class Cell(nn.Module):
     def __init__(self, graph: Graphs, before: int, after: int, copies: int = 1) -> None:
         super().__init__()
         kernel_areas(graph, CELL_KERNELS)  # refuses an operation it does not know
-        labels, adjacency = graph.labels[0].tolist(), graph.adjacency[0]
-        self.copies = copies
-        self.channels: list[int] = vertex_channels(graph, before, after)[0].tolist()
-        self.last = labels.index(OUTPUT)
-        self.sources = [np.flatnonzero(adjacency[:, vertex]).tolist() for vertex in range(self.last + 1)]
+        self.before, self.after, self.copies = before, after, copies
         self.projections = nn.ModuleDict()
         self.operations = nn.ModuleDict()
+        self.trace(graph)
+        self.build(graph)
+
+    def trace(self, graph: Graphs) -> None:
+        """Take over the edges and the widths of one graph."""
+        self.last = graph.labels[0].tolist().index(OUTPUT)
+        self.sources = [np.flatnonzero(graph.adjacency[0, :, vertex]).tolist() for vertex in range(self.last + 1)]
+        self.channels: list[int] = vertex_channels(graph, self.before, self.after)[0].tolist()
+
+    def build(self, graph: Graphs) -> None:
+        """Make the layers of the graph that was traced."""
         for vertex in range(1, self.last + 1):
-            width = self.channels[vertex]
-            if adjacency[0, vertex]:
-                self.projections[str(vertex)] = convolution(before, width, 1, copies)
+            if 0 in self.sources[vertex]:
+                self.projections[str(vertex)] = convolution(self.before, self.channels[vertex], 1, self.copies)
             if vertex < self.last:
-                kernel = CELL_KERNELS[graph.operations[labels[vertex] - FIRST_OPERATION]]
-                self.operations[str(vertex)] = (
-                    convolution(width, width, kernel, copies) if kernel else nn.MaxPool2d(3, stride=1, padding=1)
-                )
+                name = graph.operations[graph.labels[0, vertex] - FIRST_OPERATION]
+                self.operations[str(vertex)] = operation(name, self.channels[vertex], self.copies)
+
+    def project(self, vertex: int, images: Tensor) -> Tensor:
+        """What comes to a vertex from the cell's input."""
+        projected: Tensor = self.projections[str(vertex)](images)
+        return projected
+
+    def operate(self, vertex: int, arriving: Tensor) -> Tensor:
+        """What a vertex makes of what comes to it."""
+        made: Tensor = self.operations[str(vertex)](arriving)
+        return made
 
     def forward(self, images: Tensor) -> Tensor:
         """Map `(batch, copies * before, height, width)` to `(batch, copies * after, height, width)`."""
         values = [images]
         for vertex in range(1, self.last):
             arriving = [
-                self.projections[str(vertex)](images) if source == 0 else self._cut(values[source], vertex)
+                self.project(vertex, images) if source == 0 else self._cut(values[source], vertex)
                 for source in self.sources[vertex]
             ]
-            values.append(self.operations[str(vertex)](total(arriving)))
+            values.append(self.operate(vertex, total(arriving)))
         inner = [values[source] for source in self.sources[self.last] if source]
         outputs = [self._join(inner)] if inner else []
         if 0 in self.sources[self.last]:
-            outputs.append(self.projections[str(self.last)](images))
+            outputs.append(self.project(self.last, images))
         return total(outputs)
 
     def _cut(self, value: Tensor, vertex: int) -> Tensor:
@@ -106,10 +126,12 @@ class CellNetwork(Classifier):
         UserError: an operation cannot be trained.
     """
 
+    cell: type[Cell] = Cell
+
     def layers(self, graph: Graphs, skeleton: Sizes) -> Iterator[nn.Module]:
         """Stem, and cells with a max-pool between stacks."""
         yield convolution(skeleton.image_channels, skeleton.stem, 3, self.copies)
         for number, (before, after) in enumerate(skeleton.widths()):
             if number and number % skeleton.cells == 0:
                 yield nn.MaxPool2d(2, ceil_mode=True)
-            yield Cell(graph, before, after, self.copies)
+            yield self.cell(graph, before, after, self.copies)

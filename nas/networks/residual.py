@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import torch
 
     from nas.networks.residual_cell import ResidualNetwork
+    from nas.networks.supernet import Supernet
 
 
 @validated
@@ -34,6 +35,12 @@ class ResidualSkeleton(Skeleton):
         from nas.networks.residual_cell import ResidualNetwork
 
         return ResidualNetwork(graph, self, generators)
+
+    def supernet(self, graphs: Graphs, generator: torch.Generator) -> Supernet:
+        """Build the supernet of all graphs of a space, of which `graphs` are at least one."""
+        from nas.networks.supernet import SumCellPaths, Supernet
+
+        return Supernet(SumCellPaths(graphs, self, [generator]))
 
     def parameters(self, graphs: Graphs) -> NDArray[np.int64]:
         """Count the trainable parameters of each graph's network: `(n,)`."""

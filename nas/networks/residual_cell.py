@@ -25,6 +25,13 @@ def convolution(inputs: int, outputs: int, kernel: int, copies: int, stride: int
     return nn.Sequential(nn.ReLU(), *normalised(inputs, outputs, kernel, copies, stride))
 
 
+def operation(name: str, width: int, copies: int) -> nn.Module:
+    """The operation of this name on `width` channels in each copy."""
+    if kernel := RESIDUAL_KERNELS[name]:
+        return convolution(width, width, kernel, copies)
+    return nn.Identity() if name == "skip_connect" else nn.AvgPool2d(3, 1, padding=1, count_include_pad=False)
+
+
 class SumCell(nn.Module):
     """One cell: every vertex applies its operation to the sum of its inputs; the output is the sum of its own.
 
@@ -40,24 +47,32 @@ class SumCell(nn.Module):
     def __init__(self, graph: Graphs, width: int, copies: int = 1) -> None:
         super().__init__()
         kernel_areas(graph, RESIDUAL_KERNELS)  # refuses an operation it does not know
-        labels = graph.labels[0].tolist()
-        last = labels.index(OUTPUT)
-        self.sources = [np.flatnonzero(graph.adjacency[0, :, vertex]).tolist() for vertex in range(last + 1)]
-        names = [graph.operations[label - FIRST_OPERATION] for label in labels[1:last]]
-        self.operations = nn.ModuleList(_operation(name, width, copies) for name in names)
+        self.width, self.copies = width, copies
+        self.operations = nn.ModuleList()
+        self.trace(graph)
+        self.build(graph)
+
+    def trace(self, graph: Graphs) -> None:
+        """Take over the edges of one graph."""
+        self.last = graph.labels[0].tolist().index(OUTPUT)
+        self.sources = [np.flatnonzero(graph.adjacency[0, :, vertex]).tolist() for vertex in range(self.last + 1)]
+
+    def build(self, graph: Graphs) -> None:
+        """Make the layers of the graph that was traced."""
+        names = [graph.operations[label - FIRST_OPERATION] for label in graph.labels[0, 1 : self.last]]
+        self.operations.extend(operation(name, self.width, self.copies) for name in names)
+
+    def operate(self, vertex: int, arriving: Tensor) -> Tensor:
+        """What a vertex makes of what comes to it."""
+        made: Tensor = self.operations[vertex - 1](arriving)
+        return made
 
     def forward(self, images: Tensor) -> Tensor:
         """Map `(batch, copies * width, h, w)` to the same shape."""
         values = [images]
-        for operation, sources in zip(self.operations, self.sources[1:-1], strict=True):
-            values.append(operation(total([values[source] for source in sources])))
+        for vertex in range(1, self.last):
+            values.append(self.operate(vertex, total([values[source] for source in self.sources[vertex]])))
         return total([values[source] for source in self.sources[-1]] or [torch.zeros_like(images)])
-
-
-def _operation(name: str, width: int, copies: int) -> nn.Module:
-    if kernel := RESIDUAL_KERNELS[name]:
-        return convolution(width, width, kernel, copies)
-    return nn.Identity() if name == "skip_connect" else nn.AvgPool2d(3, 1, padding=1, count_include_pad=False)
 
 
 class ResidualBlock(nn.Module):
@@ -92,11 +107,13 @@ class ResidualNetwork(Classifier):
         UserError: an operation cannot be trained.
     """
 
+    cell: type[SumCell] = SumCell
+
     def layers(self, graph: Graphs, skeleton: Sizes) -> Iterator[nn.Module]:
         """Stem, stacks of cells with a residual block between them, batch norm and ReLU."""
         yield from normalised(skeleton.image_channels, skeleton.stem, 3, self.copies)
         for number, (before, after) in enumerate(skeleton.widths()):
             if number and number % skeleton.cells == 0:
                 yield ResidualBlock(before, after, self.copies)
-            yield SumCell(graph, after, self.copies)
+            yield self.cell(graph, after, self.copies)
         yield from (nn.BatchNorm2d(self.copies * skeleton.last), nn.ReLU())

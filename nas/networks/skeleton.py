@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import torch
 
     from nas.networks.classifier import Classifier
+    from nas.networks.supernet import Supernet
 
 
 @validated
@@ -28,8 +29,8 @@ class Skeleton(Sizes):
 
     Between two stacks the image is halved (2x2 max-pool) and the number of channels doubled. NAS-Bench-101 has a stem
     of 128, 3 stacks and 3 cells; the defaults are small enough to train candidates on one core. Networks of another
-    kind are a subclass, which gives `network` and `parameters`; `skeleton_of` tells which space has it. See `Sizes` for
-    the arguments.
+    kind are a subclass, which gives `network`, `supernet` and `parameters`; `skeleton_of` tells which space has it. See
+    `Sizes` for the arguments.
     """
 
     def network(self, graph: Graphs, generators: Sequence[torch.Generator]) -> Classifier:
@@ -41,6 +42,12 @@ class Skeleton(Sizes):
         from nas.networks.cell import CellNetwork
 
         return CellNetwork(graph, self, generators)
+
+    def supernet(self, graphs: Graphs, generator: torch.Generator) -> Supernet:
+        """Build the supernet of all graphs of a space, of which `graphs` are at least one."""
+        from nas.networks.supernet import CellPaths, Supernet
+
+        return Supernet(CellPaths(graphs, self, [generator]))
 
     def parameters(self, graphs: Graphs) -> NDArray[np.int64]:
         """Count the trainable parameters of each graph's network: `(n,)`.

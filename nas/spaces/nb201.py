@@ -60,7 +60,7 @@ class NB201(GeneSpace):
         return self._vectors[self._representatives[self._pack(archs)]]
 
     def graphs_of(self, canonical: Architectures) -> Graphs:
-        """Return the graphs of canonical cells, with the operations as vertices; `none` is no vertex."""
+        """Return the graphs of canonical cells, with operations as vertices: an edge is a place, `none` no vertex."""
         n, output = len(canonical), 1 + len(EDGES)
         labels = np.zeros((n, output + 1), dtype=np.uint8)
         labels[:, 1:output] = np.where(canonical == NONE, ABSENT, FIRST_OPERATION + canonical - 1)
@@ -72,7 +72,8 @@ class NB201(GeneSpace):
             for y, (start, _) in enumerate(ends[1:], 1):
                 if start == middle:
                     adjacency[:, x, y] = there[:, x] & there[:, y]
-        return Graphs(adjacency, labels, OPERATIONS[1:], longest=3, identities=("skip_connect",)).compact()
+        places = np.tile(np.arange(output + 1, dtype=np.uint8), (n, 1))
+        return Graphs(adjacency, labels, OPERATIONS[1:], 3, ("skip_connect",), places).compact()
 
     @cached_property
     def _official(self) -> NDArray[np.intp]:

@@ -4,5 +4,16 @@ from nas.training.curves import Curves
 from nas.training.loop import train
 from nas.training.recipe import Recipe
 from nas.training.state import State, load_state, save_state
+from nas.training.supernet import SupernetRecipe, shared_accuracy, train_supernet
 
-__all__ = ["Curves", "Recipe", "State", "load_state", "save_state", "train"]
+__all__ = [
+    "Curves",
+    "Recipe",
+    "State",
+    "SupernetRecipe",
+    "load_state",
+    "save_state",
+    "shared_accuracy",
+    "train",
+    "train_supernet",
+]

@@ -173,6 +173,15 @@ def test_graphs_have_the_operations_as_vertices() -> None:
     ]
 
 
+def test_a_vertex_knows_the_edge_that_it_stands_for(everything) -> None:
+    graphs = SPACE.graphs_of(everything).take(slice(None, None, 7))
+    inner = graphs.labels > 2
+    rows, _ = np.nonzero(inner)
+    edges = graphs.places[inner] - 1
+    assert (everything[::7][rows, edges] == graphs.labels[inner] - 2).all()
+    assert (inner.sum(axis=1) == (everything[::7] != 0).sum(axis=1)).all()
+
+
 def test_a_cell_that_carries_nothing_is_a_graph_without_edges() -> None:
     dead = SPACE.from_strings(["|none~0|+|none~0|nor_conv_3x3~1|+|none~0|skip_connect~1|nor_conv_1x1~2|"])
     graphs = SPACE.graphs(dead)
