@@ -174,6 +174,7 @@ def shrink(config: dict) -> None:
         elif name == "epochs" and "metric" in config:
             continue  # those of a learning curve are few as they are
         elif name in most and value:
-            config[name] = min(value, most[name])
+            several = isinstance(value, list)  # a range to be tuned in
+            config[name] = [min(one, most[name]) for one in value] if several else min(value, most[name])
         elif name == "device":
             config[name] = "cpu"
