@@ -17,6 +17,7 @@ from nas.types import Values
 Parameters = NDArray[np.float64]
 
 _NOISE = 0.05  # residuals beyond it count less than by their square
+_CLOSE = 1e-5  # relative: a fit that gains less has ended
 _WALKERS = 50
 _SPREAD = 0.05  # of the walkers at the beginning, as a share of the bounds' width
 _MARGIN = 1e-3  # of the same: that far within the bounds they begin
@@ -146,6 +147,9 @@ def _fit(family: Family, t: Values, curve: Values) -> Parameters:
         bounds=(family.low, family.high),
         loss="soft_l1",
         f_scale=_NOISE,
+        ftol=_CLOSE,
+        xtol=_CLOSE,
+        gtol=_CLOSE,
     ).x
     return found
 
