@@ -187,6 +187,6 @@ def test_what_is_tuned_says_how_sure_it_is_where_the_regressor_does(cells: Batch
         estimator.fit(cells.take(slice(40)), values[:40])
         found = estimator.predict(cells.take(slice(40, 60)))
         assert estimator.gives_std == gives == (found.std is not None)
+    unknown = node("estimator", "lcsvr", "+estimator.regressor.ranges.trunks=[1,2]")["regressor"]
     with pytest.raises(UserError, match=r"^estimator\.regressor\.ranges\.trunks is unknown, the regressor has C, "):
-        config = node("estimator", "lcsvr", "+estimator.regressor.ranges.trunks=[1,2]")["regressor"]
-        build(config, "estimator.regressor")
+        build(unknown, "estimator.regressor")
