@@ -105,6 +105,10 @@ class ConstrainedEvaluator:
         """Return what the evaluator sees in the first epochs."""
         return self._evaluator.early(batch, metric, epochs)
 
+    def curve_epochs(self, metric: str) -> NDArray[np.int64]:
+        """Return after which epochs the evaluator sees a metric."""
+        return self._evaluator.curve_epochs(metric)
+
     def submit(self, candidate: Candidate) -> Future[Outcome]:
         """Begin to measure one architecture."""
         return self._evaluator.submit(candidate)

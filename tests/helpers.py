@@ -166,11 +166,15 @@ def shrink(config: dict) -> None:
         "trees": 20,
         "n_estimators": 20,
         "draws": 3,
+        "samples": 10,
     }
     for name, value in config.items():
         if isinstance(value, dict):
             shrink(value)
-        elif name in most and value and "metric" not in config:  # epochs of a learning curve are few as they are
-            config[name] = min(value, most[name])
+        elif name == "epochs" and "metric" in config:
+            continue  # those of a learning curve are few as they are
+        elif name in most and value:
+            several = isinstance(value, list)  # a range to be tuned in
+            config[name] = [min(one, most[name]) for one in value] if several else min(value, most[name])
         elif name == "device":
             config[name] = "cpu"

@@ -48,6 +48,9 @@ class Seen:
         last = batch.keys.astype(np.float64) % 997 / 997
         return last[:, None] ** (1 / np.arange(1, epochs + 1)), np.full(len(batch), float(epochs))
 
+    def curve_epochs(self, metric: str) -> np.ndarray:
+        return np.arange(1, 9)
+
 
 @pytest.fixture(params=options("estimator"))
 def make_estimator(request, space):

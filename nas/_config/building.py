@@ -53,7 +53,10 @@ def build(node: Any, name: str, **given: Any) -> Any:
             if _is_node(value):
                 made[key] = build(value, path, **given)
             elif isinstance(value, Mapping) and any(map(_is_node, value.values())):
-                made[key] = {part: build(node, f"{path}.{part}", **given) for part, node in value.items()}
+                made[key] = {
+                    part: None if node is None else build(node, f"{path}.{part}", **given)
+                    for part, node in value.items()
+                }
             else:
                 made[key] = fitted(value, kinds.get(key, Any), path, parse=True)
         elif key in given:

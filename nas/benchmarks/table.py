@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from nas.benchmarks.base import Benchmark, benchmark_of
 from nas.benchmarks.flat_files import read_arrays
-from nas.benchmarks.rows import Runs, TableColumns, Training, check_range, zero_if_unknown
+from nas.benchmarks.rows import Curves, Runs, TableColumns, Training, check_range, zero_if_unknown
 from nas.errors import OptionError, UserError
 from nas.types import Evaluation, Keys, Space, Values
 
@@ -83,6 +83,18 @@ class Table:
         drawn: NDArray[np.intp] = np.where(there, luck, -1).argmax(axis=1)
         return drawn
 
+    def curves(self, metric: str) -> Curves:
+        """The learning curves, with a metric among others.
+
+        Raises:
+            UserError: the table has no such curves.
+        """
+        curves = self.columns.curves
+        if curves is None or metric not in curves.metrics:
+            there = "no learning curves" if curves is None else f"learning curves of {', '.join(curves.metrics)} only"
+            raise OptionError("metric", f"is {metric!r}, but {self.path} has {there}")
+        return curves
+
     def early(self, keys: Keys, metric: str, epochs: int, seed: int) -> tuple[NDArray[np.float64], Values]:
         """What was seen in one run of each network up to an epoch: `(n, points)`, and the seconds `(n,)` of it.
 
@@ -96,10 +108,7 @@ class Table:
             UserError: the table has no such curves, no point after so many epochs, or none of a network.
             KeyError: a key is not in the table.
         """
-        curves = self.columns.curves
-        if curves is None or metric not in curves.metrics:
-            there = "no learning curves" if curves is None else f"learning curves of {', '.join(curves.metrics)} only"
-            raise OptionError("metric", f"is {metric!r}, but {self.path} has {there}")
+        curves = self.curves(metric)
         if epochs not in curves.epochs:
             there = ", ".join(map(str, curves.epochs.tolist()))
             raise OptionError("epochs", f"is {epochs}, but {self.path} has learning curves at epochs {there}")

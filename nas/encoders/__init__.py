@@ -1,7 +1,7 @@
 """Encoders: from architectures to a continuous space."""
 
 from nas.encoders.base import Encoder
-from nas.encoders.early import EarlyCurve
+from nas.encoders.early import EarlyCurve, Extrapolated
 from nas.encoders.features import FeatureEncoder
 from nas.encoders.graph import GraphEncoder
 from nas.encoders.joined import Joined
@@ -13,6 +13,7 @@ from nas.encoders.zero_cost import PublishedScores, ZeroCost
 __all__ = [
     "EarlyCurve",
     "Encoder",
+    "Extrapolated",
     "FeatureEncoder",
     "GraphEncoder",
     "Joined",

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.metadata import version
+from time import thread_time
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nas.encoders.fingerprint import NO_FILE, fingerprint
+from nas.encoders.growth import least_squares, posterior_mean
 from nas.encoders.observed import Observed
 from nas.errors import OptionError
-from nas.options import PositiveInt, validated
+from nas.options import Natural, PositiveInt, validated
 from nas.types import Batch, Evaluator, Features, Space
 
 Metric = Literal["train_loss", "train_accuracy", "valid_loss", "valid_accuracy"]
 Summary = Literal["last", "sum", "curve", "moments"]
+Method = Literal["least_squares", "posterior"]
+_FEWEST = 3  # points of a curve that is extrapolated
 _LOSSES = ("train_loss", "valid_loss")
 
 
@@ -77,3 +82,69 @@ _SUMMARIES: dict[Summary, Callable[[NDArray[np.float64]], NDArray[np.float64]]] 
     "curve": lambda curves: curves,
     "moments": _moments,
 }
+
+
+@validated
+class Extrapolated(Observed):
+    """The accuracy at the end of the whole training, as the learning curve of its first epochs tells it.
+
+    The price is that of these epochs, in the evaluator's seconds, and the CPU seconds that the extrapolation takes
+    here. See `nas.encoders.growth`.
+
+    Args:
+        space: the search space.
+        evaluator: knows the curves, or trains; and after which epochs there are points, and how many are the whole.
+        metric: what is seen after each epoch.
+        epochs: how many are paid for; there must be three points up to then.
+        method: `least_squares` (the mean of the four families' best fits; LCE in White et al. 2021 goes on with a
+            short Metropolis chain from them) or `posterior` (the mean of Domhan et al. 2015: LCE-m).
+        samples: of each walker of the posterior, at least 1.
+        seed: of the posterior's samples, 0 or more; not the search's seed. Each network has numbers of its own.
+
+    Raises:
+        UserError: the evaluator knows no such curve, or fewer points of it.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        evaluator: Evaluator,
+        *,
+        metric: Literal["train_accuracy", "valid_accuracy"] = "valid_accuracy",
+        epochs: PositiveInt = 4,
+        method: Method = "least_squares",
+        samples: PositiveInt = 800,
+        seed: Natural = 0,
+    ) -> None:
+        super().__init__()
+        self.space, self.evaluator = space, evaluator
+        self.metric, self.epochs, self.method, self.samples, self.seed = metric, epochs, method, samples, seed
+        known = evaluator.curve_epochs(metric)
+        self._points, self._final = known[known <= epochs].astype(np.float64), float(known[-1])
+        if len(self._points) < _FEWEST:
+            there = ", ".join(map(str, known.tolist()))
+            text = f"is {epochs}, must be the third or a later point of a learning curve, which has them at {there}"
+            raise OptionError("epochs", text)
+
+    def observe(self, batch: Batch) -> Features:
+        """`(n, 1)`: the accuracies, NaN where the training failed; a few may be out of 0..1. And the seconds."""
+        curves, seconds = self.evaluator.early(batch, self.metric, self.epochs)
+        ends, spent = np.full((len(batch), 1), np.nan, dtype=np.float32), np.zeros(len(batch))
+        for row in np.flatnonzero(~np.isnan(curves).any(axis=1)):
+            start = thread_time()
+            ends[row] = self._end(curves[row], int(batch.keys[row]))
+            spent[row] = thread_time() - start
+        return Features(ends, seconds + spent)
+
+    def _end(self, curve: NDArray[np.float64], key: int) -> float:
+        if self.method == "least_squares":
+            return least_squares(self._points, curve, self._final)
+        seed = np.random.SeedSequence([self.seed, key]).generate_state(1)
+        return posterior_mean(self._points, curve, self._final, self.samples, int(seed[0]))
+
+    def identity(self) -> str:
+        """Say what is extrapolated, how, and of which evaluator."""
+        settings = (self.metric, self.epochs, self.method, self.samples, self.seed)
+        versions = version("scipy"), version("emcee")
+        what = fingerprint(self, self.space, settings, versions, self.evaluator.identity())
+        return f"{self.metric} {self.epochs} {self.method} {what or NO_FILE}"

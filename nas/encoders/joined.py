@@ -16,16 +16,17 @@ class Joined:
 
     Args:
         space: the search space.
-        encoders: by name, at least one.
+        encoders: by name, at least one; None: it is left out.
 
     Raises:
         OptionError: there is none.
     """
 
-    def __init__(self, space: Space, encoders: Mapping[str, Encoder]) -> None:
-        if not encoders:
+    def __init__(self, space: Space, encoders: Mapping[str, Encoder | None]) -> None:
+        there = {name: encoder for name, encoder in encoders.items() if encoder is not None}
+        if not there:
             raise OptionError("encoders", "is empty, must name at least one encoder")
-        self.space, self.encoders = space, dict(encoders)
+        self.space, self.encoders = space, there
 
     def prepare(self) -> float:
         """Prepare all of them."""

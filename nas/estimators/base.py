@@ -14,6 +14,8 @@ from nas.encoders.base import Encoder
 from nas.errors import UserError
 from nas.types import Batch, Keys, Prediction, Space, Values
 
+_PART = 1 << 12  # queries at once, so that memory stays small
+
 
 class NetworkEstimator(ABC):
     """Shows its subclass each distinct network once, in canonical form; a subclass gives `_fit` and `_predict`.
@@ -99,6 +101,66 @@ class NetworkEstimator(ABC):
         features = encoder.embed(batch)
         self._seconds += float(features.seconds.sum())
         return features.values
+
+
+class FeatureEstimator(NetworkEstimator):
+    """Shows its subclass the features of an encoder; a subclass gives `_learn` and `_estimate`.
+
+    A network whose features could not all be observed (NaN), as its training failed, is left out of the fit, and gets
+    no estimate: means and deviations are NaN.
+
+    Args:
+        space: the search space.
+        encoder: maps architectures of the space to features.
+        min_trials: how many distinct known networks `fit` needs, with features that could be observed.
+    """
+
+    def __init__(self, space: Space, encoder: Encoder, min_trials: int = 2) -> None:
+        super().__init__(space, min_trials)
+        self.encoder = encoder
+
+    @abstractmethod
+    def _learn(self, features: NDArray[np.float32], values: Values) -> None:
+        """Learn from `(n, columns)` features without NaN and values `(n,)`."""
+
+    @abstractmethod
+    def _estimate(self, features: NDArray[np.float32]) -> Prediction:
+        """Estimate from features without NaN, at least one row."""
+
+    def _fit(self, batch: Batch, values: Values) -> None:
+        features = self._embed(self.encoder, batch)
+        there = self._observed(features)
+        self._learn(features[there], values[there])
+
+    def _observed(self, features: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """`(n,)`: which known networks can be learnt from. Raises UserError for fewer than `min_trials`."""
+        there = observed(features)
+        if (count := int(there.sum())) < self.min_trials:
+            raise UserError(
+                f"{type(self).__name__} needs {self.min_trials} known architectures whose features could be observed, "
+                f"got {count} of {len(there)}: the training of the others failed"
+            )
+        return there
+
+    def _predict(self, batch: Batch) -> Prediction:
+        return Prediction.join([self._predict_part(part) for part in batch.split(_PART)])
+
+    def _predict_part(self, batch: Batch) -> Prediction:
+        features = self._embed(self.encoder, batch)
+        there = observed(features)
+        if there.all():
+            return self._estimate(features)
+        mean, std = np.full(len(batch), np.nan), np.full(len(batch), np.nan)
+        if there.any():
+            made = self._estimate(features[there])
+            mean[there], std[there] = made.mean, np.nan if made.std is None else made.std
+        return Prediction(mean, std if self.gives_std else None)
+
+
+def observed(features: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """`(n,)`: of which networks all features `(n, columns)` could be observed."""
+    there: NDArray[np.bool_] = np.logical_not(np.isnan(features).any(axis=1))
+    return there
 
 
 def _canonical(batch: Batch) -> Batch:

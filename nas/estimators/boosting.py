@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import numpy as np
 from annotated_types import Ge
+from numpy.typing import NDArray
 
 from nas.encoders import Encoder
-from nas.estimators.base import NetworkEstimator
+from nas.estimators.base import FeatureEstimator
 from nas.estimators.target import RankNormal
 from nas.options import Natural, PositiveInt, Share, validated
-from nas.types import Batch, Prediction, Space, Values
+from nas.types import Prediction, Space, Values
 
 
 @validated
-class GradientBoosting(NetworkEstimator):
+class GradientBoosting(FeatureEstimator):
     """LightGBM (Ke et al. 2017) on normal scores of the values.
 
     Args:
@@ -43,8 +45,7 @@ class GradientBoosting(NetworkEstimator):
         columns: Share = 0.3,
         seed: Natural = 0,
     ) -> None:
-        super().__init__(space, min_trials=2)
-        self.encoder = encoder
+        super().__init__(space, encoder)
         self._options: dict[str, Any] = {
             "n_estimators": trees,
             "learning_rate": learning_rate,
@@ -55,7 +56,7 @@ class GradientBoosting(NetworkEstimator):
         }
         self._model: Any = None
 
-    def _fit(self, batch: Batch, values: Values) -> None:
+    def _learn(self, features: NDArray[np.float32], values: Values) -> None:
         from lightgbm import LGBMRegressor
 
         self._target = RankNormal(values)
@@ -63,9 +64,7 @@ class GradientBoosting(NetworkEstimator):
         self._model = LGBMRegressor(
             **self._options, n_jobs=1, deterministic=True, force_row_wise=True, verbose=-1, min_data_in_bin=1
         )
-        self._model.fit(self._embed(self.encoder, batch), self._target.scores)
+        self._model.fit(features, self._target.scores)
 
-    def _predict(self, batch: Batch) -> Prediction:
-        return Prediction(
-            self._target.inverse(self._model.booster_.predict(self._embed(self.encoder, batch), num_threads=1))
-        )
+    def _estimate(self, features: NDArray[np.float32]) -> Prediction:
+        return Prediction(self._target.inverse(self._model.booster_.predict(features, num_threads=1)))

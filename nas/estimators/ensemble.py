@@ -5,22 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nas._threads import one_thread
 from nas.encoders import Encoder
-from nas.estimators.base import NetworkEstimator
+from nas.estimators.base import FeatureEstimator
 from nas.estimators.target import RankNormal
 from nas.options import Natural, Positive, PositiveInt, validated
-from nas.types import Batch, Prediction, Space, Values
+from nas.types import Prediction, Space, Values
 
 if TYPE_CHECKING:
     from nas.estimators.networks import EnsembleMLP
 
-_PART = 4096  # architectures estimated at once
-
 
 @validated
-class MLPEnsemble(NetworkEstimator):
+class MLPEnsemble(FeatureEstimator):
     """Mean and standard deviation of perceptrons that differ by their random numbers.
 
     With the path encoding the estimator of BANANAS (White, Neiswanger and Savani 2021, section 4): trained anew at each
@@ -55,21 +54,20 @@ class MLPEnsemble(NetworkEstimator):
         learning_rate: Positive = 0.01,
         seed: Natural = 0,
     ) -> None:
-        super().__init__(space, min_trials=2)
-        self.encoder = encoder
+        super().__init__(space, encoder)
         self.gives_std = networks > 1
         self.networks, self.layers, self.width = networks, layers, width
         self.epochs, self.batch, self.learning_rate, self.seed = epochs, batch, learning_rate, seed
         self._network: EnsembleMLP | None = None
 
-    def _fit(self, batch: Batch, values: Values) -> None:
+    def _learn(self, features: NDArray[np.float32], values: Values) -> None:
         import torch
 
         from nas.estimators.networks import EnsembleMLP
         from nas.regressors.training import generator
 
         self._target = RankNormal(values)
-        inputs = torch.from_numpy(self._embed(self.encoder, batch))
+        inputs = torch.from_numpy(features)
         targets = torch.from_numpy(self._target.scores).float()
         random = generator(self.seed, len(values))
         network = EnsembleMLP(self.networks, inputs.shape[1], self.layers, self.width, random)
@@ -84,14 +82,11 @@ class MLPEnsemble(NetworkEstimator):
                     optimiser.step()
         self._network = network.eval().requires_grad_(False)
 
-    def _predict(self, batch: Batch) -> Prediction:
+    def _estimate(self, features: NDArray[np.float32]) -> Prediction:
         import torch
 
         assert self._network is not None
-        parts = []
         with torch.inference_mode():
-            for part in batch.split(_PART):
-                inputs = torch.from_numpy(self._embed(self.encoder, part)).expand(self.networks, -1, -1)
-                parts.append(self._network(inputs).double().numpy())
-        estimates = self._target.inverse(np.concatenate(parts, axis=1))
+            outputs = self._network(torch.from_numpy(features).expand(self.networks, -1, -1)).double().numpy()
+        estimates = self._target.inverse(outputs)
         return Prediction(estimates.mean(axis=0), estimates.std(axis=0) if self.gives_std else None)

@@ -5,18 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nas.encoders import Encoder
-from nas.estimators.base import NetworkEstimator
+from nas.estimators.base import FeatureEstimator
 from nas.estimators.target import RankNormal
 from nas.options import NonNegative, Positive, validated
-from nas.types import Batch, Prediction, Space, Values
-
-_BATCH = 1 << 12  # queries at once, so that memory stays small
+from nas.types import Prediction, Space, Values
 
 
 @validated
-class GaussianProcess(NetworkEstimator):
+class GaussianProcess(FeatureEstimator):
     """Gaussian process of normal scores of the values, covariance Matern 3/2 plus linear, hyper-parameters fixed.
 
     Distances and products are divided by the number of features. The standard deviation includes the noise: it is that
@@ -43,16 +42,11 @@ class GaussianProcess(NetworkEstimator):
         linear: NonNegative = 0.5,
         noise: Positive = 0.05,
     ) -> None:
-        super().__init__(space, min_trials=2)
-        self.encoder = encoder
+        super().__init__(space, encoder)
         self.length, self.linear, self.noise = length, linear, noise
         self._model: Any = None
 
-    def _features(self, batch: Batch) -> Any:
-        embedded = self._embed(self.encoder, batch).astype(np.float64)
-        return embedded / np.sqrt(embedded.shape[1])
-
-    def _fit(self, batch: Batch, values: Values) -> None:
+    def _learn(self, features: NDArray[np.float32], values: Values) -> None:
         from sklearn.gaussian_process import GaussianProcessRegressor
         from sklearn.gaussian_process.kernels import ConstantKernel, DotProduct, Matern
 
@@ -61,11 +55,14 @@ class GaussianProcess(NetworkEstimator):
             kernel = kernel + ConstantKernel(self.linear) * DotProduct(sigma_0=0.1)
         self._target = RankNormal(values)
         self._model = GaussianProcessRegressor(kernel, alpha=self.noise, optimizer=None)
-        self._model.fit(self._features(batch), self._target.scores)
+        self._model.fit(_scaled(features), self._target.scores)
 
-    def _predict(self, batch: Batch) -> Prediction:
-        batches = batch.split(_BATCH)
-        parts = [self._model.predict(self._features(part), return_std=True) for part in batches]
-        mean, std = (np.concatenate(column) for column in zip(*parts, strict=True))
+    def _estimate(self, features: NDArray[np.float32]) -> Prediction:
+        mean, std = self._model.predict(_scaled(features), return_std=True)
         std = np.sqrt(std**2 + self.noise)
         return Prediction(self._target.inverse(mean), self._target.spread(mean, std))
+
+
+def _scaled(features: NDArray[np.float32]) -> NDArray[np.float64]:
+    scaled: NDArray[np.float64] = features.astype(np.float64) / np.sqrt(features.shape[1])
+    return scaled

@@ -38,7 +38,7 @@ class PublishedEmProx(NearestNeighbours):
 
     def _fit(self, batch: Batch, values: Values) -> None:
         self.encoder.learn(batch)
-        self._index, self._keys = None, batch.keys[:0]  # what is there is of another encoder
+        self._keys = batch.keys[:0]  # what is there is of another encoder
         super()._fit(batch, values)
 
 

@@ -11,12 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.encoders import Encoder
-from nas.estimators.base import NetworkEstimator
+from nas.estimators.base import FeatureEstimator
 from nas.estimators.target import TARGETS
 from nas.options import validated
-from nas.types import Batch, Prediction, Space, Values
-
-_PART = 1 << 12  # queries at once, so that memory stays small
+from nas.types import Prediction, Space, Values
 
 
 class Regressor(Protocol):
@@ -30,7 +28,7 @@ class Regressor(Protocol):
 
 
 @validated
-class Regression(NetworkEstimator):
+class Regression(FeatureEstimator):
     """A regressor, such as one of scikit-learn's, on the features of an encoder.
 
     It is trained anew at each fit, on targets of mean 0 and deviation 1, and its estimates are mapped back.
@@ -38,7 +36,8 @@ class Regression(NetworkEstimator):
     Args:
         space: the search space.
         encoder: maps architectures of the space to features.
-        regressor: learns the target. If its `predict` has `return_std`, predictions have standard deviations.
+        regressor: learns the target. If its `predict` has `return_std`, predictions have standard deviations, unless
+            its own `gives_std` says otherwise.
         target: `standard` (the value less the mean, by the deviation) or `normal` (the normal score of the value's
             rank, which no unit and no outlier distorts).
     """
@@ -51,29 +50,23 @@ class Regression(NetworkEstimator):
         *,
         target: Literal["standard", "normal"] = "standard",
     ) -> None:
-        super().__init__(space, min_trials=2)
-        self.encoder = encoder
+        super().__init__(space, encoder)
         self.regressor = regressor
-        self.gives_std = "return_std" in inspect.signature(regressor.predict).parameters
+        known = "return_std" in inspect.signature(regressor.predict).parameters
+        self.gives_std = getattr(regressor, "gives_std", known)
         self._kind = TARGETS[target]
         self._model: Any = None
 
-    def _fit(self, batch: Batch, values: Values) -> None:
+    def _learn(self, features: NDArray[np.float32], values: Values) -> None:
         from sklearn.exceptions import ConvergenceWarning
 
         self._target = self._kind(values)
-        features = self._embed(self.encoder, batch)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # a number at its bound is no news in a search
             self._model = deepcopy(self.regressor).fit(features, self._target.scores)
 
-    def _predict(self, batch: Batch) -> Prediction:
-        parts = [self._estimate(self._embed(self.encoder, part)) for part in batch.split(_PART)]
-        mean = np.concatenate([part[0] for part in parts])
+    def _estimate(self, features: NDArray[np.float32]) -> Prediction:
         if not self.gives_std:
-            return Prediction(self._target.inverse(mean))
-        return Prediction(self._target.inverse(mean), self._target.spread(mean, np.concatenate([p[1] for p in parts])))
-
-    def _estimate(self, features: NDArray[np.float32]) -> tuple[Values, ...]:
-        found = self._model.predict(features, return_std=True) if self.gives_std else self._model.predict(features)
-        return tuple(np.asarray(part, dtype=np.float64) for part in (found if self.gives_std else (found,)))
+            return Prediction(self._target.inverse(np.asarray(self._model.predict(features), dtype=np.float64)))
+        mean, std = (np.asarray(part, dtype=np.float64) for part in self._model.predict(features, return_std=True))
+        return Prediction(self._target.inverse(mean), self._target.spread(mean, std))

@@ -75,6 +75,10 @@ class FunctionEvaluator:
         """Nothing is seen of a function before it returns. Raises UserError."""
         raise UserError("a function has no learning curve: use an estimator that needs none")
 
+    def curve_epochs(self, metric: str) -> NDArray[np.int64]:
+        """Nothing is seen of a function before it returns. Raises UserError."""
+        raise UserError("a function has no learning curve: use an estimator that needs none")
+
     def platform(self) -> dict[str, str]:
         """It does not matter where."""
         return {}

@@ -147,6 +147,15 @@ class TableEvaluator:
         except KeyError as error:
             raise UserError(f"{self.table.path} has no architecture with key {error.args[0]}") from error
 
+    def curve_epochs(self, metric: str) -> NDArray[np.int64]:
+        """After which epochs the table has a metric, up to those of the training that the search sees.
+
+        Raises:
+            UserError: the table has no such curve.
+        """
+        epochs = self._table.curves(metric).epochs
+        return epochs if self._epochs is None else epochs[epochs <= self._epochs]
+
     def test(self, batch: Batch) -> Values:
         """Look up the mean test accuracy. For the report only."""
         return self.table.columns.test[self._rows(batch)]

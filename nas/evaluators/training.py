@@ -171,6 +171,10 @@ class TrainingEvaluator:
                 curves[row] = curve
         return curves, seconds
 
+    def curve_epochs(self, metric: str) -> NDArray[np.int64]:
+        """Every epoch of the recipe."""
+        return np.arange(1, self._training.recipe.epochs + 1)
+
     def evaluate(self, batch: Batch) -> Evaluation:
         """Train; the validation accuracies and the wall seconds, NaN where training failed."""
         submitted = [self.submit(Candidate(part, "evaluate")) for part in batch.split(1)]

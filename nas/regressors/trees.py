@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.tree import DecisionTreeRegressor
 
@@ -27,7 +28,7 @@ class RandomForest(RandomForestRegressor):  # type: ignore[misc]
 
 
 @validated
-class NaturalBoosting:
+class NaturalBoosting(BaseEstimator):  # type: ignore[misc]
     """Natural-gradient boosting of a normal distribution (Duan et al. 2020, NGBoost, algorithm 1).
 
     Two trees a step, one for the mean and one for the logarithm of the deviation, fit the natural gradient of the

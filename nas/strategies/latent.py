@@ -62,7 +62,7 @@ class LatentAscent(ArchiveStrategy):
         starts = self._latent_space.embed(parents)
         slopes = self._gradients(parents, starts, surrogate, rng)
         lengths = np.linalg.norm(slopes, axis=1, keepdims=True)
-        rising = np.flatnonzero(lengths > 0)  # false for NaN, too
+        rising = np.flatnonzero(lengths > 0)
         if not len(rising):
             return self.random(n, rng)
         steps = -(-n // len(rising))
@@ -71,7 +71,7 @@ class LatentAscent(ArchiveStrategy):
         return self.proposal(self._latent_space.decode(points.reshape(-1, starts.shape[1])), "ascent")
 
     def _gradients(self, parents: Batch, starts: Points, surrogate: Estimator, rng: Generator) -> Points:
-        """`(p, dimensions)`: of the estimate at each parent; NaN where there is no estimate."""
+        """`(p, dimensions)`: of the estimate at each parent; 0 where there is no estimate."""
         repeated = np.repeat(parents.genes, self.samples, axis=0)
         changed = self.space.perturb(repeated, rng)
         changed[1::2] = self.space.perturb(changed[1::2], rng)
@@ -81,6 +81,7 @@ class LatentAscent(ArchiveStrategy):
         means = surrogate.predict(Batch.join([parents, around])).mean
         rises = means[len(parents) :].reshape(len(parents), -1) - means[: len(parents), None]
         offsets = self._latent_space.embed(around).reshape(len(parents), self.samples, -1) - starts[:, None]
+        rises[missing := np.isnan(rises)], offsets[missing] = 0, 0  # as at distance 0
         # Dual form: as many unknowns as samples, fewer than dimensions or not.
         products = offsets @ offsets.transpose(0, 2, 1)
         penalty = _PENALTY * np.trace(products, axis1=1, axis2=2)[:, None, None] + 1e-12

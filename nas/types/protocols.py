@@ -161,6 +161,12 @@ class Evaluator(Protocol):
         is no such curve.
         """
 
+    def curve_epochs(self, metric: str) -> NDArray[np.int64]:
+        """After which epochs a metric is seen: `(points,)` ascending, the last being that of the whole training.
+
+        `early` sees those of them that are paid for. Raises UserError where there is no such curve.
+        """
+
     def test(self, batch: Batch) -> Values | None:
         """`(n,)` mean test accuracy, 0..1, or None where there is none. For the report only."""
 

@@ -151,7 +151,7 @@ def test_parts_of_a_large_query_are_put_together(make, small_space: NB101, cells
     estimator = make(small_space)
     estimator.fit(small_space.batch(known), values)
     whole = estimator.predict(small_space.batch(queries)).mean
-    for module in ("ensemble", "graph_network"):
+    for module in ("base", "graph_network"):
         monkeypatch.setattr(f"nas.estimators.{module}._PART", 7)
     np.testing.assert_allclose(estimator.predict(small_space.batch(queries)).mean, whole, rtol=1e-5)
 

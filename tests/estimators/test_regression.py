@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from helpers import accuracy, node
+from scipy.optimize import isotonic_regression
 from scipy.stats import kendalltau
 from sklearn.linear_model import BayesianRidge
 
@@ -146,3 +147,46 @@ def test_graph_networks_tell_graphs_apart_and_not_their_order(name: str) -> None
     estimator.fit(cells.take(slice(150)), values[:150].astype(float))
     found = estimator.predict(cells.take(slice(150, 300))).mean
     assert kendalltau(found, values[150:]).statistic > 0.35
+
+
+def test_a_score_in_the_unit_of_the_values_keeps_its_order(cells: Batch) -> None:
+    rng = np.random.default_rng(3)
+    values = accuracy(cells.space, cells.genes)
+    numbers = -np.exp(40 * (values - 0.9 + rng.normal(0, 0.005, len(cells))))  # falling: the map has wide steps
+    for direction in (-1, 1):
+        told = (direction * numbers).astype(np.float32).astype(float)
+        estimator = Score(cells.space, Told(cells, told), unit="value")
+        assert estimator.min_trials == 2
+        estimator.fit(cells.take(slice(60)), values[:60])
+        found = estimator.predict(cells)
+        assert found.std is None
+        assert (np.argsort(found.mean) == np.argsort(told)).all()
+        assert (np.diff(np.sort(found.mean)) > 0).sum() == len(np.unique(told)) - 1  # no tie that was none
+        step = 0.0011 * values[:60].std()
+        assert values[:60].min() - step < found.mean.min() < found.mean.max() < values[:60].max() + step
+        if direction < 0:
+            order = np.argsort(told[:60])
+            expected = isotonic_regression(values[:60][order]).x
+            assert found.mean[:60][order] == pytest.approx(expected, abs=step)
+            assert np.abs(found.mean - values).mean() < np.abs(values - values.mean()).mean()
+    assert found.seconds == 2 * len(cells)  # what is observed of known networks is paid for, too
+    same = Score(cells.space, Told(cells, numbers), unit="value")
+    same.fit(cells.take(slice(10)), np.full(10, 0.9))
+    assert same.predict(cells).mean == pytest.approx(np.full(len(cells), 0.9), abs=0.0011)
+    assert len(np.unique(same.predict(cells).mean)) > 390
+    with pytest.raises(UserError, match="unit is 'mine', must be own or value"):
+        Score(cells.space, Told(cells, numbers), unit="mine")  # type: ignore[arg-type]
+
+
+def test_what_is_tuned_says_how_sure_it_is_where_the_regressor_does(cells: Batch) -> None:
+    values = accuracy(cells.space, cells.genes)
+    for name, gives in {"omni_tuned": True, "lcsvr": False}.items():
+        regressor = node("estimator", name)["regressor"]
+        config = {**node("estimator", "ngboost"), "regressor": regressor}
+        estimator = build(config, "estimator", space=cells.space)
+        estimator.fit(cells.take(slice(40)), values[:40])
+        found = estimator.predict(cells.take(slice(40, 60)))
+        assert estimator.gives_std == gives == (found.std is not None)
+    unknown = node("estimator", "lcsvr", "+estimator.regressor.ranges.trunks=[1,2]")["regressor"]
+    with pytest.raises(UserError, match=r"^estimator\.regressor\.ranges\.trunks is unknown, the regressor has C, "):
+        build(unknown, "estimator.regressor")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
 from nas.errors import UserError
 from nas.regressors import BOHAMIANN, DNGO, InducingProcess, NaturalBoosting, RandomForest, Tuned
+from nas.regressors.tuned import _draw
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(300, 4)).astype(np.float32)
@@ -84,5 +87,58 @@ def test_features_that_never_vary_and_few_values_are_no_obstacle() -> None:
     ],
 )
 def test_numbers_out_of_range_are_refused(make, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        make()
+
+
+class Recorded(Ridge):
+    """Notes what it was made of."""
+
+    seen: ClassVar[list[dict[str, Any]]] = []
+
+    def __init__(self, alpha=1.0, max_iter=None, tol=1e-4, solver="auto"):
+        super().__init__(alpha=alpha, max_iter=max_iter, tol=tol, solver=solver)
+
+    def fit(self, x, y):
+        self.seen.append({**self.get_params(), "rows": len(y)})
+        return super().fit(x, y)
+
+
+def test_whole_numbers_orders_of_magnitude_and_choices_are_drawn() -> None:
+    Recorded.seen.clear()
+    ranges, choices = {"alpha": [1e-3, 1e3], "max_iter": [3, 6], "tol": [0.1, 0.2]}, {"solver": ["lsqr", "sag", "auto"]}
+    Tuned(Recorded(), ranges, choices, draws=200, folds=2).fit(X[:20], Y[:20])
+    seen = Recorded.seen[:-1:2]  # of each setting once; the last is fitted to all
+    assert len(seen) == 200
+    assert {one["rows"] for one in Recorded.seen[:-1]} == {10}
+    assert Recorded.seen[-1]["rows"] == 20
+    assert np.bincount([one["max_iter"] for one in seen])[3:].min() > 25
+    assert all(type(one["max_iter"]) is int for one in seen)
+    assert {one["solver"] for one in seen} == {"lsqr", "sag", "auto"}
+    logarithms = np.log10([one["alpha"] for one in seen])
+    assert -0.6 < logarithms.mean() < 0.6
+    assert logarithms.min() < -2.5 < 2.5 < logarithms.max()
+    assert all(0.1 <= one["tol"] <= 0.2 for one in seen)
+    wide = [_draw(1, 1000, np.random.default_rng(seed)) for seed in range(300)]
+    assert 1 in wide  # both ends are as likely as their share of the logarithm
+    assert 1 <= min(wide) <= max(wide) <= 1000
+    assert np.median(wide) < 100
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Tuned(Ridge(), {"alpha": [2, 1]}), r"ranges.alpha is \[2, 1\], must be the least and the greatest"),
+        (lambda: Tuned(Ridge(), {"alpha": [1, 2, 3]}), "ranges.alpha is .* must be at most 2 long"),
+        (lambda: Tuned(Ridge(), {"beta": [1, 2]}), "ranges.beta is unknown, the regressor has alpha"),
+        (lambda: Tuned(Ridge(), {}, {"solver": []}), "choices.solver is .*, must not be empty"),
+        (lambda: Tuned(Ridge(), {}, {"solve": [1]}), "choices.solve is unknown"),
+        (
+            lambda: Tuned(NaturalBoosting(), {"depth": [0, 0]}, draws=1).fit(X[:9], Y[:9]),
+            "depth is 0, must be at least 1",
+        ),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(make, message: str) -> None:
     with pytest.raises(UserError, match=message):
         make()
