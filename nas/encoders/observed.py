@@ -21,6 +21,10 @@ class Observed(ABC):
     def observe(self, batch: Batch) -> Features:
         """Observe distinct networks, none of which was observed before."""
 
+    @abstractmethod
+    def identity(self) -> str:
+        """See `Encoder`."""
+
     def prepare(self) -> float:
         """Nothing is needed before, unless a subclass says so."""
         return 0.0
