@@ -51,7 +51,7 @@ def build(node: Any, name: str, **given: Any) -> Any:
         if key in entries:
             value = entries[key]
             if _is_node(value):
-                made[key] = build(value, path, **given)
+                made[key] = _of_kind(build(value, path, **given), kinds.get(key), path)
             elif isinstance(value, Mapping) and any(map(_is_node, value.values())):
                 made[key] = {
                     part: None if node is None else build(node, f"{path}.{part}", **given)
@@ -71,6 +71,18 @@ def build(node: Any, name: str, **given: Any) -> Any:
 
 
 _VARIADIC = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+
+
+def _of_kind(part: Any, kind: Any, path: str) -> Any:
+    """Refuse a part of another class than its owner works with; a protocol is not checked."""
+    if (
+        isinstance(kind, type)
+        and kind is not Any
+        and not getattr(kind, "_is_protocol", False)
+        and not isinstance(part, kind)
+    ):
+        raise OptionError(path, f"is a {type(part).__name__}, must be a {kind.__name__}")
+    return part
 
 
 def _is_node(value: Any) -> bool:

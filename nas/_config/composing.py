@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ class SearchConfig:
     """The groups (see `conf/config.yaml`), each a node with a `_target_`, and the options beside them.
 
     Attributes:
+        encoder: by name what stands in the place of the estimator's own `encoder`, several of them side by side; null:
+            nothing. It is moved there by `checked`.
         seed: of all that a search draws, 0 or more.
         budget: evaluations in all.
         initial: of them before the estimator is first asked; null: 20, and of a budget up to 20 a quarter.
@@ -36,6 +38,7 @@ class SearchConfig:
     space: Any = field(default_factory=dict)
     strategy: Any = field(default_factory=dict)
     estimator: Any = field(default_factory=dict)
+    encoder: Any = None
     acquisition: Any = field(default_factory=dict)
     evaluator: Any = field(default_factory=dict)
     dataset: Any = field(default_factory=dict)
@@ -65,7 +68,21 @@ def checked(options: dict[str, Any]) -> SearchConfig:
     config = SearchConfig(**{name: fitted(value, kinds[name], name, parse=True) for name, value in options.items()})
     if config.pool < config.batch:
         raise UserError(f"pool is {config.pool}, must be at least {config.batch} (batch): candidates of a round")
+    if config.encoder:
+        config.estimator, config.encoder = _with_encoder(config.estimator, config.encoder), None
     return config
+
+
+def _with_encoder(estimator: Any, encoder: Any) -> dict[str, Any]:
+    """The node of an estimator, its encoder replaced by one or several."""
+    if not (isinstance(encoder, Mapping) and all(isinstance(node, Mapping) for node in encoder.values())):
+        raise UserError(f"encoder is {encoder!r}, must be a list of options, such as encoder=[graph,early]")
+    if "encoder" not in estimator:
+        kind = str(estimator.get("_target_")).rpartition(".")[2]
+        raise UserError(f"encoder is [{','.join(encoder)}], but the estimator, {kind}, has no encoder: leave it out")
+    nodes = list(encoder.values())
+    joined = {"_target_": "nas.encoders.Joined", "encoders": dict(encoder)}
+    return {**estimator, "encoder": nodes[0] if len(nodes) == 1 else joined}
 
 
 def config_folder() -> str:

@@ -14,10 +14,10 @@ from nas.errors import UserError
 
 def explain(error: HydraException | OmegaConfBaseException) -> str:
     """Say in one line what Hydra refused and what is allowed."""
-    if isinstance(error, MissingConfigException) and error.options is not None:
-        file, options = str(error.missing_cfg_file), list(error.options)
+    if isinstance(error, MissingConfigException) and (error.options is not None or _of_list(error)):
+        file, options = str(error.missing_cfg_file), list(error.options or ())
         group, _, option = file.rpartition("/")
-        if not options:  # they lie deeper: experiment=nb101/rea
+        if not options:  # they lie deeper (experiment=nb101/rea), or Hydra does not tell them
             group, _, option = file.partition("/")
             folder = Path(config_folder()) / group
             options = [path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml")]
@@ -40,6 +40,11 @@ def explain(error: HydraException | OmegaConfBaseException) -> str:
                 return f"{cause.full_key} is unknown, allowed: {allowed or 'no options'}"
             return f"{cause.full_key}: {_first_line(cause)}"
     return _first_line(error)
+
+
+def _of_list(error: MissingConfigException) -> bool:
+    """Whether the option is one of several of a group, as in `encoder=[graph,early]`."""
+    return str(error.missing_cfg_file).startswith("encoder/") and _first_line(error).startswith("In 'config'")
 
 
 def _first_line(error: Exception) -> str:

@@ -15,6 +15,7 @@ from nas.errors import UserError
 _LARGEST = 1 << 20  # bytes of a record
 _DEEPEST = 32  # levels of a record
 _NEVER = "executor"  # the group of which a record must not say what is made
+_PARTS = ("encoder",)  # groups that are options of a search, and parts of others
 _SHARED = ""  # stands for all groups that are no option of a search
 
 
@@ -86,7 +87,7 @@ def _known(folders: Iterable[str]) -> Mapping[str, set[str]]:
         known[group].update(name for _, name in _named(node, group))
     for group in [entry.name for entry in package.iterdir() if entry.is_dir()]:
         for file in [file for folder in folders for file in Path(folder, group).rglob("*.yaml")]:
-            into = known[group if group in SearchConfig.__dataclass_fields__ else _SHARED]
+            into = known[_SHARED if group in _PARTS or group not in SearchConfig.__dataclass_fields__ else group]
             into.update(name for _, name in _named(_content(file), group) if isinstance(name, str))
     return known
 

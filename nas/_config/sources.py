@@ -40,7 +40,7 @@ class FileConfigSource(file_config_source.FileConfigSource):  # Hydra lets one o
 
 def _lies_over(result: ConfigResult, content: Mapping[Any, Any]) -> bool:
     extended = {entry for entry in content.get("defaults") or () if isinstance(entry, str)}
-    return bool(result.header.get("package") or extended - {"_self_", SCHEMA})
+    return bool(result.header.get("package") == "_global_" or extended - {"_self_", SCHEMA})
 
 
 def register() -> None:

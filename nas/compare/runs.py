@@ -16,7 +16,7 @@ import numpy as np
 from nas.errors import UserError
 from nas.types import Values
 
-_GROUPS = ("strategy", "estimator", "acquisition")  # that make a method
+_GROUPS = ("strategy", "estimator", "encoder", "acquisition")  # that make a method
 _NAMED = 3  # differences between runs, at most
 
 

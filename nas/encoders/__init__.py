@@ -4,7 +4,7 @@ from nas.encoders.base import Encoder
 from nas.encoders.early import EarlyCurve, Extrapolated
 from nas.encoders.features import FeatureEncoder
 from nas.encoders.graph import GraphEncoder
-from nas.encoders.joined import Joined
+from nas.encoders.joined import Joined, parted
 from nas.encoders.observed import Observed
 from nas.encoders.sequence import SequenceEncoder
 from nas.encoders.supernet import SharedWeights
@@ -22,4 +22,5 @@ __all__ = [
     "SequenceEncoder",
     "SharedWeights",
     "ZeroCost",
+    "parted",
 ]

@@ -58,6 +58,8 @@ class EarlyCurve(Observed):
         self.metric, self.epochs, self.summary = metric, epochs, summary
         if summary == "moments" and epochs < 3:
             raise OptionError("epochs", f"is {epochs}, must be at least 3 for summary=moments")
+        nothing = space.batch(np.empty((0, len(space.cardinalities)), dtype=np.uint8))
+        evaluator.early(nothing, metric, epochs)  # refuses what it does not know, before anything is spent
 
     def observe(self, batch: Batch) -> Features:
         """`(n, d)`: the summary of each curve, NaN where the training failed; and the seconds of its epochs."""

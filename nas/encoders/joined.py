@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from nas.encoders.base import Encoder
+from nas.encoders.observed import Observed
 from nas.errors import OptionError
 from nas.types import Batch, Features, Space
 
@@ -41,3 +42,14 @@ class Joined:
         parts = [encoder.embed(batch) for encoder in self.encoders.values()]
         seconds = np.sum([part.seconds for part in parts], axis=0)
         return Features(np.concatenate([part.values for part in parts], axis=1), seconds)
+
+
+def parted(encoder: Encoder) -> tuple[Encoder | None, list[Observed]]:
+    """What of an encoder follows from the graph, None where nothing does, and each part that observes at a price."""
+    parts = encoder.encoders if isinstance(encoder, Joined) else {"": encoder}
+    free = {name: part for name, part in parts.items() if not isinstance(part, Observed)}
+    if isinstance(encoder, Joined) and len(free) > 1:
+        graph: Encoder | None = Joined(encoder.space, free)
+    else:
+        graph = next(iter(free.values()), None)
+    return graph, [part for part in parts.values() if isinstance(part, Observed)]

@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from typing import Annotated
 
 import numpy as np
 from annotated_types import MinLen
 from numpy.typing import NDArray
 
-from nas.encoders import Encoder
+from nas.encoders import Encoder, parted
+from nas.errors import OptionError
 from nas.estimators.base import NetworkEstimator
 from nas.estimators.kriging import AllKnown, Kriging, NearestKnown, Prior, likeliest
+from nas.estimators.listening import Listening
 from nas.estimators.target import RankNormal
 from nas.options import NonNegative, Positive, PositiveInt, validated
 from nas.types import Batch, Keys, Prediction, Space, Values
@@ -36,7 +39,10 @@ class EmProx(NetworkEstimator):
 
     Args:
         space: the search space.
-        encoder: maps architectures of the space to vectors of mean squared length about 1; trained without labels.
+        encoder: maps architectures of the space to vectors of mean squared length about 1; trained without labels. Of
+            several (`nas.encoders.Joined`), those that observe a network at a price, such as its early accuracy, are
+            listened to: each number is one more coordinate, smoothed over the embedding or as it is, whichever is
+            likelier (`nas.estimators.listening`). A network of which it could not be observed, NaN, counts, too.
         k: how many of the nearest known networks count, at least 1; None: all. All give the best estimates and, up to
             a few thousand, the fastest: one set of weights serves all queries. Beyond, the time grows with their cube.
         length: at which distance proximity begins to fall, above 0.
@@ -46,12 +52,12 @@ class EmProx(NetworkEstimator):
             from anywhere differ by what the embedding tells.
         rank: where all count, how many directions of their covariance the standard deviation takes into account, at
             least 1.
-        more: observes what else is to be known of a network, such as an early accuracy, at its price: each number's
-            normal score among the known networks is one more coordinate. None: nothing.
-        weights: of these coordinates, each at least 0; each fit takes the likeliest.
+        weights: of the coordinates that are observed, each at least 0; each fit takes the likeliest, for one encoder
+            after the other.
 
     Raises:
-        UserError: a number is out of its range; from `fit`, fewer than `k` networks are known, or than 2.
+        UserError: a number is out of its range, or the encoder only observes; from `fit`, fewer than `k` networks are
+            known, or than 2.
     """
 
     gives_std = True
@@ -66,16 +72,19 @@ class EmProx(NetworkEstimator):
         linear: NonNegative = 0.1,
         noise: Annotated[Sequence[Positive], MinLen(1)] = (0.03, 0.1, 0.3, 1.0),
         rank: PositiveInt = 64,
-        more: Encoder | None = None,
         weights: Annotated[Sequence[NonNegative], MinLen(1)] = (0.0, 0.5, 1.0, 2.0, 4.0),
     ) -> None:
         super().__init__(space, min_trials=max(2, k or 0))
         self.encoder = encoder
+        graph, self._observers = parted(encoder)
+        if graph is None:
+            text = "only observes, must also give an embedding of the graph, such as encoder=[graph,early]"
+            raise OptionError("encoder", text)
+        self._graph = graph
         self.k, self.rank = k, rank
         self.prior, self.noise = Prior(length, linear, noise[0]), noise
-        self.more, self.weights = more, weights
-        self._scales: list[RankNormal] = []  # of the columns of `more`
-        self._weight = 0.0
+        self.weights = weights
+        self._heard: list[tuple[Listening, int, float]] = []  # of each observer: which coordinates, and their weight
         self._known: tuple[Keys, Values, RankNormal, float, Kriging] | None = None
         self._anywhere: NDArray[np.float64] | None = None
         self._remembered: list[tuple[Keys, NDArray[np.float32]]] = []  # by ascending keys: known, and asked for before
@@ -85,10 +94,8 @@ class EmProx(NetworkEstimator):
         """Train the encoder for this space, or read it from the user's cache; embed a sample of the space."""
         if self._anywhere is None:
             super().prepare()
-            if self.more is not None:
-                self._seconds += self.more.prepare()
             sample = self.space.batch(self.space.sample(_SAMPLE, np.random.default_rng(0)))
-            self._anywhere = self._embed(self.encoder, sample).astype(np.float64)
+            self._anywhere = self._embed(self._graph, sample).astype(np.float64)
 
     def _fit(self, batch: Batch, values: Values) -> None:
         self.prepare()
@@ -98,36 +105,45 @@ class EmProx(NetworkEstimator):
         self._remembered, self._asked = [(batch.keys[order], embedded[order]), *self._asked], []
         target = RankNormal(values)
         anywhere = self._anywhere
-        if self.more is None:
-            prior, _ = likeliest(self.prior, self.noise, embedded, target.scores)
-        else:
-            observed = self._embed(self.more, batch)
-            self._scales = [RankNormal(column.astype(np.float64)) for column in observed.T]
-            heard = self._heard(observed)
-            fits = [
-                (likeliest(self.prior, self.noise, np.hstack([embedded, weight * heard]), target.scores), weight)
-                for weight in self.weights
-            ]
-            (prior, _), self._weight = min(fits, key=lambda fit: fit[0][1])
-            embedded = np.hstack([embedded, self._weight * heard])
-            some = heard[np.arange(len(anywhere)) % len(heard)]  # nothing is paid for a sample
-            anywhere = np.hstack([anywhere, self._weight * some.astype(np.float64)])
+        points, self._heard = embedded, []
+        for observer in self._observers:
+            listening = Listening(self.prior, self.noise, embedded, self._embed(observer, batch))
+            form, weight = self._likeliest_form(points, listening.known, target.scores)
+            self._heard.append((listening, form, weight))
+            heard = weight * listening.known[form]
+            points = np.hstack([points, heard])
+            anywhere = np.hstack([anywhere, heard[np.arange(len(anywhere)) % len(heard)]])  # for a sample nobody pays
+        prior, _ = likeliest(self.prior, self.noise, points, target.scores)
         kriging: Kriging
         if self.k is None or self.k == len(batch):
-            kriging = AllKnown(prior, embedded, target.scores, self.rank, anywhere)
+            kriging = AllKnown(prior, points, target.scores, self.rank, anywhere)
             self._batch = max(1, _SHARED // len(batch))
         else:
-            kriging = NearestKnown(prior, embedded, target.scores, self.k)
+            kriging = NearestKnown(prior, points, target.scores, self.k)
             self._batch = max(1, _SHARED // self.k**2)
         self._known = batch.keys, values, target, prior.noise, kriging
+
+    def _likeliest_form(
+        self, points: NDArray[np.float32], forms: NDArray[np.float32], scores: Values
+    ) -> tuple[int, float]:
+        """Which of several forms of the same coordinates, and with which weight."""
+
+        def surprise(choice: tuple[int, float]) -> float:
+            form, weight = choice
+            return likeliest(self.prior, self.noise, np.hstack([points, weight * forms[form]]), scores)[1]
+
+        return min(product(range(len(forms)), self.weights), key=surprise)
 
     def _predict(self, batch: Batch) -> Prediction:
         assert self._known is not None
         known, values, target, noise, kriging = self._known
         queries = self._embedded(batch)
         self._asked.append((batch.keys, queries))
-        if self.more is not None:
-            queries = np.hstack([queries, self._weight * self._heard(self._embed(self.more, batch))])
+        heard = [
+            weight * listening.coordinates(queries, self._embed(observer, batch))[form]
+            for observer, (listening, form, weight) in zip(self._observers, self._heard, strict=True)
+        ]
+        queries = np.hstack([queries, *heard]) if heard else queries
         scores, variance = np.empty(len(queries)), np.empty(len(queries))
 
         def estimate(start: int) -> None:
@@ -147,12 +163,6 @@ class EmProx(NetworkEstimator):
         mean[here], std[here] = values[there], 0
         return Prediction(mean, std)
 
-    def _heard(self, observed: NDArray[np.float32]) -> NDArray[np.float32]:
-        """`(n, columns)`: normal scores, of mean squared length 1 among the known networks."""
-        columns = [scale.forward(column) for scale, column in zip(self._scales, observed.T, strict=True)]
-        heard: NDArray[np.float32] = (np.column_stack(columns) / len(columns) ** 0.5).astype(np.float32)
-        return heard
-
     def _embedded(self, batch: Batch) -> NDArray[np.float32]:
         """`(n, width)`: embeddings; those of what is known, and of what was asked for lately, are not made again.
 
@@ -167,7 +177,7 @@ class EmProx(NetworkEstimator):
             parts.append((left[here], rows[place[here]]))
             left = left[~here]
         if len(left):
-            parts.append((left, self._embed(self.encoder, batch.take(left))))
+            parts.append((left, self._embed(self._graph, batch.take(left))))
         embedded: NDArray[np.float32] = np.empty((len(batch), parts[0][1].shape[1]), dtype=np.float32)
         for rows_of_batch, found in parts:
             embedded[rows_of_batch] = found

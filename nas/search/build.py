@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas._config import SearchConfig, build, checked
 from nas.benchmarks import benchmark_of
+from nas.encoders import Joined
 from nas.errors import UserError
 from nas.search.compose import composed_run
 from nas.search.phases import Phases
@@ -146,4 +147,5 @@ def _check_together(estimator: Estimator, acquisition: Acquisition, config: Sear
 def shared_encoder(estimator: Estimator) -> dict[str, Any]:
     """What a strategy is given, so that both search in one embedding: the estimator's encoder, where it can decode."""
     encoder = getattr(estimator, "encoder", None)
-    return {"encoder": encoder} if hasattr(encoder, "decode") else {}
+    parts = encoder.encoders.values() if isinstance(encoder, Joined) else [encoder]
+    return next(({"encoder": part} for part in parts if hasattr(part, "decode")), {})

@@ -19,7 +19,7 @@ from nas._config import config_folder, explain, register
 from nas.errors import UserError
 from nas.search.record import read_record
 
-_CHOICE = re.compile(r"[\w/@.]+=[\w/.-]+", re.ASCII)  # of an option in a group
+_CHOICE = re.compile(r"[\w/@.]+=([\w/.-]+|\[[\w,-]+\])", re.ASCII)  # of an option in a group
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,14 @@ class Composed:
         plain: dict[str, Any] = OmegaConf.to_container(options, resolve=True)  # type: ignore[assignment]
         groups: dict[str, str | None] = OmegaConf.to_container(hydra.runtime.choices)  # type: ignore[assignment]
         chosen = {group: name for group, name in groups.items() if name is not None and not group.startswith("hydra/")}
+        given = given_paths(overrides)
+        if encoder := plain.get("encoder"):
+            chosen["encoder"] = f"[{','.join(encoder)}]"
+            for path in given:
+                if path.startswith("estimator.encoder"):
+                    raise UserError(f"{path} is given, but encoder={chosen['encoder']} takes its place: leave one out")
         sources = [source.path for source in hydra.runtime.config_sources if source.schema == "file"]
-        return cls(plain, chosen, given_paths(overrides), sources, folder)
+        return cls(plain, chosen, given, sources, folder)
 
 
 def composed_run(overrides: Sequence[str], folder: Path | None = None) -> Composed:

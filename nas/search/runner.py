@@ -32,6 +32,7 @@ from nas.search.seconds import Seconds
 from nas.search.warm import read_warm
 
 _log = logging.getLogger("nas.search")
+_UNRECORDED = ("resume", "retry_failed", "encoder")  # options of a part of a run, and what stands elsewhere
 
 Function = Callable[[dict[str, str]], Any]
 
@@ -99,7 +100,7 @@ def run_composed(composed: Composed, *, function: Function | None = None, callba
         parts = build_parts(config, function)
     parts.check(config)
     record = {
-        **{name: node for name, node in vars(config).items() if name not in ("resume", "retry_failed")},
+        **{name: node for name, node in vars(config).items() if name not in _UNRECORDED},
         "measured_on": parts.measured_on,
         "made_with": {"version": __version__, "encoder": parts.estimator.identity(), **parts.platform},
         "choices": dict(choices),

@@ -115,7 +115,8 @@ def graph(cells: Batch) -> GraphEncoder:
 
 def tau(cells: Batch, encoder: GraphEncoder, more: Observed | None) -> tuple[float, EmProx]:
     values = accuracy(cells.space, cells.genes)
-    estimator = EmProx(cells.space, encoder, more=more)
+    joined = Joined(cells.space, {"graph": encoder, "more": more}) if more else encoder
+    estimator = EmProx(cells.space, joined)
     estimator.fit(cells.take(slice(60)), values[:60])
     return float(kendalltau(estimator.predict(cells.take(slice(60, 400))).mean, values[60:]).statistic), estimator
 
@@ -127,9 +128,9 @@ def test_emprox_listens_to_what_tells_and_not_to_what_does_not(cells: Batch, gra
     telling, listening = tau(cells, graph, Told(cells, values + rng.normal(0, 0.1 * values.std(), len(cells))))
     silent, deaf = tau(cells, graph, Told(cells, rng.normal(size=len(cells))))
     assert telling > max(alone, 0.8) + 0.02
-    assert listening._weight >= 1
+    assert listening._heard[0][2] >= 1
     assert silent > alone - 0.03
-    assert deaf._weight <= 0.5
+    assert deaf._heard[0][2] <= 0.5
 
 
 def test_emprox_pays_for_what_it_hears_of_known_and_asked_networks_once(cells: Batch, graph: GraphEncoder) -> None:

@@ -19,7 +19,7 @@ def data(small_table: Path) -> dict[str, str]:
         (["estimator.encoder=5"], "estimator.encoder is 5, must be described by options below it"),
         (["hydra.run.dir=damaged.npz/run"], "damaged.npz/run: Not a directory"),
         (["hydra.run.dir=${foo}"], "hydra.run.dir: Interpolation key 'foo' not found: write \\${{...}} where it is a"),
-        (["budgett=3"], "budgett is unknown, allowed: space, strategy, estimator, acquisition, evaluator, dataset"),
+        (["budgett=3"], "budgett is unknown, allowed: space, strategy, estimator, encoder, acquisition, evaluator"),
         (["+budgett=3"], "budgett is unknown, the options are space, strategy"),
         (["space=nb999"], "space=nb999 is unknown, allowed: custom, nb101, nb201"),
         (["experiment=nb101/magic"], "experiment=nb101/magic is unknown, allowed: nb101/bananas, nb101/emprox, "),
