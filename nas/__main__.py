@@ -12,6 +12,7 @@ from nas._version import __version__
 _COMMANDS = {
     "search": "search for an architecture",
     "compare": "compare methods by their runs",
+    "study": "compare performance predictors: how well they rank, and at which price",
     "data": "list, fetch, convert and verify benchmark tables",
 }
 

@@ -107,6 +107,9 @@ class Extrapolated(Observed):
         UserError: the evaluator knows no such curve, or fewer points of it.
     """
 
+    source = "learning curve"
+    measured, partial = False, True
+
     def __init__(
         self,
         space: Space,

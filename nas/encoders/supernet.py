@@ -54,6 +54,8 @@ class SharedWeights(Observed):
             used: the data set or the device cannot be used, an operation cannot be trained, or the training diverged.
     """
 
+    source = "weight sharing"
+
     def __init__(
         self,
         space: Space,

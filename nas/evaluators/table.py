@@ -153,7 +153,7 @@ class TableEvaluator:
         Raises:
             UserError: the table has no such curve.
         """
-        epochs = self._table.curves(metric).epochs
+        epochs = self.table.curves(metric).epochs
         return epochs if self._epochs is None else epochs[epochs <= self._epochs]
 
     def test(self, batch: Batch) -> Values:

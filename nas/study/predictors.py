@@ -11,7 +11,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from nas._config import build, imported
-from nas.encoders import EarlyCurve, Encoder, Observed, PublishedScores, ZeroCost
+from nas.encoders import Encoder, Observed, PublishedScores, ZeroCost
 from nas.errors import UserError
 from nas.evaluators import TableEvaluator
 from nas.types import Estimator
@@ -87,7 +87,7 @@ def predictors(
         UserError: it cannot be made for this table; says why.
     """
     node = _with_published(node, evaluator)
-    sees_curves = any(issubclass(cls, EarlyCurve) for cls in _classes(node))
+    sees_curves = any(_sees_curves(part) for part in _nodes(node))
     if sees_curves and not fidelities:
         raise UserError("it needs learning curves, the table has none that end before the training does")
     made, refused = [], ""
@@ -130,9 +130,9 @@ def _family(estimator: Estimator) -> str:
     return kinds.pop() if len(kinds) == 1 else BOTH
 
 
-def _classes(node: Any) -> Iterator[type[Any]]:
-    for part in _nodes(node):
-        yield imported(part["_target_"])
+def _sees_curves(node: dict[str, Any]) -> bool:
+    cls = imported(node["_target_"])
+    return issubclass(cls, Observed) and cls.partial
 
 
 def _nodes(node: Any) -> Iterator[dict[str, Any]]:
@@ -148,7 +148,7 @@ def _at(node: Any, epochs: int | None) -> Any:
     if not isinstance(node, dict):
         return node
     changed = {key: _at(part, epochs) for key, part in node.items()}
-    if "_target_" in node and issubclass(imported(node["_target_"]), EarlyCurve):
+    if "_target_" in node and _sees_curves(node):
         changed["epochs"] = epochs
     return changed
 

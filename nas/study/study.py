@@ -53,6 +53,9 @@ def study(overrides: Sequence[str], own: Sequence[str], begun: list[Path]) -> di
     curves = evaluator.table.columns.curves
     there = [] if curves is None else [int(epochs) for epochs in curves.epochs[:-1]]
     fidelities = there if options.epochs is None else sorted(set(options.epochs))
+    for epochs in set(fidelities) - set(there):
+        known = ", ".join(map(str, there)) or "no learning curves"
+        raise UserError(f"epochs has {epochs}, the table has before the end of a training: {known}")
     sizes = sorted(set(options.sizes))
     made = {**parts, "dataset": dataset, "epochs": fidelities, "most": sizes[-1], "test": options.networks}
     bench = Bench(**made)

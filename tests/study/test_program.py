@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from nas.study.__main__ import main
+
+FEW = ["predictors=[ridge,sotl_e,params]", "sizes=[5,20]", "epochs=[1,4]", "splits=2", "networks=30", "table=digits"]
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("NAS_DATA_DIR", raising=False)
+    return tmp_path
+
+
+def entries(folder) -> dict[tuple, dict]:
+    report = json.loads((folder / "study.json").read_text())
+    return {(one["predictor"], one["epochs"], one["test"], one["size"]): one for one in report["measured"]}
+
+
+def test_a_study_ranks_reports_and_is_not_measured_again(here, capsys) -> None:
+    assert main(FEW) == 0
+    told = capsys.readouterr().out
+    assert "With this much time, take this predictor (uniform networks)" in told
+    folder = here / "outputs/study/digits"
+    found = entries(folder)
+    assert set(found) == {
+        *(("ridge", None, kind, size) for kind in ("uniform", "mutated") for size in (5, 20)),
+        *(("sotl_e", epochs, kind, 0) for kind in ("uniform", "mutated") for epochs in (1, 4)),
+        *(("params", None, kind, 0) for kind in ("uniform", "mutated")),
+        *(("full training", None, kind, 0) for kind in ("uniform", "mutated")),
+    }
+    assert found["sotl_e", 4, "uniform", 0]["tau"]["mean"] > found["sotl_e", 1, "uniform", 0]["tau"]["mean"]
+    assert found["full training", None, "uniform", 0]["tau"]["mean"] > 0.8
+    page = (folder / "study.html").read_text()
+    assert page.count("<img") == 4
+    assert "http" not in page.replace("http://www.w3.org", "")
+    journal = (folder / "journal.jsonl").read_bytes()
+    assert len(journal.splitlines()) == 1 + 2 * 2 * 5
+    assert main(FEW) == 0
+    assert (folder / "journal.jsonl").read_bytes() == journal
+
+
+def test_processes_measure_the_same(here) -> None:
+    assert main([*FEW, "tests=[uniform]", "folder=one"]) == 0
+    assert main([*FEW, "tests=[uniform]", "folder=two", "workers=2"]) == 0
+    one, two = entries(here / "one"), entries(here / "two")
+    assert {what: entry["tau"] for what, entry in one.items()} == {what: entry["tau"] for what, entry in two.items()}
+
+
+def test_what_the_table_lacks_is_left_out_with_a_reason(here, own_table, capsys) -> None:
+    own = ["space=custom", f"space.path={own_table}", "space.value=valid", "space.test=test", "space.cost=seconds"]
+    predictors = "predictors=[random_forest,sotl_e,params]"
+    code = main([*own, predictors, "sizes=[5,20]", "splits=2", "networks=30", "tests=[uniform]"])
+    told = capsys.readouterr()
+    assert code == 0, told.err
+    assert "sotl_e is left out: " in told.err
+    assert "params is left out: " in told.err
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (["predictors=[nosuch]"], "estimator=nosuch is unknown, allowed: "),
+        (["predictors=[]"], "predictors is [], must not be empty"),
+        (["sizes=[0]"], "sizes[0] is 0, must be at least 1"),
+        (["networks=5"], "networks is 5, must be at least 20"),
+        (["tests=[near]"], "tests[0] is 'near', must be uniform or mutated"),
+        (["size=[5]"], "size is unknown, allowed: "),
+        (["sizes=[2400]"], "sizes has 2400, must be at most 2332"),
+        (["epochs=[8]"], "epochs has 8, the table has before the end of a training: 1, 2, 3, 4, 5, 6, 7"),
+        (["table=nosuch"], "nosuch"),
+    ],
+)
+def test_a_mistake_is_one_line(here, capsys, options, line) -> None:
+    assert main(["table=digits", *options]) == 1
+    told = capsys.readouterr().err.splitlines()
+    assert told[-1].startswith("error: ")
+    assert line in told[-1]
+
+
+def test_a_journal_of_another_protocol_is_refused(here, capsys) -> None:
+    assert main([*FEW, "tests=[uniform]", "splits=1", "folder=one"]) == 0
+    assert main([*FEW, "tests=[uniform]", "splits=1", "folder=one", "networks=31"]) == 1
+    assert "holds measurements of another ranked (30; now 31)" in capsys.readouterr().err
+
+
+def test_it_is_a_command_of_the_program(here) -> None:
+    done = subprocess.run([sys.executable, "-m", "nas", "study", "--help"], capture_output=True, text=True, check=True)
+    assert "--quick" in done.stdout
