@@ -60,7 +60,8 @@ def study(overrides: Sequence[str], own: Sequence[str], begun: list[Path]) -> di
     made = {**parts, "dataset": dataset, "epochs": fidelities, "most": sizes[-1], "test": options.networks}
     bench = Bench(**made)
     chosen, left_out = _chosen(options.predictors, own, bench, fidelities, sizes, missing)
-    folder = Path(options.folder or f"outputs/study/{identity['table']}")
+    space = type(evaluator.space).__name__.lower()
+    folder = Path(options.folder or f"outputs/study/{space}_{Path(identity['table']).stem}")
     folder.mkdir(parents=True, exist_ok=True)
     pool = bench.pool
     measured_on = {**identity, "networks": f"{len(pool)}", "signal": pool.signal, "ranked": f"{options.networks}"}

@@ -27,7 +27,7 @@ def test_a_study_ranks_reports_and_is_not_measured_again(here, capsys) -> None:
     assert main(FEW) == 0
     told = capsys.readouterr().out
     assert "With this much time, take this predictor (uniform networks)" in told
-    folder = here / "outputs/study/digits"
+    folder = here / "outputs/study/nb101_digits"
     found = entries(folder)
     assert set(found) == {
         *(("ridge", None, kind, size) for kind in ("uniform", "mutated") for size in (5, 20)),
