@@ -89,7 +89,8 @@ def cells(space):
 
 def test_every_option_is_documented_by_its_class_and_loads_as_yaml() -> None:
     for path in CONF.glob("*/*.yaml"):
-        assert "_target_" in yaml.safe_load(path.read_text()), path
+        text = path.read_text()
+        assert "_target_" in yaml.safe_load(text) or text.startswith("# @package _global_"), path  # it lies over others
 
 
 class TestSpace:
