@@ -126,6 +126,21 @@ def changed(content: dict[str, Any], **options: Any) -> dict[str, Any]:
     return {**content, "config": {**content["config"], **options}}
 
 
+def distinct(group: str) -> list[str]:
+    """One option of a group for each choice of classes; others differ in numbers and names only."""
+    found: dict[frozenset[str], str] = {}
+    for name in options(group):
+        found.setdefault(frozenset(_classes(node(group, name))), name)
+    return list(found.values())
+
+
+def _classes(node: Any) -> list[str]:
+    if not isinstance(node, dict):
+        return []
+    inner = [name for part in node.values() for name in _classes(part)]
+    return [*([node["_target_"]] if "_target_" in node else []), *inner]
+
+
 def options(group: str) -> list[str]:
     """The names of a group's options."""
     names = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
