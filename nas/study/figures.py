@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _CELLS = 60  # of the map, in each direction
 _MARKERS = "osD^v<>Pp*hX"
-_LEAST = 1e-4  # seconds; axes are logarithmic
+_LEAST = 1e-3  # seconds, below which nothing differs; axes are logarithmic
 
 
 def label(entry: dict[str, Any]) -> str:
@@ -55,7 +55,8 @@ def draw_map(entries: list[dict[str, Any]], kind: str, title: str) -> Figure:
     if np.isfinite(taus).any():
         lines = axes.contour(inits, queries, taus, levels=np.arange(0.1, 1, 0.1), colors="black", linewidths=0.6)
         axes.clabel(lines, fontsize=7)
-    axes.set(xscale="log", yscale="log")
+    _logarithmic(axes, "x", (1,))
+    _logarithmic(axes, "y", (1,))
     axes.set(xlabel="initialisation: seconds before anything is ranked", ylabel="query: seconds for each network")
     axes.set_title(title, fontsize="medium")
     patches = [Patch(color=colours(place % 20), label=drawable(name)) for name, place in names.items()]
@@ -102,11 +103,23 @@ def _draw_family(axes: Axes, entries: list[dict[str, Any]], family: str) -> None
             linestyle="-" if place < 10 else "--",
             label=drawable(name),
         )
-    axes.set(xscale="log", ylabel="Kendall tau")
+    _logarithmic(axes, "x")
+    axes.set_ylabel("Kendall tau")
     axes.set_xlabel("seconds before anything is ranked" if learns else "seconds for each network")
     axes.set_title(family, fontsize="medium", loc="left")
     axes.grid(alpha=0.3)
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize="x-small", ncols=1 + len(lines) // 24)
+
+
+def _logarithmic(axes: Axes, name: str, ticks: tuple[int, ...] = (1, 2, 5)) -> None:
+    """Ticks at these parts of each decade, as plain numbers: texts are drawn as they are written, and matplotlib's own are mathematics."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axes.set(**{f"{name}scale": "log"})
+    axis = axes.xaxis if name == "x" else axes.yaxis
+    axis.set_major_locator(LogLocator(subs=ticks, numticks=12))
+    axis.set_major_formatter(FuncFormatter(lambda number, _: f"{number:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _axis(seconds: list[float]) -> list[float]:
