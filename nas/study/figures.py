@@ -112,7 +112,7 @@ def _draw_family(axes: Axes, entries: list[dict[str, Any]], family: str) -> None
 
 
 def _logarithmic(axes: Axes, name: str, ticks: tuple[int, ...] = (1, 2, 5)) -> None:
-    """Ticks at these parts of each decade, as plain numbers: texts are drawn as they are written, and matplotlib's own are mathematics."""
+    """Ticks at these parts of each decade, as plain numbers: matplotlib's own are mathematics, which is not drawn."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     axes.set(**{f"{name}scale": "log"})
