@@ -38,11 +38,11 @@ def benchmarks() -> Iterator[tuple[str, Space, Batch, Values, Values, int, Heard
     """
     cells = NB101()
     table = TableEvaluator(cells, "cifar10")
-    curves = table._table.columns.curves
+    curves = table.table.columns.curves
     assert curves is not None
     accuracy = curves.metrics["valid_accuracy"][:, 0]
     rows = np.flatnonzero(np.isfinite(accuracy[:, -1]))
-    batch = cells.batch(table._table.columns.archs[rows])
+    batch = cells.batch(table.table.columns.archs[rows])
     early: Heard = {
         f"early {epochs}": {"early": EarlyCurve(cells, table, epochs=epochs)} for epochs in curves.epochs[:-1].tolist()
     }

@@ -122,7 +122,7 @@ def test_early_accuracies_of_the_real_table_tell_more_the_later_they_are(real_ta
     table = TableEvaluator(space, "cifar10", str(real_table))
     with np.load(real_table) as arrays:
         rows, labels = arrays["val_row"], arrays["val_acc_1run"][:, -1].astype(float)
-    batch = space.batch(table._table.columns.archs[rows])
+    batch = space.batch(table.table.columns.archs[rows])
     truth = table.test(batch)
     graph = GraphEncoder(space, cells=5000, epochs=1, device="cpu")  # a decoder is not needed
     heard = [{}, *({"early": EarlyCurve(space, table, epochs=epochs)} for epochs in (12, 36))]
