@@ -102,10 +102,10 @@ class _Pool:
 
 
 def _measure(bench: str, job: Job) -> Found:
-    return _made(bench).measure(job)
+    return bench_of(bench).measure(job)
 
 
 @lru_cache(maxsize=1)
-def _made(bench: str) -> Bench:
-    """One for a process, however much it measures."""
+def bench_of(bench: str) -> Bench:
+    """The bench of these arguments, as JSON: one for a process, however much it measures."""
     return Bench(**json.loads(bench))

@@ -20,7 +20,7 @@ from nas.study.measuring import Bench
 from nas.study.options import StudyOptions
 from nas.study.page import remarks, tables
 from nas.study.predictors import Predictor, predictors
-from nas.study.running import jobs, run
+from nas.study.running import bench_of, jobs, run
 from nas.study.summary import full_training, measured, summarise
 
 _CAPTIONS = {
@@ -58,7 +58,7 @@ def study(overrides: Sequence[str], own: Sequence[str], begun: list[Path]) -> di
         raise UserError(f"epochs has {epochs}, the table has before the end of a training: {known}")
     sizes = sorted(set(options.sizes))
     made = {**parts, "dataset": dataset, "epochs": fidelities, "most": sizes[-1], "test": options.networks}
-    bench = Bench(**made)
+    bench = bench_of(json.dumps(made))
     chosen, left_out = _chosen(options.predictors, own, bench, fidelities, sizes, missing)
     space = type(evaluator.space).__name__.lower()
     folder = Path(options.folder or f"outputs/study/{space}_{Path(identity['table']).stem}")
