@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.metadata import version
 from time import thread_time
 from typing import Literal
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from nas.encoders.fingerprint import NO_FILE, fingerprint
 from nas.encoders.growth import least_squares, posterior_mean
 from nas.encoders.observed import Observed
-from nas.errors import OptionError
+from nas.errors import OptionError, UserError
 from nas.options import Natural, PositiveInt, validated
 from nas.types import Batch, Evaluator, Features, Space
 
@@ -22,6 +23,8 @@ Summary = Literal["last", "sum", "curve", "moments"]
 Method = Literal["least_squares", "posterior"]
 _FEWEST = 3  # points of a curve that is extrapolated
 _LOSSES = ("train_loss", "valid_loss")
+_BEST_FIRST: tuple[Metric, ...] = ("train_loss", "train_accuracy", "valid_accuracy", "valid_loss")
+"""Kendall's tau with the end of a training, at the same price: see docs/estimators.md, the study."""
 
 
 @validated
@@ -31,7 +34,8 @@ class EarlyCurve(Observed):
     Args:
         space: the search space.
         evaluator: knows the curves, or trains; its `early` is asked.
-        metric: what is seen after each epoch.
+        metric: what is seen after each epoch; `auto`: the training loss, which ranks best, or what there is instead
+            (training accuracy, validation accuracy, validation loss).
         epochs: how many are paid for, at least 1.
         summary: `last` (the last epoch's; of the training loss that is SoTL-E, Ru et al. 2021), `sum` (over the
             epochs: SoTL), `curve` (each epoch's), or `moments` (mean and deviation of the curve, of its first and of
@@ -49,17 +53,18 @@ class EarlyCurve(Observed):
         space: Space,
         evaluator: Evaluator,
         *,
-        metric: Metric = "valid_accuracy",
+        metric: Metric | Literal["auto"] = "auto",
         epochs: PositiveInt = 4,
         summary: Summary = "last",
     ) -> None:
         super().__init__()
         self.space, self.evaluator = space, evaluator
-        self.metric, self.epochs, self.summary = metric, epochs, summary
+        self.metric = _best(evaluator) if metric == "auto" else metric
+        self.epochs, self.summary = epochs, summary
         if summary == "moments" and epochs < 3:
             raise OptionError("epochs", f"is {epochs}, must be at least 3 for summary=moments")
         nothing = space.batch(np.empty((0, len(space.cardinalities)), dtype=np.uint8))
-        evaluator.early(nothing, metric, epochs)  # refuses what it does not know, before anything is spent
+        evaluator.early(nothing, self.metric, epochs)  # refuses what it does not know, before anything is spent
 
     def observe(self, batch: Batch) -> Features:
         """`(n, d)`: the summary of each curve, NaN where the training failed; and the seconds of its epochs."""
@@ -71,6 +76,15 @@ class EarlyCurve(Observed):
         """Say what is seen, of how many epochs, and of which evaluator."""
         what = fingerprint(self, self.space, self.metric, self.epochs, self.summary, self.evaluator.identity())
         return f"{self.metric} {self.epochs} {what or NO_FILE}"
+
+
+def _best(evaluator: Evaluator) -> Metric:
+    """The metric to look at, of those that the evaluator knows; the validation accuracy where it knows none."""
+    for metric in _BEST_FIRST:
+        with suppress(UserError):
+            evaluator.curve_epochs(metric)
+            return metric
+    return "valid_accuracy"
 
 
 def _moments(curves: NDArray[np.float64]) -> NDArray[np.float64]:

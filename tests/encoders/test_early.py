@@ -77,6 +77,16 @@ def test_what_the_table_does_not_have_is_refused(table: TableEvaluator, evaluato
         FunctionEvaluator(table.space, len).early(batch, "train_loss", 1)
 
 
+def test_what_ranks_best_is_seen_of_what_there_is(table: TableEvaluator, evaluator: TableEvaluator) -> None:
+    assert EarlyCurve(table.space, table).identity() == EarlyCurve(table.space, table, metric="train_loss").identity()
+    with pytest.raises(UserError, match="has learning curves of .* only"):
+        EarlyCurve(evaluator.space, evaluator, metric="train_loss", epochs=12)
+    seen = EarlyCurve(evaluator.space, evaluator, epochs=12)
+    assert seen.identity() == EarlyCurve(evaluator.space, evaluator, metric="valid_accuracy", epochs=12).identity()
+    with pytest.raises(UserError, match="a function has no learning curve"):
+        EarlyCurve(table.space, FunctionEvaluator(table.space, len))
+
+
 def test_training_begins_as_the_whole_one_does() -> None:
     space = NB101(max_vertices=4)
     trainer = TrainingEvaluator(space, recipe=Recipe(epochs=3), seed=5, device="cpu")

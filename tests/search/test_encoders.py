@@ -30,7 +30,7 @@ def test_a_list_of_encoders_takes_the_place_of_the_estimators_own() -> None:
     assert both["encoder"]["_target_"] == "nas.encoders.Joined"
     graph, early = both["encoder"]["encoders"].values()
     assert (graph["_target_"], graph["width"], graph["cells"]) == ("nas.encoders.GraphEncoder", 32, 100_000)
-    assert (early["_target_"], early["epochs"], early["metric"]) == ("nas.encoders.EarlyCurve", 12, "valid_accuracy")
+    assert (early["_target_"], early["epochs"], early["metric"]) == ("nas.encoders.EarlyCurve", 12, "auto")
     one = estimator("encoder=[graph]")
     assert one == estimator("encoder=graph") == estimator("encoder=[]") == estimator()
 
