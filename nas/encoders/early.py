@@ -21,7 +21,7 @@ from nas.types import Batch, Evaluator, Features, Space
 Metric = Literal["train_loss", "train_accuracy", "valid_loss", "valid_accuracy"]
 Summary = Literal["last", "sum", "curve", "moments"]
 Method = Literal["least_squares", "posterior"]
-_FEWEST = 3  # points of a curve that is extrapolated
+_FEWEST = 3  # points of a curve that has a shape
 _LOSSES = ("train_loss", "valid_loss")
 _BEST_FIRST: tuple[Metric, ...] = ("train_loss", "train_accuracy", "valid_accuracy", "valid_loss")
 """Kendall's tau with the end of a training, at the same price: see docs/estimators.md, the study."""
@@ -61,8 +61,8 @@ class EarlyCurve(Observed):
         self.space, self.evaluator = space, evaluator
         self.metric = _best(evaluator) if metric == "auto" else metric
         self.epochs, self.summary = epochs, summary
-        if summary == "moments" and epochs < 3:
-            raise OptionError("epochs", f"is {epochs}, must be at least 3 for summary=moments")
+        if summary == "moments":  # two differences, and so three points
+            _points(evaluator, self.metric, epochs)
         nothing = space.batch(np.empty((0, len(space.cardinalities)), dtype=np.uint8))
         evaluator.early(nothing, self.metric, epochs)  # refuses what it does not know, before anything is spent
 
@@ -76,6 +76,17 @@ class EarlyCurve(Observed):
         """Say what is seen, of how many epochs, and of which evaluator."""
         what = fingerprint(self, self.space, self.metric, self.epochs, self.summary, self.evaluator.identity())
         return f"{self.metric} {self.epochs} {what or NO_FILE}"
+
+
+def _points(evaluator: Evaluator, metric: str, epochs: int) -> NDArray[np.float64]:
+    """The points of a curve up to the epochs that are paid for. Raises OptionError where they are too few."""
+    known = evaluator.curve_epochs(metric)
+    points = known[known <= epochs]
+    if len(points) < _FEWEST:
+        there = ", ".join(map(str, known.tolist()))
+        text = f"is {epochs}, must be the third or a later point of a learning curve, which has them at {there}"
+        raise OptionError("epochs", text)
+    return points.astype(np.float64)
 
 
 def _best(evaluator: Evaluator) -> Metric:
@@ -138,12 +149,7 @@ class Extrapolated(Observed):
         super().__init__()
         self.space, self.evaluator = space, evaluator
         self.metric, self.epochs, self.method, self.samples, self.seed = metric, epochs, method, samples, seed
-        known = evaluator.curve_epochs(metric)
-        self._points, self._final = known[known <= epochs].astype(np.float64), float(known[-1])
-        if len(self._points) < _FEWEST:
-            there = ", ".join(map(str, known.tolist()))
-            text = f"is {epochs}, must be the third or a later point of a learning curve, which has them at {there}"
-            raise OptionError("epochs", text)
+        self._points, self._final = _points(evaluator, metric, epochs), float(evaluator.curve_epochs(metric)[-1])
 
     def observe(self, batch: Batch) -> Features:
         """`(n, 1)`: the accuracies, NaN where the training failed; a few may be out of 0..1. And the seconds."""

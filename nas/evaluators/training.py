@@ -158,7 +158,8 @@ class TrainingEvaluator:
         """
         if epochs > self._training.recipe.epochs:
             raise OptionError("epochs", f"is {epochs}, must be at most {self._training.recipe.epochs}, the recipe's")
-        training = [self._executor.submit(self.training.run, part.graphs, epochs) for part in batch.split(1)]
+        parts = batch.split(1) if len(batch) else []
+        training = [self._executor.submit(self.training.run, part.graphs, epochs) for part in parts]
         outcomes: list[Future[Outcome]] = [Future() for _ in training]
         for done, outcome in zip(training, outcomes, strict=True):
             done.add_done_callback(partial(_settle, outcome=outcome))
@@ -177,7 +178,7 @@ class TrainingEvaluator:
 
     def evaluate(self, batch: Batch) -> Evaluation:
         """Train; the validation accuracies and the wall seconds, NaN where training failed."""
-        submitted = [self.submit(Candidate(part, "evaluate")) for part in batch.split(1)]
+        submitted = [self.submit(Candidate(part, "evaluate")) for part in (batch.split(1) if len(batch) else [])]
         outcomes = [future.result() for future in submitted]
         return Evaluation(_column(o.values.get(VALUE) for o in outcomes), _column(o.seconds for o in outcomes))
 

@@ -29,7 +29,18 @@ def operation(name: str, width: int, copies: int) -> nn.Module:
     """The operation of this name on `width` channels in each copy."""
     if kernel := RESIDUAL_KERNELS[name]:
         return convolution(width, width, kernel, copies)
-    return nn.Identity() if name == "skip_connect" else nn.AvgPool2d(3, 1, padding=1, count_include_pad=False)
+    return nn.Identity() if name == "skip_connect" else Average(3, 1, padding=1, count_include_pad=False)
+
+
+class Average(nn.AvgPool2d):
+    """Average pooling whose gradient is right on a GPU, too.
+
+    Up to PyTorch 2.13 that of padded images in channels-last order is silently wrong on CUDA (pytorch issue 188344).
+    """
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map `(batch, channels, h, w)` as `nn.AvgPool2d` does."""
+        return super().forward(images.contiguous() if images.is_cuda else images)
 
 
 class SumCell(nn.Module):

@@ -71,8 +71,10 @@ def test_what_the_table_does_not_have_is_refused(table: TableEvaluator, evaluato
         table.early(batch, "train_loss", 9)
     with pytest.raises(UserError, match=r"has learning curves of train_accuracy, valid_accuracy, .* only"):
         table.early(batch, "magic", 3)
-    with pytest.raises(UserError, match="epochs is 2, must be at least 3 for summary=moments"):
+    with pytest.raises(UserError, match="epochs is 2, must be the third or a later point of a learning curve, which has"):
         EarlyCurve(table.space, table, epochs=2, summary="moments")
+    with pytest.raises(UserError, match="epochs is 12, must be the third or a later point .* at 4, 12, 36, 108"):
+        EarlyCurve(evaluator.space, evaluator, epochs=12, summary="moments")
     with pytest.raises(UserError, match="a function has no learning curve"):
         FunctionEvaluator(table.space, len).early(batch, "train_loss", 1)
 
@@ -95,6 +97,10 @@ def test_training_begins_as_the_whole_one_does() -> None:
     whole = [trainer.submit(Candidate(part, "x")).result() for part in batch.split(1)]
     assert losses.tolist() == [outcome.details["epochs"]["train_loss"][:2] for outcome in whole]
     assert (seconds > 0).all()
+    nothing = batch.take(slice(0))
+    assert EarlyCurve(space, trainer, epochs=2).embed(nothing).values.shape == (0, 1)
+    assert trainer.early(nothing, "train_loss", 2)[0].shape == (0, 2)
+    assert trainer.evaluate(nothing).value.shape == (0,)
     with pytest.raises(UserError, match="epochs is 4, must be at most 3, the recipe's"):
         trainer.early(batch, "train_loss", 4)
 

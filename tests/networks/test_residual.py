@@ -10,7 +10,7 @@ from torch import nn
 
 from nas.errors import UserError
 from nas.networks import ResidualSkeleton
-from nas.networks.residual_cell import SumCell
+from nas.networks.residual_cell import SumCell, operation
 from nas.spaces import NB201
 
 SPACE = NB201()
@@ -88,3 +88,17 @@ def test_images_of_odd_sides_are_trained_on() -> None:
 def test_operations_of_another_space_are_refused() -> None:
     with pytest.raises(UserError, match="'conv3x3-bn-relu' cannot be trained, allowed: skip_connect"):
         ResidualSkeleton().parameters(graph([(0, 1), (1, 2)], 0))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("name", ["skip_connect", "avg_pool_3x3", "nor_conv_1x1", "nor_conv_3x3"])
+def test_the_gradient_of_an_operation_on_a_gpu_is_that_on_a_cpu(name: str) -> None:
+    generator = torch.Generator().manual_seed(0)
+    images, weights = torch.randn((2, 8, 4, 6, 6), generator=generator, dtype=torch.float64)
+    layer = operation(name, 4, 1).double()
+    found = []
+    for device in ("cpu", "cuda"):
+        arriving = images.to(device).contiguous(memory_format=torch.channels_last).requires_grad_()
+        [gradient] = torch.autograd.grad(layer.to(device)(arriving), arriving, weights.to(device))
+        found.append(gradient.cpu())
+    torch.testing.assert_close(*found)
