@@ -86,7 +86,12 @@ def protocols() -> Iterator[Protocol]:
                 "TNASP": (0.600, 0.669, 0.705, 0.820),
                 "PINAT": (0.679, 0.715, 0.772, 0.846),
                 "NAR-Former V2": (0.663, 0.704, 0.773, 0.861),
-                "NN-Former": (0.709, 0.765, 0.809, 0.877),  # on three runs' validation accuracy, and a chosen checkpoint
+                "NN-Former": (
+                    0.709,
+                    0.765,
+                    0.809,
+                    0.877,
+                ),  # on three runs' validation accuracy, and a chosen checkpoint
             },
         )
 

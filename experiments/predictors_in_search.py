@@ -13,69 +13,137 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
+import warnings
 from collections import defaultdict
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import process_time
 from typing import Any
 
 import numpy as np
 
-from nas._config import composed
-from nas.types import Values
+from nas._config import build, composed
+from nas._threads import one_thread
+from nas.encoders import Observed
+from nas.errors import UserError
+from nas.evaluators import TableEvaluator
+from nas.search import Search
+from nas.search.build import shared_encoder
+from nas.study.predictors import Predictor, observed, predictors
+from nas.types import Batch, Features, Values
 
 RESULTS = Path(__file__).parent / "results"
-TABLES = {"digits": ["space=nb101", "table=digits"], "nb201": ["space=nb201", "table=cifar10"]}
-PROTOCOL = ["budget=150", "initial=20", "batch=10", "pool=200"]
-ALONE = {"none, random": ["strategy=random", "estimator=none"], "none, evolution": ["strategy=evolution", "estimator=none"]}
+TABLES = {
+    "digits": (["space=nb101", "table=digits", "dataset=digits"], 4),
+    "nb201": (["space=nb201", "table=cifar10"], 12),
+}
+"""What is composed, and the epochs of partial training."""
+NUMBERS = {"budget": 150, "initial": 20, "batch": 10, "pool": 200}
+ALONE = ("none, random", "none, evolution")
 STRATEGIES = ("bayesian", "evolution")
-TRAININGS = (50, 100, 150)  # at the price of how many whole trainings the incumbents are told
+TRAININGS = (30, 50, 100, 150)  # at the price of how many whole trainings the incumbents are told
 FEWEST = 2  # seeds
-_NEEDS_MORE = {"nb201": {"rsws", "one_shot", "sotl", "sotl_e", "early_loss", "lce", "lce_m", "lcsvr"}}  # curves, images
 
 
-def fitted_to(node: Any, place: str) -> Iterator[str]:
-    """The overrides with which an estimator finds what it needs in NAS-Bench-201's table."""
-    if not isinstance(node, dict):
-        return
-    if node.get("_target_", "").endswith("ZeroCost"):
-        yield f"{place}._target_=nas.encoders.PublishedScores"
-        yield from (f"~{place}.{option}" for option in sorted(node.keys() & {"skeleton", "batch", "seed", "device"}))
-    if node.get("_target_", "").endswith("EarlyCurve"):
-        yield f"{place}.epochs=12"
-    for name, part in node.items():
-        yield from fitted_to(part, f"{place}.{name}")
+@dataclass(frozen=True)
+class Method:
+    """A predictor inside a strategy; without one, the strategy decides."""
+
+    strategy: str
+    predictor: Predictor | None
+
+    @property
+    def digest(self) -> str:
+        """Of the predictor's configuration."""
+        return "" if self.predictor is None else self.predictor.digest
 
 
-def methods(table: str) -> dict[str, list[str]]:
-    """The command line of each, by the name that the report gives it."""
-    found = dict(ALONE)
-    for name in composed([], "study")["predictors"]:
-        if name in _NEEDS_MORE.get(table, ()):
-            continue
-        node = composed([f"estimator={name}"], resolve=False)["estimator"]
-        more = list(fitted_to(node, "estimator")) if table == "nb201" else []
-        for strategy in STRATEGIES:
-            found[f"{name}, {strategy}"] = [f"strategy={strategy}", f"estimator={name}", *more]
-    return found
+class Runs:
+    """Searches on one table, which share what is observed of a network; each pays for what it asks.
 
+    Args:
+        table: one of `TABLES`.
+        names: of predictors.
+    """
 
-def run_one(overrides: list[str]) -> dict[str, Any]:
-    """One search: test accuracies of the incumbent and simulated seconds after each evaluation, and CPU seconds."""
-    import nas
+    def __init__(self, table: str, names: list[str]) -> None:
+        self._overrides, epochs = TABLES[table]
+        nodes = composed(self._overrides)
+        self.given: dict[str, Any] = {"dataset": build(nodes["dataset"], "dataset")} if nodes["dataset"] else {}
+        self._known: dict[str, tuple[Observed, float]] = {}
+        self.evaluator = self._evaluator(0)
+        self.methods = {name: Method(name.partition(", ")[2], None) for name in ALONE}
+        self.left_out: dict[str, str] = {}
+        reason = "" if self.given else "it needs images to be computed on"
+        for name in names:
+            node = composed([f"estimator={name}"], resolve=False)["estimator"]
+            try:
+                [made] = predictors(name, node, self.evaluator, [epochs], [NUMBERS["initial"]], reason, **self.given)
+            except UserError as error:
+                self.left_out[name] = str(error)
+                continue
+            self.methods.update({f"{name}, {strategy}": Method(strategy, made) for strategy in STRATEGIES})
 
-    start = process_time()
-    with TemporaryDirectory() as folder:
-        run = nas.run(*overrides, folder=folder)
-    return {
-        "test": np.round(run.content["incumbent_test_accuracy"], 5).tolist(),
-        "seconds": np.round(run.content["cumulative_cost_seconds"], 1).tolist(),
-        "cpu": round(process_time() - start, 2),
-    }
+    def _evaluator(self, seed: int) -> TableEvaluator:
+        nodes = composed([*self._overrides, f"seed={seed}"])
+        evaluator: TableEvaluator = build(nodes["evaluator"], "evaluator", space=build(nodes["space"], "space"))
+        return evaluator
+
+    def begin(self, seed: int) -> None:
+        """Show the runs of this seed what its trainings show; forget the learning curves of another."""
+        self.evaluator = self._evaluator(seed)
+        self._known = {identity: known for identity, known in self._known.items() if not known[0].partial}
+
+    def run(self, method: Method, seed: int) -> dict[str, Any]:
+        """One search: test accuracies of the incumbent and simulated seconds after each evaluation, and CPU seconds."""
+        start = process_time()
+        space, evaluator = self.evaluator.space, self.evaluator
+        if method.predictor is None:
+            estimator = build(composed(["estimator=none"])["estimator"], "estimator", space=space)
+        else:
+            estimator = method.predictor.make(seed, evaluator, **self.given)
+        for encoder in observed(estimator):
+            self._share(encoder)
+        nodes = composed([*self._overrides, f"strategy={method.strategy}", "acquisition=mean"])
+        budget = {"budget": NUMBERS["budget"]}
+        strategy = build(nodes["strategy"], "strategy", space=space, **budget, **shared_encoder(estimator))
+        acquisition = build(nodes["acquisition"], "acquisition")
+        numbers: dict[str, Any] = {**NUMBERS, "seed": seed, "value": evaluator.value}
+        search = Search(space, strategy, estimator, acquisition, **numbers)
+        estimator.prepare()
+        with one_thread(), warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            while asked := search.ask():
+                search.tell(asked[0], evaluator.submit(asked[0]).result())
+        trials = search.trials
+        batch = space.batch(trials.genes)
+        values = trials.value
+        leaders = [int(values[: n + 1].argmax()) for n in range(len(trials))]
+        return {
+            "test": np.round(evaluator.test(batch)[leaders], 5).tolist(),
+            "seconds": np.round(np.cumsum(trials.seconds + trials.estimate_seconds), 1).tolist(),
+            "cpu": round(process_time() - start, 2),
+        }
+
+    def _share(self, encoder: Observed) -> None:
+        """Let an encoder ask those of earlier searches, and charge what it cost them."""
+        identity = f"{type(encoder).__name__} {encoder.identity()}"
+        if identity not in self._known:
+            kept: Observed = object.__new__(type(encoder))
+            kept.__dict__.update(encoder.__dict__)
+            self._known[identity] = kept, kept.prepare()
+        known, price = self._known[identity]
+        paid = False
+
+        def prepare() -> float:
+            nonlocal paid
+            first, paid = not paid, True
+            return price if first else 0.0
+
+        def observe(batch: Batch) -> Features:
+            return Features(known.embed(batch).values, known.prices(batch))
+
+        vars(encoder).update(prepare=prepare, observe=observe)
 
 
 def measured(journal: Path) -> dict[str, dict[str, Any]]:
@@ -122,7 +190,7 @@ def draw(path: Path, reports: dict[str, dict[str, Any]]) -> None:
 
     figure = Figure(figsize=(11, 11), layout="constrained")
     panels = np.atleast_1d(figure.subplots(1, len(reports)))
-    for axes, (table, report) in zip(panels, reports.items(), strict=True):
+    for axes, report in zip(panels, reports.values(), strict=True):
         rows: dict[str, dict[str, list[float]]] = defaultdict(dict)
         for method, found in report["methods"].items():
             name, _, strategy = method.partition(", ")
@@ -152,43 +220,39 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--table", choices=TABLES, required=True)
     parser.add_argument("--seeds", type=int, default=30)
-    parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--limit", type=float, default=40)
     parser.add_argument("--predictors", nargs="+", help="default: all of the study")
     parser.add_argument("--folder", type=Path, default=Path("outputs/experiments/predictors_in_search"))
     options = parser.parse_args()
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread a process
     options.folder.mkdir(parents=True, exist_ok=True)
     journal = options.folder / f"{options.table}.jsonl"
-    known, chosen = measured(journal), methods(options.table)
-    wanted = {name for name in chosen if not options.predictors or name.partition(",")[0] in [*options.predictors, "none"]}
-    runs: dict[str, list[dict[str, Any]]] = {name: [] for name in chosen}
-    with ProcessPoolExecutor(options.workers, get_context("spawn")) as pool, journal.open("a") as file:
+    searches = Runs(options.table, options.predictors or composed([], "study")["predictors"])
+    known = measured(journal)
+    runs: dict[str, list[dict[str, Any]]] = {name: [] for name in searches.methods}
+    with journal.open("a", encoding="utf-8") as file:
         for seed in range(options.seeds):
-            due = {}
-            for name, overrides in chosen.items():
-                what = json.dumps([name, *TABLES[options.table], *PROTOCOL, *overrides, seed])
+            searches.begin(seed)
+            for name, method in searches.methods.items():
+                what = json.dumps([name, method.digest, searches.evaluator.identity()["sha256"], NUMBERS, seed])
                 spent = sum(run["cpu"] for run in runs[name])
-                if what in known:
+                if what not in known and len(runs[name]) == seed and (seed < FEWEST or spent < options.limit):
+                    known[what] = searches.run(method, seed)
+                    file.write(json.dumps({"what": what, "found": known[what]}) + "\n")
+                    file.flush()
+                if what in known and len(runs[name]) == seed:
                     runs[name].append(known[what])
-                elif name in wanted and len(runs[name]) == seed and (seed < FEWEST or spent < options.limit):
-                    line = [*TABLES[options.table], *PROTOCOL, *overrides, f"seed={seed}"]
-                    due[name] = what, pool.submit(run_one, line)
-            for name, (what, job) in due.items():
-                runs[name].append(job.result())
-                file.write(json.dumps({"what": what, "found": runs[name][-1]}) + "\n")
-                file.flush()
-    report(options.table, {name: some for name, some in runs.items() if len(some) >= FEWEST})
+    report(options.table, runs, searches.left_out)
 
 
-def report(table: str, runs: dict[str, list[dict[str, Any]]]) -> None:
+def report(table: str, runs: dict[str, list[dict[str, Any]]], left_out: dict[str, str]) -> None:
     """Write and print the summary, and draw both tables if both are there."""
     training = float(np.mean([run["seconds"][-1] / len(run["seconds"]) for run in runs["none, random"]]))
     grid = training * np.geomspace(2, 1000, 40)
     found = {name: summarise(some, training, grid) for name, some in runs.items()}
     content = {
         "table": table,
-        "protocol": PROTOCOL,
+        "protocol": NUMBERS,
+        "left_out": left_out,
         "training_seconds": round(training, 2),
         "grid_seconds": grid.round(1).tolist(),
         "methods": found,

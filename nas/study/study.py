@@ -105,13 +105,16 @@ def _chosen(
     """The predictors that can be made for the table, and why others cannot."""
     chosen: list[Predictor] = []
     left_out: dict[str, str] = {}
+    told: dict[str, list[str]] = {}
     for name in dict.fromkeys(names):
         node = composed([f"estimator={name}", *own], resolve=False)["estimator"]
         try:
             chosen += predictors(name, node, bench.evaluator, fidelities, sizes, missing, **bench.given)
         except UserError as error:
             left_out[name] = str(error)
-            print(f"{name} is left out: {error}", file=sys.stderr)
+            told.setdefault(str(error), []).append(name)
+    for reason, without in told.items():
+        print(f"left out: {', '.join(without)}: {reason}", file=sys.stderr)
     if not chosen:
         raise UserError("no predictor is left: choose others with predictors=[...]")
     return chosen, left_out

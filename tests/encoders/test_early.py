@@ -71,7 +71,9 @@ def test_what_the_table_does_not_have_is_refused(table: TableEvaluator, evaluato
         table.early(batch, "train_loss", 9)
     with pytest.raises(UserError, match=r"has learning curves of train_accuracy, valid_accuracy, .* only"):
         table.early(batch, "magic", 3)
-    with pytest.raises(UserError, match="epochs is 2, must be the third or a later point of a learning curve, which has"):
+    with pytest.raises(
+        UserError, match="epochs is 2, must be the third or a later point of a learning curve, which has"
+    ):
         EarlyCurve(table.space, table, epochs=2, summary="moments")
     with pytest.raises(UserError, match="epochs is 12, must be the third or a later point .* at 4, 12, 36, 108"):
         EarlyCurve(evaluator.space, evaluator, epochs=12, summary="moments")
