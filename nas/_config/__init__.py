@@ -1,7 +1,7 @@
 """From the YAML tree and the command line to objects: composing, building, records, and mistakes in one line."""
 
 from nas._config.building import build, imported
-from nas._config.composing import SearchConfig, checked, composed, config_folder, register
+from nas._config.composing import SearchConfig, checked, composed, config_folder, refuse_values, register
 from nas._config.explaining import explain
 from nas._config.records import check_recorded, differences, read_record
 
@@ -16,5 +16,6 @@ __all__ = [
     "explain",
     "imported",
     "read_record",
+    "refuse_values",
     "register",
 ]

@@ -105,8 +105,34 @@ def composed(overrides: Sequence[str] = (), config: str = "config", resolve: boo
     from hydra import compose, initialize_config_dir
 
     register()
+    refuse_values(overrides)
     with initialize_config_dir(config_folder(), version_base="1.3"):
         return OmegaConf.to_container(compose(config, list(overrides)), resolve=resolve)  # type: ignore[return-value]
+
+
+def refuse_values(overrides: Sequence[str]) -> None:
+    """Refuse a number, `null` or the like where a name belongs, as in `space=5`; Hydra has no line for it.
+
+    Raises:
+        UserError: says what is allowed.
+    """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    for text in overrides:
+        name, _, value = text.partition("=")
+        folder = Path(config_folder()) / name.lstrip("+").partition("@")[0]
+        if not value or not name.lstrip("+") or not folder.is_dir():
+            continue
+        try:
+            meant = OverridesParser.create().parse_override(text).value()
+        except HydraException:
+            continue  # it is told when all is composed
+        if meant is None or isinstance(meant, int | float):
+            allowed = ", ".join(
+                sorted(path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml"))
+            )
+            raise UserError(f"{text} names nothing, allowed: {allowed}; or leave it out")
 
 
 def register() -> None:

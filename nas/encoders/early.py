@@ -70,7 +70,7 @@ class EarlyCurve(Observed):
         """`(n, d)`: the summary of each curve, NaN where the training failed; and the seconds of its epochs."""
         curves, seconds = self.evaluator.early(batch, self.metric, self.epochs)
         curves = -curves if self.metric in _LOSSES else curves
-        return Features(_SUMMARIES[self.summary](curves).astype(np.float32), seconds)
+        return Features(SUMMARIES[self.summary](curves).astype(np.float32), seconds)
 
     def identity(self) -> str:
         """Say what is seen, of how many epochs, and of which evaluator."""
@@ -103,7 +103,7 @@ def _moments(curves: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.column_stack([moment for part in differences for moment in (part.mean(axis=1), part.std(axis=1))])
 
 
-_SUMMARIES: dict[Summary, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
+SUMMARIES: dict[Summary, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
     "last": lambda curves: curves[:, -1:],
     "sum": lambda curves: curves.sum(axis=1, keepdims=True),
     "curve": lambda curves: curves,

@@ -15,7 +15,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from nas._config import config_folder, explain, register
+from nas._config import config_folder, explain, refuse_values, register
 from nas.errors import UserError
 from nas.search.record import read_record
 
@@ -96,8 +96,9 @@ def over_record(overrides: Sequence[str]) -> list[str]:
         overrides: as on the command line, flags among them or not.
 
     Raises:
-        UserError: the record is damaged.
+        UserError: the record is damaged, or a value stands where a name belongs.
     """
+    refuse_values(overrides)
     given = [text.partition("=")[0].lstrip("+~") for text in overrides]
     for place, text in enumerate(overrides):
         if text.startswith("resume="):

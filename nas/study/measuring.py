@@ -13,6 +13,7 @@ import numpy as np
 from nas._config import build
 from nas._threads import one_thread
 from nas.encoders import Observed
+from nas.errors import UserError
 from nas.evaluators import TableEvaluator
 from nas.study.metrics import rank_metrics
 from nas.study.predictors import Predictor, observed
@@ -52,6 +53,9 @@ class Bench:
         epochs: at which learning curves are seen.
         most: networks to learn from.
         test: networks to rank.
+
+    Raises:
+        UserError: a part cannot be made, or the evaluator is not of a table.
     """
 
     def __init__(
@@ -59,7 +63,8 @@ class Bench:
     ) -> None:
         self.given: dict[str, Any] = {} if dataset is None else {"dataset": build(dataset, "dataset")}
         made = build(evaluator, "evaluator", space=build(space, "space"), **self.given)
-        assert isinstance(made, TableEvaluator)
+        if not isinstance(made, TableEvaluator):
+            raise UserError(f"evaluator is {type(made).__name__}, a study needs a table: evaluator=table")
         self.evaluator = made
         self.pool = Pool.of(made, epochs)
         self._most, self._test = most, test

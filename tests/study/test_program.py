@@ -59,8 +59,8 @@ def test_what_the_table_lacks_is_left_out_with_a_reason(here, own_table, capsys)
     code = main([*own, predictors, "sizes=[5,20]", "splits=2", "networks=30", "tests=[uniform]"])
     told = capsys.readouterr()
     assert code == 0, told.err
-    assert "sotl_e is left out: " in told.err
-    assert "params is left out: " in told.err
+    assert "left out: sotl_e: " in told.err
+    assert "left out: params: " in told.err
 
 
 @pytest.mark.parametrize(
@@ -75,6 +75,8 @@ def test_what_the_table_lacks_is_left_out_with_a_reason(here, own_table, capsys)
         (["sizes=[2400]"], "sizes has 2400, must be at most 2332"),
         (["epochs=[8]"], "epochs has 8, the table has before the end of a training: 1, 2, 3, 4, 5, 6, 7"),
         (["table=nosuch"], "nosuch"),
+        (["space=5"], "space=5 names nothing, allowed: custom, nb101, nb201"),
+        (["evaluator=training"], "evaluator is TrainingEvaluator, a study needs a table: evaluator=table"),
     ],
 )
 def test_a_mistake_is_one_line(here, capsys, options, line) -> None:
