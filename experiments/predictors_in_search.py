@@ -6,7 +6,7 @@ told is the mean test accuracy of the incumbent against simulated seconds: train
 for (partial training, a supernet, passes over images). Beside them: random search, and evolution with no predictor.
 Embedded table: curves of 4 of 8 epochs, scores and supernets computed here. NAS-Bench-201: accuracy after 12 of 200
 epochs, published scores. Each run goes to a journal at once; a predictor that has taken `--limit` CPU seconds gets no
-more seeds, at least two.
+more seeds, but `--fewest`; with `--fewest 0 --limit 0` what is there is reported.
 """
 
 from __future__ import annotations
@@ -42,7 +42,6 @@ NUMBERS = {"budget": 150, "initial": 20, "batch": 10, "pool": 200}
 ALONE = ("none, random", "none, evolution")
 STRATEGIES = ("bayesian", "evolution")
 TRAININGS = (30, 50, 100, 150)  # at the price of how many whole trainings the incumbents are told
-FEWEST = 2  # seeds
 
 
 @dataclass(frozen=True)
@@ -221,6 +220,7 @@ def main() -> None:
     parser.add_argument("--table", choices=TABLES, required=True)
     parser.add_argument("--seeds", type=int, default=30)
     parser.add_argument("--limit", type=float, default=40)
+    parser.add_argument("--fewest", type=int, default=2)
     parser.add_argument("--predictors", nargs="+", help="default: all of the study")
     parser.add_argument("--folder", type=Path, default=Path("outputs/experiments/predictors_in_search"))
     options = parser.parse_args()
@@ -235,13 +235,13 @@ def main() -> None:
             for name, method in searches.methods.items():
                 what = json.dumps([name, method.digest, searches.evaluator.identity()["sha256"], NUMBERS, seed])
                 spent = sum(run["cpu"] for run in runs[name])
-                if what not in known and len(runs[name]) == seed and (seed < FEWEST or spent < options.limit):
+                if what not in known and len(runs[name]) == seed and (seed < options.fewest or spent < options.limit):
                     known[what] = searches.run(method, seed)
                     file.write(json.dumps({"what": what, "found": known[what]}) + "\n")
                     file.flush()
                 if what in known and len(runs[name]) == seed:
                     runs[name].append(known[what])
-    report(options.table, runs, searches.left_out)
+    report(options.table, {name: some for name, some in runs.items() if len(some) > 1}, searches.left_out)
 
 
 def report(table: str, runs: dict[str, list[dict[str, Any]]], left_out: dict[str, str]) -> None:

@@ -128,7 +128,7 @@ def refuse_values(overrides: Sequence[str]) -> None:
             meant = OverridesParser.create().parse_override(text).value()
         except HydraException:
             continue  # it is told when all is composed
-        if meant is None or isinstance(meant, int | float):
+        if any(one is None or isinstance(one, int | float) for one in getattr(meant, "list", [meant])):  # of a sweep
             allowed = ", ".join(
                 sorted(path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml"))
             )

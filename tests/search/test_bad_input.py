@@ -23,6 +23,7 @@ def data(small_table: Path) -> dict[str, str]:
         (["+budgett=3"], "budgett is unknown, the options are space, strategy"),
         (["space=nb999"], "space=nb999 is unknown, allowed: custom, nb101, nb201"),
         (["space=5"], "space=5 names nothing, allowed: custom, nb101, nb201; or leave it out"),
+        (["-m", "space=5,nb101"], "space=5,nb101 names nothing, allowed: custom, nb101, nb201"),
         (["encoder=null"], "encoder=null names nothing, allowed: early, features, graph, published, zero_cost"),
         (["experiment=nb101/magic"], "experiment=nb101/magic is unknown, allowed: nb101/bananas, nb101/emprox, "),
         (["experiment=rea"], "experiment=rea is unknown, allowed: nb101/bananas, nb101/emprox, "),
