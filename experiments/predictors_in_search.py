@@ -2,11 +2,12 @@
 
 Each predictor of the study ranks 200 candidates a round, of Bayesian search (the smart pool) or of regularized
 evolution, and the ten best are evaluated: 20 random networks first, 150 evaluations in all, seeds 0 and up. What is
-told is the mean test accuracy of the incumbent against simulated seconds: training, and whatever the predictor paid
-for (partial training, a supernet, passes over images). Beside them: random search, and evolution with no predictor.
-Embedded table: curves of 4 of 8 epochs, scores and supernets computed here. NAS-Bench-201: accuracy after 12 of 200
-epochs, published scores. Each run goes to a journal at once; a predictor that has taken `--limit` CPU seconds gets no
-more seeds, but `--fewest`; with `--fewest 0 --limit 0` what is there is reported.
+told is the incumbent, by the validation accuracy that the search sees and by its mean test accuracy, against simulated
+seconds: training, and whatever the predictor paid for (partial training, a supernet, passes over images). Beside them:
+random search, and evolution with no predictor. Embedded table: curves of 4 of 8 epochs, scores and supernets computed
+here. NAS-Bench-201: accuracy after 12 of 200 epochs, published scores. Each run goes to a journal at once; a predictor
+that has taken `--limit` CPU seconds gets no more seeds, but `--fewest`; with `--fewest 0 --limit 0` what is there is
+reported.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ TABLES = {
 NUMBERS = {"budget": 150, "initial": 20, "batch": 10, "pool": 200}
 ALONE = ("none, random", "none, evolution")
 STRATEGIES = ("bayesian", "evolution")
+PRICE = "50"  # of those below, at which the figure is drawn
 TRAININGS = (30, 50, 100, 150)  # at the price of how many whole trainings the incumbents are told
 
 
@@ -94,7 +96,7 @@ class Runs:
         self._known = {identity: known for identity, known in self._known.items() if not known[0].partial}
 
     def run(self, method: Method, seed: int) -> dict[str, Any]:
-        """One search: test accuracies of the incumbent and simulated seconds after each evaluation, and CPU seconds."""
+        """One search: the incumbent's value and test accuracy after each evaluation, and seconds, simulated and CPU."""
         start = process_time()
         space, evaluator = self.evaluator.space, self.evaluator
         if method.predictor is None:
@@ -119,6 +121,7 @@ class Runs:
         values = trials.value
         leaders = [int(values[: n + 1].argmax()) for n in range(len(trials))]
         return {
+            "value": np.round(values[leaders], 5).tolist(),
             "test": np.round(evaluator.test(batch)[leaders], 5).tolist(),
             "seconds": np.round(np.cumsum(trials.seconds + trials.estimate_seconds), 1).tolist(),
             "cpu": round(process_time() - start, 2),
@@ -154,37 +157,38 @@ def measured(journal: Path) -> dict[str, dict[str, Any]]:
     return {record["what"]: record["found"] for record in map(json.loads, whole[0].splitlines())}
 
 
-def at(run: dict[str, Any], seconds: Values) -> Values:
-    """The test accuracy of the incumbent after so many simulated seconds, in percent; NaN before the first."""
+def at(run: dict[str, Any], what: str, seconds: Values) -> Values:
+    """The `value` or `test` accuracy of the incumbent after so many simulated seconds, in percent; NaN: none yet."""
     place = np.searchsorted(run["seconds"], seconds, side="right") - 1
-    return np.where(place < 0, np.nan, 100 * np.array(run["test"])[place])
+    return np.where(place < 0, np.nan, 100 * np.array(run[what])[place])
 
 
 def summarise(runs: list[dict[str, Any]], training: float, grid: Values) -> dict[str, Any]:
     """Mean and standard error over the seeds."""
-    here = np.array([at(run, np.array(TRAININGS) * training) for run in runs])
-    end = np.array([100 * run["test"][-1] for run in runs])
-    by_time = np.array([at(run, grid) for run in runs])
-    error = np.sqrt(max(len(runs), 1))
+    found: dict[str, Any] = {"seeds": len(runs)}
+    for what in ("value", "test"):
+        prices = np.array([at(run, what, np.array(TRAININGS) * training) for run in runs]).T
+        found[what] = {
+            "at_trainings": {f"{n}": _mean(column) for n, column in zip(TRAININGS, prices, strict=True)},
+            "after_150": _mean(np.array([100 * run[what][-1] for run in runs])),
+            "curve": [_mean(column) for column in np.array([at(run, what, grid) for run in runs]).T],
+        }
     return {
-        "seeds": len(runs),
-        "at_trainings": {f"{n}": _mean(column, error) for n, column in zip(TRAININGS, here.T, strict=True)},
-        "after_150": _mean(end, error),
+        **found,
         "seconds_of_150": round(float(np.mean([run["seconds"][-1] for run in runs])), 1),
         "cpu_seconds": round(float(np.mean([run["cpu"] for run in runs])), 1),
-        "curve": [None if np.isnan(column).any() else round(float(column.mean()), 3) for column in by_time.T],
     }
 
 
-def _mean(column: Values, error: float) -> list[float] | None:
+def _mean(column: Values) -> list[float] | None:
     """Mean and standard error, or None where a run has evaluated nothing yet."""
     if np.isnan(column).any():
         return None
-    return [round(float(column.mean()), 3), round(float(column.std(ddof=1) / error), 3)]
+    return [round(float(column.mean()), 3), round(float(column.std(ddof=1) / len(column) ** 0.5), 3)]
 
 
 def draw(path: Path, reports: dict[str, dict[str, Any]]) -> None:
-    """Draw the incumbents at the price of 150 whole trainings: a row for each predictor, a panel for each table."""
+    """Draw the incumbents at the price of 50 whole trainings: a row for each predictor, a panel for each table."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 11), layout="constrained")
@@ -193,8 +197,8 @@ def draw(path: Path, reports: dict[str, dict[str, Any]]) -> None:
         rows: dict[str, dict[str, list[float]]] = defaultdict(dict)
         for method, found in report["methods"].items():
             name, _, strategy = method.partition(", ")
-            if found["at_trainings"]["150"] is not None:
-                rows[name][strategy] = found["at_trainings"]["150"]
+            if found["value"]["at_trainings"][PRICE] is not None:
+                rows[name][strategy] = found["value"]["at_trainings"][PRICE]
         alone = rows.pop("none")
         order = sorted(rows, key=lambda name: max(mean for mean, _ in rows[name].values()))
         for place, (strategy, marker) in enumerate(zip(STRATEGIES, "os", strict=True)):
@@ -207,8 +211,8 @@ def draw(path: Path, reports: dict[str, dict[str, Any]]) -> None:
             axes.axvline(mean, linestyle=style, color="black", linewidth=1, label=f"{strategy}, no predictor")
         axes.set_yticks(range(len(order)), order, fontsize="small")
         axes.set_ylim(-1, len(order))
-        axes.set_xlabel("mean test accuracy of the incumbent (%)")
-        axes.set_title(f"{report['table']}, at the price of 150 trainings", fontsize="medium")
+        axes.set_xlabel("validation accuracy of the incumbent (%)")
+        axes.set_title(f"{report['table']}, at the price of {PRICE} trainings", fontsize="medium")
         axes.grid(alpha=0.3)
     panels[0].legend(loc="lower right", fontsize="small")
     figure.savefig(path, dpi=120)
@@ -259,10 +263,10 @@ def report(table: str, runs: dict[str, list[dict[str, Any]]], left_out: dict[str
     }
     path = RESULTS / f"predictors_in_search_{table}.json"
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    print("| method | seeds |" + "".join(f" price of {n} |" for n in TRAININGS) + " 150 evaluations | price of these |")
-    print("|---|" + "---|" * (len(TRAININGS) + 3))
-    for name, one in sorted(found.items(), key=lambda item: -(item[1]["at_trainings"]["150"] or [0])[0]):
-        told = [*one["at_trainings"].values(), one["after_150"]]
+    print("| method | seeds |" + "".join(f" price of {n} |" for n in TRAININGS) + " 150 evaluations | test | price |")
+    print("|---|" + "---|" * (len(TRAININGS) + 4))
+    for name, one in sorted(found.items(), key=lambda item: -(item[1]["value"]["at_trainings"][PRICE] or [0])[0]):
+        told = [*one["value"]["at_trainings"].values(), one["value"]["after_150"], one["test"]["after_150"]]
         cells = " | ".join("" if pair is None else f"{pair[0]:.2f} ± {pair[1]:.2f}" for pair in told)
         print(f"| {name} | {one['seeds']} | {cells} | {one['seconds_of_150'] / training:.0f} |")
     files = [RESULTS / f"predictors_in_search_{name}.json" for name in TABLES]
