@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import warnings
-from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from time import process_time
@@ -23,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from experiments.predictors_in_search_figures import ALONE, PRICE, STRATEGIES, draw
 from nas._config import build, composed
 from nas._threads import one_thread
 from nas.encoders import Observed
@@ -40,9 +40,6 @@ TABLES = {
 }
 """What is composed, and the epochs of partial training."""
 NUMBERS = {"budget": 150, "initial": 20, "batch": 10, "pool": 200}
-ALONE = ("none, random", "none, evolution")
-STRATEGIES = ("bayesian", "evolution")
-PRICE = "50"  # of those below, at which the figure is drawn
 TRAININGS = (30, 50, 100, 150)  # at the price of how many whole trainings the incumbents are told
 
 
@@ -185,37 +182,6 @@ def _mean(column: Values) -> list[float] | None:
     if np.isnan(column).any():
         return None
     return [round(float(column.mean()), 3), round(float(column.std(ddof=1) / len(column) ** 0.5), 3)]
-
-
-def draw(path: Path, reports: dict[str, dict[str, Any]]) -> None:
-    """Draw the incumbents at the price of 50 whole trainings: a row for each predictor, a panel for each table."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11, 11), layout="constrained")
-    panels = np.atleast_1d(figure.subplots(1, len(reports)))
-    for axes, report in zip(panels, reports.values(), strict=True):
-        rows: dict[str, dict[str, list[float]]] = defaultdict(dict)
-        for method, found in report["methods"].items():
-            name, _, strategy = method.partition(", ")
-            if found["value"]["at_trainings"][PRICE] is not None:
-                rows[name][strategy] = found["value"]["at_trainings"][PRICE]
-        alone = rows.pop("none")
-        order = sorted(rows, key=lambda name: max(mean for mean, _ in rows[name].values()))
-        for place, (strategy, marker) in enumerate(zip(STRATEGIES, "os", strict=True)):
-            there = [row for row, name in enumerate(order) if strategy in rows[name]]
-            means, errors = np.array([rows[order[row]][strategy] for row in there]).T
-            axes.errorbar(
-                means, there, xerr=errors, fmt=marker, color=f"C{place}", markersize=4, label=f"{strategy} with it"
-            )
-        for (strategy, (mean, _)), style in zip(alone.items(), (":", "--"), strict=True):
-            axes.axvline(mean, linestyle=style, color="black", linewidth=1, label=f"{strategy}, no predictor")
-        axes.set_yticks(range(len(order)), order, fontsize="small")
-        axes.set_ylim(-1, len(order))
-        axes.set_xlabel("validation accuracy of the incumbent (%)")
-        axes.set_title(f"{report['table']}, at the price of {PRICE} trainings", fontsize="medium")
-        axes.grid(alpha=0.3)
-    panels[0].legend(loc="lower right", fontsize="small")
-    figure.savefig(path, dpi=120)
 
 
 def main() -> None:
