@@ -34,7 +34,7 @@ def run(todo: list[Job], bench: dict[str, Any], journal: Journal, workers: int, 
         bench: the arguments of `Bench`.
         journal: gets each measurement at once.
         workers: processes.
-        limit: CPU seconds of all splits of a predictor of one size, kind and fidelity, after which it gets no more.
+        limit: CPU seconds charged (`init_cpu`) to a predictor at one size, kind and fidelity, after which it gets no more.
     """
     from rich.progress import Progress
 
