@@ -82,7 +82,7 @@ def main() -> None:
                     found[what][f"{asked}"].append(round(float(tau), 4))
         for what, by_asked in found.items():
             told = [
-                f"{asked}: {np.mean(taus):.3f} ± {np.std(taus) / len(taus) ** 0.5:.3f}"
+                f"{asked}: {np.mean(taus):.3f} ± {np.std(taus, ddof=1) / len(taus) ** 0.5:.3f}"
                 for asked, taus in by_asked.items()
             ]
             print(name, what, *told, sep=" | ", flush=True)

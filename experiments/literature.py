@@ -21,6 +21,7 @@ from scipy.stats import kendalltau
 
 from nas._config import build, composed
 from nas.benchmarks import benchmark_of, find_table
+from nas.search.journal import write_whole
 from nas.spaces import NB101, NB201
 from nas.types import Batch, Space, Values
 
@@ -126,7 +127,7 @@ def main() -> None:
             for size in protocol.sizes:
                 for split in range(len(known[f"{size}"]), options.splits):
                     known[f"{size}"].append(tau(protocol, name, size, split))
-                    options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+                    write_whole(options.out, json.dumps(result, indent=1) + "\n")
             told = [
                 f"{size}: {np.mean(taus):.3f} ± {np.std(taus, ddof=1) / len(taus) ** 0.5:.3f}"
                 for size, taus in known.items()
