@@ -3,9 +3,9 @@
 3,494 trainings of 2,698 cells on CIFAR-10, epoch by epoch, which Hyperband stopped: the longer a curve, the better its
 network. The table has no training loss; training accuracy stands in for it. The accuracy that a search would see is of
 the test images, as there are no others, of this one run; what is ranked is the mean test accuracy of all runs after 200
-epochs. Of each cell the longest run is taken. Kendall's tau after each number of epochs, of all curves that are as long,
-and of those that have 81 epochs, which are the same at each: mean and standard error of samples of 200 cells. A learnt
-predictor (LcSVR) learns from the validation accuracies of 100 others.
+epochs. Of each cell the longest run is taken. Kendall's tau after each number of epochs, of all curves that are as
+long, and of those that have 81 epochs, which are the same at each: mean and standard error of samples of 200 cells. A
+learnt predictor (LcSVR) learns from the validation accuracies of 100 others.
 """
 
 from __future__ import annotations

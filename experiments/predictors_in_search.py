@@ -3,7 +3,8 @@
 Each predictor of the study ranks 200 candidates a round, of Bayesian search (the smart pool) or of regularized
 evolution, and the ten best are evaluated: 20 random networks first, 150 evaluations in all, seeds 0 and up. What is
 told is the incumbent, by the validation accuracy that the search sees and by its mean test accuracy, against simulated
-seconds: training, and whatever the predictor paid for (partial training, a supernet, passes over images). Beside them:
+seconds: training, and whatever the predictor paid for (partial training, of what is evaluated afterwards, too; a
+supernet; passes over images). Beside them:
 random search, and evolution with no predictor. Embedded table: curves of 4 of 8 epochs, scores and supernets computed
 here. NAS-Bench-201: accuracy after 12 of 200 epochs, published scores. Each run goes to a journal at once; a predictor
 that has taken `--limit` CPU seconds gets no more seeds, but `--fewest`; with `--fewest 0 --limit 0` what is there is
@@ -40,7 +41,7 @@ TABLES = {
 }
 """What is composed, and the epochs of partial training."""
 NUMBERS = {"budget": 150, "initial": 20, "batch": 10, "pool": 200}
-TRAININGS = (30, 50, 100, 150)  # at the price of how many whole trainings the incumbents are told
+PRICES = (30, 50, 100, 150)  # at the price of how many evaluations the incumbents are told
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,8 @@ def measured(journal: Path) -> dict[str, dict[str, Any]]:
     if not journal.is_file():
         return {}
     whole = journal.read_bytes().rpartition(b"\n")
-    journal.write_bytes(whole[0] + whole[1])
+    with journal.open("r+b") as file:
+        file.truncate(len(whole[0]) + len(whole[1]))
     return {record["what"]: record["found"] for record in map(json.loads, whole[0].splitlines())}
 
 
@@ -160,13 +162,13 @@ def at(run: dict[str, Any], what: str, seconds: Values) -> Values:
     return np.where(place < 0, np.nan, 100 * np.array(run[what])[place])
 
 
-def summarise(runs: list[dict[str, Any]], training: float, grid: Values) -> dict[str, Any]:
+def summarise(runs: list[dict[str, Any]], evaluation: float, grid: Values) -> dict[str, Any]:
     """Mean and standard error over the seeds."""
     found: dict[str, Any] = {"seeds": len(runs)}
     for what in ("value", "test"):
-        prices = np.array([at(run, what, np.array(TRAININGS) * training) for run in runs]).T
+        prices = np.array([at(run, what, np.array(PRICES) * evaluation) for run in runs]).T
         found[what] = {
-            "at_trainings": {f"{n}": _mean(column) for n, column in zip(TRAININGS, prices, strict=True)},
+            "at_prices": {f"{n}": _mean(column) for n, column in zip(PRICES, prices, strict=True)},
             "after_150": _mean(np.array([100 * run[what][-1] for run in runs])),
             "curve": [_mean(column) for column in np.array([at(run, what, grid) for run in runs]).T],
         }
@@ -216,25 +218,25 @@ def main() -> None:
 
 def report(table: str, runs: dict[str, list[dict[str, Any]]], left_out: dict[str, str]) -> None:
     """Write and print the summary, and draw both tables if both are there."""
-    training = float(np.mean([run["seconds"][-1] / len(run["seconds"]) for run in runs["none, random"]]))
-    grid = training * np.geomspace(2, 1000, 40)
-    found = {name: summarise(some, training, grid) for name, some in runs.items()}
+    evaluation = float(np.mean([run["seconds"][-1] / len(run["seconds"]) for run in runs["none, random"]]))
+    grid = evaluation * np.geomspace(2, 1000, 40)
+    found = {name: summarise(some, evaluation, grid) for name, some in runs.items()}
     content = {
         "table": table,
         "protocol": NUMBERS,
         "left_out": left_out,
-        "training_seconds": round(training, 2),
+        "evaluation_seconds": round(evaluation, 2),
         "grid_seconds": grid.round(1).tolist(),
         "methods": found,
     }
     path = RESULTS / f"predictors_in_search_{table}.json"
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    print("| method | seeds |" + "".join(f" price of {n} |" for n in TRAININGS) + " 150 evaluations | test | price |")
-    print("|---|" + "---|" * (len(TRAININGS) + 4))
-    for name, one in sorted(found.items(), key=lambda item: -(item[1]["value"]["at_trainings"][PRICE] or [0])[0]):
-        told = [*one["value"]["at_trainings"].values(), one["value"]["after_150"], one["test"]["after_150"]]
+    print("| method | seeds |" + "".join(f" price of {n} |" for n in PRICES) + " 150 evaluations | test | price |")
+    print("|---|" + "---|" * (len(PRICES) + 4))
+    for name, one in sorted(found.items(), key=lambda item: -(item[1]["value"]["at_prices"][PRICE] or [0])[0]):
+        told = [*one["value"]["at_prices"].values(), one["value"]["after_150"], one["test"]["after_150"]]
         cells = " | ".join("" if pair is None else f"{pair[0]:.2f} ± {pair[1]:.2f}" for pair in told)
-        print(f"| {name} | {one['seeds']} | {cells} | {one['seconds_of_150'] / training:.0f} |")
+        print(f"| {name} | {one['seeds']} | {cells} | {one['seconds_of_150'] / evaluation:.0f} |")
     files = [RESULTS / f"predictors_in_search_{name}.json" for name in TABLES]
     reports = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files if file.is_file()}
     draw(RESULTS / "predictors_in_search.png", reports)

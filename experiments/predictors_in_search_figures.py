@@ -25,12 +25,12 @@ SHOWN = (
     "emprox_early, bayesian",
 )
 """Of the figure's curves."""
-_FARTHEST = 300  # trainings that are drawn
+_FARTHEST = 300  # evaluations that are drawn
 PRICE = "50"  # of those below, at which the figure is drawn
 
 
 def draw(path: Path, reports: dict[str, dict[str, Any]]) -> None:
-    """Draw each table in a column: some incumbents against time, and all at the price of 50 whole trainings."""
+    """Draw each table in a column: some incumbents against time, and all at the price of 50 evaluations."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(12, 15), layout="constrained")
@@ -43,17 +43,17 @@ def draw(path: Path, reports: dict[str, dict[str, Any]]) -> None:
 
 
 def _draw_curves(axes: Axes, report: dict[str, Any]) -> None:
-    trainings = np.array(report["grid_seconds"]) / report["training_seconds"]
+    evaluations = np.array(report["grid_seconds"]) / report["evaluation_seconds"]
     for method in SHOWN:
         if method in report["methods"]:
             curve = report["methods"][method]["value"]["curve"]
-            there = [place for place, pair in enumerate(curve) if pair is not None and trainings[place] <= _FARTHEST]
+            there = [place for place, pair in enumerate(curve) if pair is not None and evaluations[place] <= _FARTHEST]
             means, errors = np.array([curve[place] for place in there]).T
             style = "--" if method in ALONE else "-"
-            [line] = axes.plot(trainings[there], means, style, label=method)
-            axes.fill_between(trainings[there], means - errors, means + errors, color=line.get_color(), alpha=0.15)
-    axes.set(xscale="log", xlabel="simulated seconds, in whole trainings", ylabel="validation accuracy (%)")
-    axes.set_ylim(bottom=report["methods"][ALONE[0]]["value"]["at_trainings"]["30"][0] - 0.5)
+            [line] = axes.plot(evaluations[there], means, style, label=method)
+            axes.fill_between(evaluations[there], means - errors, means + errors, color=line.get_color(), alpha=0.15)
+    axes.set(xscale="log", xlabel="simulated seconds, in evaluations", ylabel="validation accuracy (%)")
+    axes.set_ylim(bottom=report["methods"][ALONE[0]]["value"]["at_prices"]["30"][0] - 0.5)
     axes.set_xlim(15, _FARTHEST)
     axes.set_title(f"{report['table']}: incumbents", fontsize="medium")
     axes.legend(fontsize="x-small")
@@ -64,8 +64,8 @@ def _draw_prices(axes: Axes, report: dict[str, Any]) -> None:
     rows: dict[str, dict[str, list[float]]] = defaultdict(dict)
     for method, found in report["methods"].items():
         name, _, strategy = method.partition(", ")
-        if found["value"]["at_trainings"][PRICE] is not None:
-            rows[name][strategy] = found["value"]["at_trainings"][PRICE]
+        if found["value"]["at_prices"][PRICE] is not None:
+            rows[name][strategy] = found["value"]["at_prices"][PRICE]
     alone = rows.pop("none")
     order = sorted(rows, key=lambda name: max(mean for mean, _ in rows[name].values()))
     for place, (strategy, marker) in enumerate(zip(STRATEGIES, "os", strict=True)):
@@ -79,5 +79,5 @@ def _draw_prices(axes: Axes, report: dict[str, Any]) -> None:
     axes.set_yticks(range(len(order)), order, fontsize="small")
     axes.set_ylim(-1, len(order))
     axes.set_xlabel("validation accuracy of the incumbent (%)")
-    axes.set_title(f"{report['table']}, at the price of {PRICE} trainings", fontsize="medium")
+    axes.set_title(f"{report['table']}, at the price of {PRICE} evaluations", fontsize="medium")
     axes.grid(alpha=0.3)

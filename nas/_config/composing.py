@@ -128,11 +128,17 @@ def refuse_values(overrides: Sequence[str]) -> None:
             meant = OverridesParser.create().parse_override(text).value()
         except HydraException:
             continue  # it is told when all is composed
-        if any(one is None or isinstance(one, int | float) for one in getattr(meant, "list", [meant])):  # of a sweep
+        if any(one is None or isinstance(one, int | float) for one in _flat(meant)):
             allowed = ", ".join(
                 sorted(path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml"))
             )
             raise UserError(f"{text} names nothing, allowed: {allowed}; or leave it out")
+
+
+def _flat(meant: Any) -> list[Any]:
+    """The values of an override: of a sweep, of a list, or the one."""
+    several = getattr(meant, "list", meant)
+    return [part for one in several for part in _flat(one)] if isinstance(several, list) else [several]
 
 
 def register() -> None:

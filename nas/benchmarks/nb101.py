@@ -122,7 +122,7 @@ def _columns(arrays: Mapping[str, NDArray[Any]], archs: Architectures) -> TableC
     accuracies[known, 0] = seen[:, -len(points) :]
     seconds[known, 0] = spent[:, None] * points / points[-1]
     complete = None if np.isnan(accuracies[:, 0, -1]).any() else accuracies[:, 0, -1]
-    curves = Curves(points, {"valid_accuracy": accuracies}, seconds)
+    curves = Curves(points, {"valid_accuracy": accuracies}, seconds, one_training=False)
     return TableColumns(archs, test, complete, seconds[:, 0, -1], parameters, digests, curves=curves)
 
 

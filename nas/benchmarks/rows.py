@@ -62,16 +62,18 @@ class Curves:
         metrics: `(n, runs, e)` each, by name: `train_loss`, `train_accuracy`, `valid_loss`, `valid_accuracy`;
             accuracies in 0..1. NaN: unknown.
         seconds: `(n, runs, e)` of training up to then, NaN where unknown.
+        one_training: whether the points are of one training; else each is the end of another, with its own schedule.
     """
 
     epochs: NDArray[np.int64]
     metrics: Mapping[str, NDArray[np.float64]]
     seconds: NDArray[np.float64]
+    one_training: bool = True
 
     def take(self, rows: NDArray[np.intp]) -> Curves:
         """Return those of some of the architectures."""
         metrics = {name: values[rows] for name, values in self.metrics.items()}
-        return Curves(self.epochs, metrics, self.seconds[rows])
+        return Curves(self.epochs, metrics, self.seconds[rows], self.one_training)
 
     def known(self, epochs: int) -> NDArray[np.bool_]:
         """`(n,)`: of which architectures some run is known after so many epochs, one of `epochs`, in every metric."""
@@ -95,7 +97,7 @@ class Curves:
         accuracy, seconds = (np.stack([getattr(one, name) for one in runs], axis=2) for name in ("validation", "cost"))
         epochs = np.array(list(known))
         seconds = np.where(np.isnan(seconds), seconds[..., -1:] * epochs / epochs[-1], seconds)
-        return cls(epochs, {"valid_accuracy": accuracy}, seconds)
+        return cls(epochs, {"valid_accuracy": accuracy}, seconds, one_training=False)
 
 
 @dataclass(frozen=True)

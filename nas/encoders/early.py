@@ -23,8 +23,8 @@ Summary = Literal["last", "sum", "curve", "moments"]
 Method = Literal["least_squares", "posterior"]
 _FEWEST = 3  # points of a curve that has a shape
 _LOSSES = ("train_loss", "valid_loss")
-_BEST_FIRST: tuple[Metric, ...] = ("train_loss", "train_accuracy", "valid_accuracy", "valid_loss")
-"""Kendall's tau with the end of a training, at the same price: see docs/estimators.md, the study."""
+_BEST_FIRST: tuple[Metric, ...] = ("train_loss", "train_accuracy", "valid_loss", "valid_accuracy")
+"""By Kendall's tau at the same price: see docs/estimators.md, the study and the partial curves."""
 
 
 @validated
@@ -35,7 +35,7 @@ class EarlyCurve(Observed):
         space: the search space.
         evaluator: knows the curves, or trains; its `early` is asked.
         metric: what is seen after each epoch; `auto`: the training loss, which ranks best, or what there is instead
-            (training accuracy, validation accuracy, validation loss).
+            (training accuracy, validation loss, validation accuracy).
         epochs: how many are paid for, at least 1.
         summary: `last` (the last epoch's; of the training loss that is SoTL-E, Ru et al. 2021), `sum` (over the
             epochs: SoTL), `curve` (each epoch's), or `moments` (mean and deviation of the curve, of its first and of

@@ -8,7 +8,7 @@ import numpy as np
 
 from nas._drawing import as_written, drawable
 from nas.study.predictors import FAMILIES
-from nas.study.summary import best, init_seconds, measured, query_seconds
+from nas.study.summary import best, init_seconds, measured, query_seconds, total_seconds
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,7 +66,7 @@ def draw_map(entries: list[dict[str, Any]], kind: str, title: str) -> Figure:
 
 @as_written()
 def draw_families(entries: list[dict[str, Any]], kind: str, title: str) -> Figure:
-    """Draw tau against time, one panel for each family: what learns against initialisation, what looks against query.
+    """Draw tau against the seconds that it takes to rank 200 networks, all included; one panel for each family.
 
     Args:
         entries: of `summarise`.
@@ -86,16 +86,14 @@ def draw_families(entries: list[dict[str, Any]], kind: str, title: str) -> Figur
 
 
 def _draw_family(axes: Axes, entries: list[dict[str, Any]], family: str) -> None:
-    learns = len({init_seconds(one) for one in entries}) > 1 and max(one["size"] for one in entries) > 0
     lines: dict[str, list[dict[str, Any]]] = {}
     for one in entries:  # what learns and looks has a line for each fidelity
-        lines.setdefault(label(one) if learns else one["predictor"], []).append(one)
-    seconds = init_seconds if learns else query_seconds
+        lines.setdefault(label(one) if one["size"] else one["predictor"], []).append(one)
     highest = sorted(lines, key=lambda name: -max(one["tau"]["mean"] for one in lines[name]))
     for place, name in enumerate(highest):
-        line = sorted(lines[name], key=seconds)
+        line = sorted(lines[name], key=total_seconds)
         axes.errorbar(
-            [max(seconds(one), _LEAST) for one in line],
+            [max(total_seconds(one), _LEAST) for one in line],
             [one["tau"]["mean"] for one in line],
             [one["tau"]["standard_error"] or 0 for one in line],
             marker=_MARKERS[place // 10 % len(_MARKERS)],
@@ -105,7 +103,7 @@ def _draw_family(axes: Axes, entries: list[dict[str, Any]], family: str) -> None
         )
     _logarithmic(axes, "x")
     axes.set_ylabel("Kendall tau")
-    axes.set_xlabel("seconds before anything is ranked" if learns else "seconds for each network")
+    axes.set_xlabel("seconds to rank 200 networks")
     axes.set_title(family, fontsize="medium", loc="left")
     axes.grid(alpha=0.3)
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize="x-small", ncols=1 + len(lines) // 24)

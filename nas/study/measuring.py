@@ -21,8 +21,8 @@ from nas.study.splits import Kind, Pool, Split
 from nas.types import Batch
 
 PRICES = ("init_training", "init_cpu", "query_training", "query_cpu")
-"""Seconds before anything can be ranked, and for each network that is: of training, which the table tells; and of CPU,
-measured here."""
+"""Seconds before anything can be ranked, and for each network that is: of training, which the table tells, with what it
+takes to extrapolate a curve; and of CPU, measured here."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,8 @@ class Bench:
             raise UserError(f"evaluator is {type(made).__name__}, a study needs a table: evaluator=table")
         self.evaluator = made
         self.pool = Pool.of(made, epochs)
+        curves = made.table.columns.curves
+        self._goes_on = curves is not None and curves.one_training  # then a label's training begins with the curve
         self._most, self._test = most, test
         self._known: dict[str, tuple[Observed, float]] = {}
         self.split = lru_cache(maxsize=64)(self._split)
@@ -75,11 +77,19 @@ class Bench:
         return Split.draw(self.pool, kind, seed, self._most, self._test)
 
     def measure(self, job: Job) -> dict[str, float] | str:
-        """The metrics, the prices and how many networks got no estimate (`missing`); a text says why it failed."""
+        """The metrics, the prices, and how many networks got no estimate (`missing`); a text says why it failed.
+
+        Raises:
+            UserError: the table has too few networks.
+        """
+        split = self.split(job.kind, job.split)
+        if len(split.train) < job.size:
+            return f"only {len(split.train)} networks to learn from are in the table"
+        start = process_time()
         try:
             with one_thread(), warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")  # of libraries, on small training sets; a failure is an exception
-                return self._measure(job)
+                return {**self._measure(job, split), "took": process_time() - start}
         except Exception as error:  # of a library: it is shown, and the study goes on
             return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
@@ -90,8 +100,8 @@ class Bench:
         price = float(self.pool.seconds[rows].mean())
         return {**metrics, **dict.fromkeys(PRICES, 0.0), "query_training": price, "missing": 0.0}
 
-    def _measure(self, job: Job) -> dict[str, float]:
-        split, pool = self.split(job.kind, job.split), self.pool
+    def _measure(self, job: Job, split: Split) -> dict[str, float]:
+        pool = self.pool
         rows = split.train[: job.size]
         known, asked = pool.batch.take(rows), pool.batch.take(split.test)
         made = job.predictor.make(job.split, self.evaluator, **self.given)
@@ -123,7 +133,7 @@ class Bench:
             encoder.embed(Batch.join([known, asked]))
             clock = "cpu" if encoder.measured else "training"
             prices[f"init_{clock}"] += self._known[identity][1]
-            if not encoder.partial:
+            if not (encoder.partial and self._goes_on):
                 prices[f"init_{clock}"] += float(np.nansum(encoder.prices(known)))
             prices[f"query_{clock}"] += float(np.nansum(encoder.prices(asked))) / len(asked)
             self._known[identity] = encoder, self._known[identity][1]

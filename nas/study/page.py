@@ -26,11 +26,11 @@ def tables(report: dict[str, Any], whole: bool = False) -> list[Table]:
 
 def _advice(entries: list[dict[str, Any]], kind: str, training: float) -> Table:
     note = (
-        f"To rank 200 {kind} networks, everything paid: labels, partial training, scores, fits. One whole training "
-        f"takes {training:.3g} s. Listed is the predictor with the highest tau that this is enough for, where more "
-        f"time buys a better one."
+        f"To rank 200 {kind} networks, everything paid: labels, partial training, scores, fits. The training behind "
+        f"one label takes {training:.3g} s. Listed is the predictor with the highest tau that this is enough for, "
+        f"where more time buys a better one."
     )
-    header = ["time, in whole trainings", "predictor", "labels", "epochs seen", "tau", "seconds in all"]
+    header = ["time, in labels", "predictor", "labels", "epochs seen", "tau", "seconds in all"]
     rows = [
         [
             f"{budget:g}",
@@ -115,6 +115,7 @@ def remarks(report: dict[str, Any]) -> list[str]:
         "another, their sum is of two machines"
         if report["training_seconds"] is not None
         else "the table tells no seconds of training: only CPU seconds are counted",
+        "not counted: an encoder's own training, which needs no label and is done once for a space",
     ]
     told += [f"left out: {name}: {reason}" for name, reason in report["left_out"].items()]
     failures = [one for one in report["measured"] if one["failed"]]

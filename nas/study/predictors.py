@@ -30,6 +30,7 @@ class Predictor:
         family: one of `FAMILIES`.
         epochs: of partial training that it sees, or None.
         sizes: the training sets that it learns from; `[0]`: it learns nothing.
+        observes: what it observes at a price, as the encoders say.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Predictor:
     family: str
     epochs: int | None
     sizes: list[int]
+    observes: tuple[str, ...] = ()
 
     def make(self, seed: int, evaluator: TableEvaluator, **given: Any) -> Estimator:
         """The estimator.
@@ -44,8 +46,7 @@ class Predictor:
         Args:
             seed: for what it draws.
             evaluator: of the table.
-            missing: why there are no images; empty: there are.
-        given: what else its parts may ask for, such as the data set.
+            given: what else its parts may ask for, such as the data set.
 
         Raises:
             UserError: it cannot be made for this table.
@@ -105,7 +106,10 @@ def predictors(
             refused = refused or str(error)
             continue
         enough = [size for size in sizes if size >= estimator.min_trials] if estimator.min_trials else [0]
-        made.append(replace(one, family=_family(estimator), sizes=enough))
+        if not enough:
+            raise UserError(f"it needs {estimator.min_trials} labels, sizes has at most {max(sizes)}")
+        observes = tuple(encoder.identity() for encoder in observed(estimator))
+        made.append(replace(one, family=_family(estimator), sizes=enough, observes=observes))
     if not made:
         raise UserError(refused)
     return made
@@ -132,7 +136,7 @@ def _family(estimator: Estimator) -> str:
 
 def _sees_curves(node: dict[str, Any]) -> bool:
     cls = imported(node["_target_"])
-    return issubclass(cls, Observed) and cls.partial
+    return isinstance(cls, type) and issubclass(cls, Observed) and cls.partial
 
 
 def _nodes(node: Any) -> Iterator[dict[str, Any]]:
@@ -157,7 +161,8 @@ def _with_published(node: Any, evaluator: TableEvaluator) -> Any:
     """The configuration that reads the scores that the table has."""
     if not isinstance(node, dict):
         return node
-    if "_target_" in node and issubclass(imported(node["_target_"]), ZeroCost):
+    cls = imported(node["_target_"]) if "_target_" in node else None
+    if isinstance(cls, type) and issubclass(cls, ZeroCost):
         read = {"_target_": f"{PublishedScores.__module__}.{PublishedScores.__name__}", "scores": node["scores"]}
         try:
             build(read, "encoder", space=evaluator.space, evaluator=evaluator)

@@ -34,7 +34,7 @@ def run(todo: list[Job], bench: dict[str, Any], journal: Journal, workers: int, 
         bench: the arguments of `Bench`.
         journal: gets each measurement at once.
         workers: processes.
-        limit: CPU seconds charged (`init_cpu`) to a predictor at one size, kind and fidelity, after which it gets no more.
+        limit: CPU seconds of a predictor at one size, kind and fidelity, after which it gets no more.
     """
     from rich.progress import Progress
 
@@ -54,7 +54,7 @@ def run(todo: list[Job], bench: dict[str, Any], journal: Journal, workers: int, 
             for job in left:
                 if due(job):
                     running[pool.submit(job)] = job
-                    if len(running) > workers:  # one waits for whoever is ready first
+                    if len(running) > workers or workers == 1:  # one waits for whoever is ready first
                         break
                 else:
                     progress.advance(bar)
@@ -74,7 +74,7 @@ def _line(job: Job) -> str:
 
 
 def _account(spent: dict[str, float], job: Job, found: Found) -> None:
-    took = found["init_cpu"] if isinstance(found, dict) else 0.0
+    took = found["took"] if isinstance(found, dict) else 0.0
     spent[_line(job)] = spent.get(_line(job), 0.0) + took
 
 

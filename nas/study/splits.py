@@ -113,7 +113,7 @@ class Split:
         parents = origin[np.argsort(-pool.labels[origin], kind="stable")[: _ORIGIN // 2]]
         ranked = _mutations(pool, parents, _EDITS, test, np.empty(0, dtype=np.intp), rng)
         if len(ranked) < test:
-            raise UserError(f"only {len(ranked)} of {test} mutations are in the table: leave out test=mutated")
+            raise UserError(f"only {len(ranked)} of {test} mutations are in the table: choose tests=[uniform]")
         return cls(_mutations(pool, ranked, 1, most, ranked, rng), ranked)
 
 

@@ -9,12 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from hydra.errors import HydraException
+
 from nas._config import build, composed
 from nas._drawing import attempt
 from nas._page import html_figure, page, print_tables
 from nas.errors import UserError
 from nas.search.journal import write_whole
-from nas.study.figures import draw_families, draw_map
+from nas.study.figures import draw_families, draw_map, label
 from nas.study.journal import Journal
 from nas.study.measuring import Bench
 from nas.study.options import StudyOptions
@@ -65,20 +67,23 @@ def study(overrides: Sequence[str], own: Sequence[str], begun: list[Path]) -> di
     folder.mkdir(parents=True, exist_ok=True)
     pool = bench.pool
     measured_on = {**identity, "networks": f"{len(pool)}", "signal": pool.signal, "ranked": f"{options.networks}"}
+    measured_on |= {"images": _told(dataset), "seed": f"{options.seed}"}
+    tests = list(dict.fromkeys(options.tests))
     splits = range(options.first_split, options.first_split + options.splits)
     with Journal(folder, measured_on) as journal:
         begun.append(folder)
-        todo = list(jobs(chosen, options.tests, splits))
+        todo = list(jobs(chosen, tests, splits))
         run(todo, made, journal, options.workers, options.limit)
     report = {
         "measured_on": measured_on,
         "training_seconds": float(pool.seconds.mean()) if pool.timed else None,
-        "tests": options.tests,
+        "tests": tests,
         "splits": options.splits,
         "first_split": options.first_split,
         "left_out": left_out,
         "configurations": {one.name: dict(one.node) for one in chosen},
-        "measured": [*summarise(todo, journal.found), *full_training(bench, options.tests, splits)],
+        "observes": {label({**vars(one), "predictor": one.name}): one.observes for one in chosen if one.observes},
+        "measured": [*summarise(todo, journal.found), *full_training(bench, tests, splits)],
     }
     _write(folder, report)
     print_tables(tables(report), remarks(report))
@@ -93,10 +98,18 @@ def _images(node: Any | None, table: str, own: Sequence[str]) -> tuple[Any | Non
     try:
         node = composed([f"dataset={table}", *own])["dataset"]
         build(node, "dataset").load()
-    except Exception as error:  # Hydra's, where no data set has the name of the table
+    except (UserError, HydraException) as error:  # Hydra's, where no data set has the name of the table
         reason = str(error).splitlines()[0] if isinstance(error, UserError) else f"no data set is called {table!r}"
         return None, f"it needs images to be computed on, and {reason}: give dataset=..."
     return node, ""
+
+
+def _told(dataset: Any | None) -> str:
+    """A data set in short, with its options."""
+    if dataset is None:
+        return "none"
+    options = ", ".join(f"{name}={value}" for name, value in dataset.items() if name != "_target_")
+    return f"{dataset['_target_'].rpartition('.')[2]}({options})"
 
 
 def _chosen(
@@ -109,10 +122,16 @@ def _chosen(
     for name in dict.fromkeys(names):
         node = composed([f"estimator={name}", *own], resolve=False)["estimator"]
         try:
-            chosen += predictors(name, node, bench.evaluator, fidelities, sizes, missing, **bench.given)
+            made = predictors(name, node, bench.evaluator, fidelities, sizes, missing, **bench.given)
         except UserError as error:
             left_out[name] = str(error)
-            told.setdefault(str(error), []).append(name)
+        else:
+            chosen += made
+            short = sorted(set(fidelities) - {one.epochs for one in made}) if made[0].epochs is not None else []
+            if short:
+                left_out[f"{name} ({', '.join(map(str, short))} ep.)"] = "it needs more of a learning curve"
+    for absent, reason in left_out.items():
+        told.setdefault(reason, []).append(absent)
     for reason, without in told.items():
         print(f"left out: {', '.join(without)}: {reason}", file=sys.stderr)
     if not chosen:

@@ -13,7 +13,7 @@ from nas.study.metrics import METRICS
 from nas.study.splits import Kind
 
 _TO_RANK = 200  # networks, by which queries are paid for in what is advised
-_TRAININGS = (0.1, 0.3, 1, 2, 5, 10, 20, 50, 100, 200, 500)  # whole trainings of a network that one can afford
+_BUDGETS = (0.1, 0.3, 1, 2, 5, 10, 20, 50, 100, 200, 500)  # labels that one could afford
 
 
 def summarise(jobs: Iterable[Job], found: dict[str, Found]) -> list[dict[str, Any]]:
@@ -94,13 +94,13 @@ def advice(entries: list[dict[str, Any]], training: float) -> list[tuple[float, 
 
     Args:
         entries: of one kind of networks.
-        training: mean seconds of a whole training.
+        training: mean seconds behind a label.
 
     Returns:
-        Whole trainings that all of it costs, with 200 networks to rank, and the entry.
+        Labels that would cost as much as all of it, with 200 networks to rank, and the entry.
     """
     advised: list[tuple[float, dict[str, Any]]] = []
-    for budget in _TRAININGS:
+    for budget in _BUDGETS:
         affordable = [one for one in entries if total_seconds(one) <= budget * training]
         chosen = max(affordable, key=lambda one: one["tau"]["mean"], default=None)
         if chosen is not None and (not advised or chosen is not advised[-1][1]):

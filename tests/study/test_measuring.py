@@ -3,6 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.stats import kendalltau
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from nas._config import composed
 from nas.errors import UserError
@@ -88,6 +91,36 @@ def test_what_looks_pays_for_what_it_sees(bench) -> None:
 def test_the_first_epochs_of_a_labelled_network_are_paid_with_its_label(bench) -> None:
     labels = bench.pool.seconds[bench.split("uniform", 0).train[:20]].sum()
     assert measured(bench, "emprox_early", 20, at=1)["init_training"] == pytest.approx(labels)
+
+
+def test_where_they_are_of_another_training_they_are_paid_too(real_nb201) -> None:
+    options = composed(["space=nb201", "table=cifar10"], "study")
+    bench = Bench(options["space"], options["evaluator"], None, [12], most=20, test=40)
+    node = composed(["estimator=emprox_early"], resolve=False)["estimator"]
+    [heard] = predictors("emprox_early", node, bench.evaluator, [12], [20], "")
+    [alone] = predictors("ridge", composed(["estimator=ridge"])["estimator"], bench.evaluator, [12], [20], "")
+    both = [bench.measure(Job(one, "uniform", 20, 0)) for one in (heard, alone)]
+    assert both[0]["init_training"] == pytest.approx(both[1]["init_training"] * (1 + 12 / 200), rel=1e-3)
+
+
+def test_fewer_networks_than_are_to_be_learnt_from_are_a_failure() -> None:
+    options = composed(["table=digits"], "study")
+    bench = Bench(options["space"], options["evaluator"], None, [], most=1000, test=200)
+    ridge = predictors("ridge", composed(["estimator=ridge"])["estimator"], bench.evaluator, [], [1000], "")[0]
+    assert len(bench.split("mutated", 0).train) == 891
+    assert bench.measure(Job(ridge, "mutated", 1000, 0)) == "only 891 networks to learn from are in the table"
+
+
+def test_a_regressor_that_a_function_makes_is_measured(bench) -> None:
+    node = {**composed(["estimator=random_forest"], resolve=False)["estimator"]}
+    node["regressor"] = {"_target_": f"{__name__}.piped"}
+    [one] = predictors("mine", node, bench.evaluator, [2], SIZES, "", **bench.given)
+    assert not isinstance(bench.measure(Job(one, "uniform", 20, 0)), str)
+
+
+def piped():
+    """A function in the place of a class."""
+    return make_pipeline(StandardScaler(), Ridge())
 
 
 def test_an_observation_is_made_once_and_charged_each_time(bench) -> None:

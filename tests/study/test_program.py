@@ -92,6 +92,34 @@ def test_a_journal_of_another_protocol_is_refused(here, capsys) -> None:
     assert "holds measurements of another ranked (30; now 31)" in capsys.readouterr().err
 
 
+def test_sizes_that_the_table_does_not_have_leave_no_trace(here, capsys) -> None:
+    few = ["table=digits", "predictors=[ridge]", "splits=1", "tests=[uniform]"]
+    assert main([*few, "sizes=[5,2600]"]) == 1
+    assert "sizes has 2600, must be at most 2332" in capsys.readouterr().err
+    assert main([*few, "sizes=[5]"]) == 0
+    assert entries(here / "outputs/study/nb101_digits")["ridge", None, "uniform", 5]["splits"] == 1
+
+
+@pytest.mark.parametrize(("option", "name"), [("seed=3", "seed"), ("dataset.train=100", "images")])
+def test_what_is_seen_otherwise_is_not_taken_from_a_journal(here, capsys, option, name) -> None:
+    few = ["table=digits", "dataset=digits", "predictors=[early_accuracy]", "epochs=[1]", "splits=1", "tests=[uniform]"]
+    assert main(few) == 0
+    assert main([*few, option]) == 1
+    assert f"holds measurements of another {name} (" in capsys.readouterr().err
+
+
+def test_nothing_is_counted_twice_and_nothing_vanishes(here, capsys) -> None:
+    few = ["table=digits", "predictors=[knn_graph,ridge,lcsvr]", "sizes=[5]", "epochs=[2,4]", "splits=2", "networks=30"]
+    assert main([*few, "tests=[uniform,uniform]"]) == 0
+    found = entries(here / "outputs/study/nb101_digits")
+    assert found["ridge", None, "uniform", 5]["splits"] == 2
+    told = capsys.readouterr().err
+    assert "left out: knn_graph: it needs 10 labels, sizes has at most 5" in told
+    assert "left out: lcsvr (2 ep.): it needs more of a learning curve" in told
+    report = json.loads((here / "outputs/study/nb101_digits/study.json").read_text())
+    assert report["observes"]["lcsvr (4 ep.)"][0].startswith("valid_accuracy 4 ")
+
+
 def test_it_is_a_command_of_the_program(here) -> None:
     done = subprocess.run([sys.executable, "-m", "nas", "study", "--help"], capture_output=True, text=True, check=True)
     assert "--quick" in done.stdout
