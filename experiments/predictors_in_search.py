@@ -26,12 +26,12 @@ import numpy as np
 from experiments.predictors_in_search_figures import ALONE, PRICE, STRATEGIES, draw
 from nas._config import build, composed
 from nas._threads import one_thread
-from nas.encoders import Observed
+from nas.encoders import Observed, observers
 from nas.errors import UserError
 from nas.evaluators import TableEvaluator
 from nas.search import Search
 from nas.search.build import shared_encoder
-from nas.study.predictors import Predictor, observed, predictors
+from nas.study.predictors import Predictor, predictors
 from nas.types import Batch, Features, Values
 
 RESULTS = Path(__file__).parent / "results"
@@ -101,7 +101,7 @@ class Runs:
             estimator = build(composed(["estimator=none"])["estimator"], "estimator", space=space)
         else:
             estimator = method.predictor.make(seed, evaluator, **self.given)
-        for encoder in observed(estimator):
+        for encoder in observers(estimator):
             self._share(encoder)
         nodes = composed([*self._overrides, f"strategy={method.strategy}", "acquisition=mean"])
         budget = {"budget": NUMBERS["budget"]}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from collections.abc import Iterator
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nas.encoders.base import Encoder
 from nas.types import Batch, Features, Keys, Values
 
 
@@ -20,6 +22,8 @@ class Observed(ABC):
     """Whether the seconds are measured here; else they are those that a table tells."""
     partial: ClassVar[bool] = False
     """Whether it is the beginning of the training that an evaluation pays for, too."""
+    epochs: int = 0
+    """Of partial training that are paid for."""
 
     def __init__(self) -> None:
         self._keys: Keys = np.empty(0, dtype=np.uint64)  # ascending
@@ -61,3 +65,17 @@ class Observed(ABC):
     def go_on_from(self, other: Observed) -> None:
         """Know what another encoder of the same identity has observed."""
         self.__dict__.update(other.__dict__)
+
+
+def observers(owner: Any) -> list[Observed]:
+    """The encoders of an estimator that observe something at a price."""
+    return [encoder for encoder in encoders_of(owner) if isinstance(encoder, Observed)]
+
+
+def encoders_of(owner: Any) -> Iterator[Encoder]:
+    """The encoders that an object is made of, and those that they are made of."""
+    for part in vars(owner).values():
+        for one in part.values() if isinstance(part, dict) else [part]:
+            if hasattr(one, "embed") and hasattr(one, "identity"):
+                yield one
+                yield from encoders_of(one)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from functools import cached_property
 from importlib.metadata import version
@@ -127,7 +128,8 @@ class PublishedScores(Observed):
 
     Args:
         space: the search space.
-        evaluator: knows them, as objectives whose names begin with `zero_cost.`.
+        evaluator: knows them, as objectives whose names begin with `zero_cost.`; `params` by its own name, too, for
+            nothing.
         scores: which; one column each, in this order.
         log: as for `ZeroCost`.
         seconds: that the scores of one network cost, 0 or more: the table does not tell. By default 0.7 for each:
@@ -151,19 +153,24 @@ class PublishedScores(Observed):
     ) -> None:
         super().__init__()
         self.space, self.evaluator, self.scores, self.log = space, evaluator, list(scores), log
-        self.seconds = 0.7 * len(self.scores) if seconds is None else seconds
-        nothing = space.batch(np.empty((0, len(space.cardinalities)), dtype=np.uint8))
-        for name in self.scores:
-            try:
-                evaluator.objective(PUBLISHED + name, nothing)
-            except UserError as error:
-                text = f"names {name!r}, which the evaluator has no published scores of: compute it (encoder=zero_cost)"
-                raise OptionError("scores", text) from error
+        self._objectives = [self._objective(name) for name in self.scores]
+        published = sum(name.startswith(PUBLISHED) for name in self._objectives)
+        self.seconds = 0.7 * published if seconds is None else seconds
 
     def observe(self, batch: Batch) -> Features:
         """`(n, scores)`, and for each network the same seconds; `FAILED` also where nothing was published."""
-        columns = [self.evaluator.objective(PUBLISHED + name, batch) for name in self.scores]
+        columns = [self.evaluator.objective(name, batch) for name in self._objectives]
         return Features(_columns(np.stack(columns, axis=1), self.log), np.full(len(batch), float(self.seconds)))
+
+    def _objective(self, score: str) -> str:
+        """What the evaluator calls a score; parameters are known without anybody's scores."""
+        nothing = self.space.batch(np.empty((0, len(self.space.cardinalities)), dtype=np.uint8))
+        for name in (PUBLISHED + score, *(["params"] if score == "params" else [])):
+            with suppress(UserError):
+                self.evaluator.objective(name, nothing)
+                return name
+        text = f"names {score!r}, which the evaluator has no published scores of: compute it (encoder=zero_cost)"
+        raise OptionError("scores", text)
 
     def identity(self) -> str:
         """Say which scores, and by a digest of which table."""

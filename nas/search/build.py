@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas._config import SearchConfig, build, checked
 from nas.benchmarks import benchmark_of
-from nas.encoders import Joined
+from nas.encoders import Joined, observers
 from nas.errors import UserError
 from nas.search.compose import composed_run
 from nas.search.phases import Phases
@@ -53,6 +53,7 @@ class Parts:
         estimator = self.estimator
         _check_together(estimator, self.acquisition, config)
         assert config.initial is not None
+        _refuse_gaps(self.evaluator, estimator)
         reference = self.evaluator.reference()
         if reference is None:
             return
@@ -128,6 +129,20 @@ def _proposing(config: SearchConfig, space: Space, **given: Any) -> tuple[Estima
         follows = _INITIAL if config.budget > _INITIAL else max(config.budget // 4, 1)
         config.initial = max(follows, estimator.min_trials)
     return estimator, strategy, build(config.acquisition, "acquisition")
+
+
+def _refuse_gaps(evaluator: Evaluator, estimator: Estimator) -> None:
+    """Refuse a table that knows learning curves of some architectures only, where a search would ask for others'."""
+    table = getattr(evaluator, "table", None)
+    if table is None or (curves := table.columns.curves) is None:
+        return
+    for encoder in observers(estimator):
+        if encoder.partial and not (known := curves.known(encoder.epochs)).all():
+            raise UserError(
+                f"{table.path} has learning curves up to epoch {encoder.epochs} of {known.sum():,} of {len(known):,} "
+                f"architectures, a search that sees them needs all: choose another table, or an estimator or encoder "
+                f"that sees none"
+            )
 
 
 def _check_together(estimator: Estimator, acquisition: Acquisition, config: SearchConfig) -> None:

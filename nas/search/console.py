@@ -31,6 +31,11 @@ def print_summary(result: dict[str, Any], folder: Path) -> None:
         regret = "" if result["test_regret"] is None else f", regret {result['test_regret']:.5f}"
         print(f"test accuracy {best['test_accuracy']:.5f}{regret}")
     print(f"cell {best['key']} (known as {best['digest']})")
+    cost = result["cumulative_cost_seconds"][-1]
+    if result["observed_seconds"] and cost is not None:
+        print(
+            f"cost {cost:,.0f} s, of which {result['observed_seconds']:,.0f} s to observe what the estimator asks for"
+        )
     if result["failures"]:
         print(f"{result['failures']} evaluations failed")
     if result["deaths"]:

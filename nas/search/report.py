@@ -79,6 +79,7 @@ def write_report(
         "random_search_expected_value": None if random is None else random.tolist(),
         "random_search_expected_test_accuracy": None if random_test is None else random_test.tolist(),
         "cumulative_cost_seconds": _cumulative_cost(search),
+        "observed_seconds": round(float(trials.estimate_seconds[~trials.warm].sum()), 3),
         "wall_seconds": {name: round(spent, 3) for name, spent in seconds(search).items()},
     }
     write_whole(folder / "result.json", json.dumps(result, indent=1, allow_nan=False, default=_plain) + "\n")

@@ -10,6 +10,7 @@ from nas.study.measuring import PRICES
 from nas.study.metrics import METRICS
 from nas.study.summary import advice, init_seconds, measured, query_seconds, total_seconds
 
+_SECONDS = " Seconds before anything is ranked (init) and for each network (query): of the last column with a figure."
 _FAILURES = 20  # at most so many are named
 
 
@@ -30,7 +31,7 @@ def _advice(entries: list[dict[str, Any]], kind: str, training: float) -> Table:
         f"one label takes {training:.3g} s. Listed is the predictor with the highest tau that this is enough for, "
         f"where more time buys a better one."
     )
-    header = ["time, in labels", "predictor", "labels", "epochs seen", "tau", "seconds in all"]
+    header = ["time, in labels", "predictor", "labels", "epochs seen", "tau", "splits", "seconds in all"]
     rows = [
         [
             f"{budget:g}",
@@ -38,6 +39,7 @@ def _advice(entries: list[dict[str, Any]], kind: str, training: float) -> Table:
             str(chosen["size"]),
             "-" if chosen["epochs"] is None else str(chosen["epochs"]),
             _mean(chosen["tau"]),
+            str(chosen["splits"]),
             _seconds(total_seconds(chosen)),
         ]
         for budget, chosen in advice(entries, training)
@@ -51,12 +53,12 @@ def _ranked(entries: list[dict[str, Any]], kind: str) -> list[Table]:
     told = []
     if learning:
         sizes = sorted({one["size"] for one in learning})
-        note = "Kendall tau ± standard error with so many labelled networks, the best at the largest number first."
+        note = f"Kendall tau ± standard error by labelled networks, the best at the largest number first.{_SECONDS}"
         rows = _rows(learning, "size", sizes)
         told.append(Table(f"Predictors that learn ({kind} networks)", note, _header(sizes), rows))
     if looking:
         epochs = sorted({one["epochs"] or 0 for one in looking})
-        note = "Kendall tau ± standard error after so many epochs of each network; 0: it is not trained."
+        note = f"Kendall tau ± standard error after so many epochs of each network; 0: it is not trained.{_SECONDS}"
         named = [{**one, "epochs": None, "seen": one["epochs"] or 0} for one in looking]
         rows = _rows(named, "seen", epochs)
         told.append(Table(f"Predictors that look ({kind} networks)", note, _header(epochs), rows))

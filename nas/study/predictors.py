@@ -11,7 +11,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from nas._config import build, imported
-from nas.encoders import Encoder, Observed, PublishedScores, ZeroCost
+from nas.encoders import Observed, PublishedScores, ZeroCost, encoders_of, observers
 from nas.errors import UserError
 from nas.evaluators import TableEvaluator
 from nas.types import Estimator
@@ -97,7 +97,7 @@ def predictors(
         try:
             estimator = one.make(0, evaluator, **given)
             few = evaluator.space.batch(evaluator.table.columns.archs[:0])
-            for encoder in observed(estimator):
+            for encoder in observers(estimator):
                 if missing and hasattr(encoder, "dataset"):
                     raise UserError(missing)
                 if not encoder.measured:
@@ -108,29 +108,17 @@ def predictors(
         enough = [size for size in sizes if size >= estimator.min_trials] if estimator.min_trials else [0]
         if not enough:
             raise UserError(f"it needs {estimator.min_trials} labels, sizes has at most {max(sizes)}")
-        observes = tuple(encoder.identity() for encoder in observed(estimator))
+        observes = tuple(encoder.identity() for encoder in observers(estimator))
         made.append(replace(one, family=_family(estimator), sizes=enough, observes=observes))
     if not made:
         raise UserError(refused)
     return made
 
 
-def observed(estimator: Estimator) -> list[Observed]:
-    """The encoders of an estimator that observe something at a price."""
-    return [encoder for encoder in _encoders(estimator) if isinstance(encoder, Observed)]
-
-
-def _encoders(owner: Any) -> Iterator[Encoder]:
-    """The encoders that an object is made of, and those that they are made of."""
-    for part in vars(owner).values():
-        for one in part.values() if isinstance(part, dict) else [part]:
-            if hasattr(one, "embed") and hasattr(one, "identity"):
-                yield one
-                yield from _encoders(one)
-
-
 def _family(estimator: Estimator) -> str:
-    kinds = {encoder.source if isinstance(encoder, Observed) else MODEL for encoder in _encoders(estimator)} or {MODEL}
+    kinds = {encoder.source if isinstance(encoder, Observed) else MODEL for encoder in encoders_of(estimator)} or {
+        MODEL
+    }
     return kinds.pop() if len(kinds) == 1 else BOTH
 
 

@@ -102,8 +102,8 @@ class Split:
         """
         if test + most > len(pool):
             raise UserError(
-                f"sizes has {most}, must be at most {max(len(pool) - test, 0)}: the table has {len(pool)} networks "
-                f"with all that is needed, {test} of which are ranked"
+                f"sizes has {most} and networks is {test}, must be {len(pool)} together at most: the table has no more "
+                f"with all that is needed"
             )
         rng = np.random.default_rng([seed, *kind.encode()])
         if kind == "uniform":

@@ -73,6 +73,8 @@ def study(overrides: Sequence[str], own: Sequence[str], begun: list[Path]) -> di
     with Journal(folder, measured_on) as journal:
         begun.append(folder)
         todo = list(jobs(chosen, tests, splits))
+        new = sum(job.key not in journal.found for job in todo)
+        print(f"table {identity['table']}: up to {new} measurements, each kept in {folder} at once", file=sys.stderr)
         run(todo, made, journal, options.workers, options.limit)
     report = {
         "measured_on": measured_on,

@@ -72,7 +72,7 @@ def test_what_the_table_lacks_is_left_out_with_a_reason(here, own_table, capsys)
         (["networks=5"], "networks is 5, must be at least 20"),
         (["tests=[near]"], "tests[0] is 'near', must be uniform or mutated"),
         (["size=[5]"], "size is unknown, allowed: "),
-        (["sizes=[2400]"], "sizes has 2400, must be at most 2332"),
+        (["sizes=[2400]"], "sizes has 2400 and networks is 200, must be 2532 together at most"),
         (["epochs=[8]"], "epochs has 8, the table has before the end of a training: 1, 2, 3, 4, 5, 6, 7"),
         (["table=nosuch"], "nosuch"),
         (["space=5"], "space=5 names nothing, allowed: custom, nb101, nb201"),
@@ -95,7 +95,7 @@ def test_a_journal_of_another_protocol_is_refused(here, capsys) -> None:
 def test_sizes_that_the_table_does_not_have_leave_no_trace(here, capsys) -> None:
     few = ["table=digits", "predictors=[ridge]", "splits=1", "tests=[uniform]"]
     assert main([*few, "sizes=[5,2600]"]) == 1
-    assert "sizes has 2600, must be at most 2332" in capsys.readouterr().err
+    assert "sizes has 2600 and networks is 200, must be 2532 together at most" in capsys.readouterr().err
     assert main([*few, "sizes=[5]"]) == 0
     assert entries(here / "outputs/study/nb101_digits")["ridge", None, "uniform", 5]["splits"] == 1
 
