@@ -53,8 +53,12 @@ def _draw_curves(axes: Axes, report: dict[str, Any]) -> None:
             [line] = axes.plot(evaluations[there], means, style, label=method)
             axes.fill_between(evaluations[there], means - errors, means + errors, color=line.get_color(), alpha=0.15)
     axes.set(xscale="log", xlabel="simulated seconds, in evaluations", ylabel="validation accuracy (%)")
-    axes.set_ylim(bottom=report["methods"][ALONE[0]]["value"]["at_prices"]["30"][0] - 0.5)
+    bottom = report["methods"][ALONE[0]]["value"]["at_prices"]["30"][0] - 0.5
+    top = max(pair[0] for found in report["methods"].values() for pair in found["value"]["curve"] if pair is not None)
+    axes.set_ylim(bottom, top + 0.1)
     axes.set_xlim(15, _FARTHEST)
+    axes.set_xticks([20, 50, 100, 200], ["20", "50", "100", "200"])
+    axes.xaxis.set_minor_formatter(lambda *_: "")
     axes.set_title(f"{report['table']}: incumbents", fontsize="medium")
     axes.legend(fontsize="x-small")
     axes.grid(alpha=0.3)
