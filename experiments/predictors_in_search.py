@@ -79,7 +79,7 @@ class Runs:
             try:
                 [made] = predictors(name, node, self.evaluator, [epochs], [NUMBERS["initial"]], reason, **self.given)
             except UserError as error:
-                self.left_out[name] = str(error)
+                self.left_out[name] = str(error).replace(f"{self.evaluator.table.path.parent}/", "")
                 continue
             self.methods.update({f"{name}, {strategy}": Method(strategy, made) for strategy in STRATEGIES})
 
