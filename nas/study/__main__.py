@@ -33,12 +33,10 @@ def _main(argv: Sequence[str] | None, prog: str) -> int:
     arguments = parser.parse_args(argv)
     quick = ["study=quick"] if arguments.quick else []
     own = [f"hydra.searchpath=[{','.join(f'file://{Path(folder).resolve()}' for folder in arguments.config_dir)}]"]
-    folder: list[Path] = []
     try:
-        study([*quick, *arguments.overrides], own if arguments.config_dir else [], folder)
+        study([*quick, *arguments.overrides], own if arguments.config_dir else [])
     except KeyboardInterrupt:
-        told = "stopped before anything was recorded"
-        print(f"stopped: the same command goes on in {folder[0]}" if folder else told, file=sys.stderr)
+        print("stopped: the same command goes on from what is recorded", file=sys.stderr)
         return 130
     except Exception as error:
         line = one_line(error, "start the same command again")

@@ -33,13 +33,12 @@ _CAPTIONS = {
 }
 
 
-def study(overrides: Sequence[str], own: Sequence[str], begun: list[Path]) -> dict[str, Any]:
+def study(overrides: Sequence[str], own: Sequence[str]) -> dict[str, Any]:
     """Measure what is not measured yet, and report.
 
     Args:
         overrides: options, as on the command line.
         own: where Hydra looks for options beside the package's.
-        begun: gets the folder, once something is recorded there.
 
     Returns:
         The report, as in `study.json`.
@@ -71,7 +70,6 @@ def study(overrides: Sequence[str], own: Sequence[str], begun: list[Path]) -> di
     tests = list(dict.fromkeys(options.tests))
     splits = range(options.first_split, options.first_split + options.splits)
     with Journal(folder, measured_on) as journal:
-        begun.append(folder)
         todo = list(jobs(chosen, tests, splits))
         new = sum(job.key not in journal.found for job in todo)
         print(f"table {identity['table']}: up to {new} measurements, each kept in {folder} at once", file=sys.stderr)
