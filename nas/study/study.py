@@ -63,7 +63,10 @@ def study(overrides: Sequence[str], own: Sequence[str]) -> dict[str, Any]:
     chosen, left_out = _chosen(options.predictors, own, bench, fidelities, sizes, missing)
     space = type(evaluator.space).__name__.lower()
     folder = Path(options.folder or f"outputs/study/{space}_{Path(identity['table']).stem}")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"folder is {folder}, which cannot be made ({error.strerror}): name another") from error
     pool = bench.pool
     measured_on = {**identity, "networks": f"{len(pool)}", "signal": pool.signal, "ranked": f"{options.networks}"}
     measured_on |= {"images": _told(dataset), "seed": f"{options.seed}"}

@@ -75,6 +75,10 @@ def test_what_the_table_lacks_is_left_out_with_a_reason(here, own_table, capsys)
         (["sizes=[2400]"], "sizes has 2400 and networks is 200, must be 2532 together at most"),
         (["epochs=[8]"], "epochs has 8, the table has before the end of a training: 1, 2, 3, 4, 5, 6, 7"),
         (["table=nosuch"], "nosuch"),
+        (
+            ["folder=/dev/null/here", "predictors=[ridge]"],
+            "folder is /dev/null/here, which cannot be made (Not a directory): name another",
+        ),
         (["space=5"], "space=5 names nothing, allowed: custom, nb101, nb201"),
         (["evaluator=training"], "evaluator is TrainingEvaluator, a study needs a table: evaluator=table"),
     ],
