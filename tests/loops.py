@@ -98,7 +98,7 @@ class Stop(Callback):
 
     def on_trial(self, search: Search, trial: Trial) -> None:
         self.told.append(trial)
-        if len(search.trials) == self.at:
+        if trial.step + 1 == self.at:  # several may be told at once, each by its own call
             raise StoppedError
 
     def on_end(self, search: Search) -> None:
