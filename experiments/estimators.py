@@ -121,12 +121,12 @@ def within(prediction: Prediction, truth: Values, width: float) -> float | None:
     return float((np.abs(truth - prediction.mean) <= width * prediction.std).mean())
 
 
-def journal(path: Path) -> dict[str, dict[str, float | None]]:
+def journal(path: Path) -> dict[str, dict[str, Any]]:
     """Read what was measured; a last line that was cut off by a kill is dropped."""
-    measured: dict[str, dict[str, float | None]] = {}
+    measured: dict[str, dict[str, Any]] = {}
     if path.is_file():
         whole = path.read_bytes().rpartition(b"\n")
-        path.write_bytes(whole[0] + whole[1])
+        os.truncate(path, len(whole[0]) + len(whole[1]))
         for line in whole[0].decode().splitlines():
             record = json.loads(line)
             measured[record["what"]] = record["measures"]

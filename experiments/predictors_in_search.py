@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from experiments.estimators import journal
 from experiments.predictors_in_search_figures import ALONE, PRICE, STRATEGIES, draw
 from nas._config import build, composed
 from nas._threads import one_thread
@@ -146,16 +147,6 @@ class Runs:
         vars(encoder).update(prepare=prepare, observe=observe)
 
 
-def measured(journal: Path) -> dict[str, dict[str, Any]]:
-    """What stands in the journal; a last line that was cut off is dropped."""
-    if not journal.is_file():
-        return {}
-    whole = journal.read_bytes().rpartition(b"\n")
-    with journal.open("r+b") as file:
-        file.truncate(len(whole[0]) + len(whole[1]))
-    return {record["what"]: record["found"] for record in map(json.loads, whole[0].splitlines())}
-
-
 def at(run: dict[str, Any], what: str, seconds: Values) -> Values:
     """The `value` or `test` accuracy of the incumbent after so many simulated seconds, in percent; NaN: none yet."""
     place = np.searchsorted(run["seconds"], seconds, side="right") - 1
@@ -197,11 +188,11 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("outputs/experiments/predictors_in_search"))
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
-    journal = options.folder / f"{options.table}.jsonl"
+    path = options.folder / f"{options.table}.jsonl"
     searches = Runs(options.table, options.predictors or composed([], "study")["predictors"])
-    known = measured(journal)
+    known = journal(path)
     runs: dict[str, list[dict[str, Any]]] = {name: [] for name in searches.methods}
-    with journal.open("a", encoding="utf-8") as file:
+    with path.open("a", encoding="utf-8") as file:
         for seed in range(options.seeds):
             searches.begin(seed)
             for name, method in searches.methods.items():
@@ -209,7 +200,7 @@ def main() -> None:
                 spent = sum(run["cpu"] for run in runs[name])
                 if what not in known and len(runs[name]) == seed and (seed < options.fewest or spent < options.limit):
                     known[what] = searches.run(method, seed)
-                    file.write(json.dumps({"what": what, "found": known[what]}) + "\n")
+                    file.write(json.dumps({"what": what, "measures": known[what]}) + "\n")
                     file.flush()
                 if what in known and len(runs[name]) == seed:
                     runs[name].append(known[what])

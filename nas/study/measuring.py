@@ -106,9 +106,9 @@ class Bench:
         rows = split.train[: job.size]
         known, asked = pool.batch.take(rows), pool.batch.take(split.test)
         made = job.predictor.make(job.split, self.evaluator, **self.given)
-        begun = process_time()
+        start = process_time()
         prices = self._observe(observers(made), known, asked)
-        took = process_time() - begun
+        took = process_time() - start
         made.prepare()
         start = process_time()
         made.fit(known, pool.labels[rows])

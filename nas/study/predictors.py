@@ -116,9 +116,8 @@ def predictors(
 
 
 def _family(estimator: Estimator) -> str:
-    kinds = {encoder.source if isinstance(encoder, Observed) else MODEL for encoder in encoders_of(estimator)} or {
-        MODEL
-    }
+    sources = {one.source if isinstance(one, Observed) else MODEL for one in encoders_of(estimator)}
+    kinds = sources or {MODEL}
     return kinds.pop() if len(kinds) == 1 else BOTH
 
 
