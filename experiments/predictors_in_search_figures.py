@@ -66,10 +66,12 @@ def _draw_curves(axes: Axes, report: dict[str, Any]) -> None:
 
 def _draw_prices(axes: Axes, report: dict[str, Any]) -> None:
     rows: dict[str, dict[str, list[float]]] = defaultdict(dict)
+    seeds: dict[str, int] = {}  # the fewest of a predictor
     for method, found in report["methods"].items():
         name, _, strategy = method.partition(", ")
         if found["value"]["at_prices"][PRICE] is not None:
             rows[name][strategy] = found["value"]["at_prices"][PRICE]
+            seeds[name] = min(found["seeds"], seeds.get(name, found["seeds"]))
     alone = rows.pop("none")
     order = sorted(rows, key=lambda name: max(mean for mean, _ in rows[name].values()))
     for place, (strategy, marker) in enumerate(zip(STRATEGIES, "os", strict=True)):
@@ -80,7 +82,9 @@ def _draw_prices(axes: Axes, report: dict[str, Any]) -> None:
         )
     for (strategy, (mean, _)), style in zip(alone.items(), (":", "--"), strict=True):
         axes.axvline(mean, linestyle=style, color="black", linewidth=1, label=f"{strategy}, no predictor")
-    axes.set_yticks(range(len(order)), order, fontsize="small")
+    most = max(seeds.values())
+    labels = [name if seeds[name] == most else f"{name} ({seeds[name]} seeds)" for name in order]
+    axes.set_yticks(range(len(order)), labels, fontsize="small")
     axes.set_ylim(-1, len(order))
     axes.set_xlabel("validation accuracy of the incumbent (%)")
     axes.set_title(f"{report['table']}, at the price of {PRICE} evaluations", fontsize="medium")
