@@ -1,11 +1,17 @@
-"""Threads of the matrix libraries."""
+"""Threads: those of the matrix libraries, and our own."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+_FEW = 4  # parts that are done before threads would be ready
 
 
 @contextmanager
@@ -41,3 +47,13 @@ def _libraries() -> Any:
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
+
+
+def in_parts(work: Callable[[slice], T], length: int, size: int) -> Iterator[T]:
+    """What the work returns for each part of at most `size` of so many rows, in order; in threads where they pay."""
+    parts = [slice(start, min(start + size, length)) for start in range(0, length, size)]
+    if len(parts) < _FEW:
+        yield from map(work, parts)
+        return
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        yield from pool.map(work, parts)

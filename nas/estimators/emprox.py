@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import product
 from typing import Annotated
 
@@ -15,15 +14,31 @@ from numpy.typing import NDArray
 from nas.encoders import Encoder, parted
 from nas.errors import OptionError
 from nas.estimators.base import NetworkEstimator
-from nas.estimators.kriging import AllKnown, Kriging, NearestKnown, Prior, likeliest
+from nas.estimators.kriging import Kriging
 from nas.estimators.listening import Listening
+from nas.estimators.prior import Prior, likeliest
 from nas.estimators.target import RankNormal
 from nas.options import NonNegative, Positive, PositiveInt, validated
 from nas.types import Batch, Keys, Prediction, Space, Values
 
-_SHARED = 1 << 18  # proximities at once, so that they stay in the processor's cache
-_FEW = 4  # batches that are done before threads would be ready
 _SAMPLE = 256  # architectures drawn anywhere in the space
+_TOGETHER = 1 << 16  # networks that are embedded at once, so that memory stays small
+_PART_OF = 10  # of the known networks, beyond `points` of them, one part more before all is fitted anew
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """Known networks `(n,)`, and what follows from them."""
+
+    keys: Keys
+    values: Values
+    target: RankNormal
+    kriging: Kriging
+
+    def begins(self, keys: Keys, values: Values) -> bool:
+        """Whether others begin with these."""
+        n = len(self.keys)
+        return np.array_equal(keys[:n], self.keys) and np.array_equal(values[:n], self.values)
 
 
 @validated
@@ -34,6 +49,10 @@ class EmProx(NetworkEstimator):
     the query and among the neighbours, so that ten in one corner do not count ten times, and a linear trend over the
     embedding tells what no neighbour knows. The estimate is made of normal scores of the values and mapped back.
 
+    Up to `points` known networks are all neighbours of a query. Of more, the `k` nearest are, which FAISS finds, and
+    `points` inducing points, which FAISS chooses by k-means, carry what is far (`nas.estimators.kriging`); networks
+    that become known then join their neighbours, and all is fitted anew when they are a tenth more.
+
     The standard deviation is of a value not seen yet, noise included; its scale is such that of the leave-one-out
     errors about 68 % are within one and 95 % within two. A known network gets its known value and 0.
 
@@ -43,9 +62,10 @@ class EmProx(NetworkEstimator):
             several (`nas.encoders.Joined`), those that observe a network at a price, such as its early accuracy, are
             listened to: each number is one more coordinate, smoothed over the embedding or as it is, whichever is
             likelier (`nas.estimators.listening`). A network of which it could not be observed, NaN, counts, too.
-        k: how many of the nearest known networks count, at least 1; None: all. All give the best estimates and, up to
-            a few thousand, the fastest: one set of weights serves all queries. Beyond, the time grows with their cube.
-        length: at which distance proximity begins to fall, above 0.
+        k: how many of the nearest known networks count where not all do, at least 1.
+        points: up to how many known networks all count, and how many inducing points there are beyond, at least 1.
+            What a fit costs grows with their cube.
+        length: at which distance proximity begins to fall, each above 0; each fit takes the likeliest.
         linear: prior variance of the trend, at least 0, the proximities' being 1.
         noise: prior variances of what a value does not share with its neighbours, each above 0; each fit takes the
             likeliest. The best cells of a search differ by little more than noise, where cells
@@ -56,8 +76,8 @@ class EmProx(NetworkEstimator):
             after the other.
 
     Raises:
-        UserError: a number is out of its range, or the encoder only observes; from `fit`, fewer than `k` networks are
-            known, or than 2.
+        UserError: a number is out of its range, or the encoder only observes; from `fit`, fewer than 2 networks are
+            known.
     """
 
     gives_std = True
@@ -67,25 +87,27 @@ class EmProx(NetworkEstimator):
         space: Space,
         encoder: Encoder,
         *,
-        k: PositiveInt | None = None,
-        length: Positive = 1.4,
+        k: PositiveInt = 512,
+        points: PositiveInt = 2048,
+        length: Annotated[Sequence[Positive], MinLen(1)] = (1.4, 2.0),
         linear: NonNegative = 0.1,
-        noise: Annotated[Sequence[Positive], MinLen(1)] = (0.03, 0.1, 0.3, 1.0),
+        noise: Annotated[Sequence[Positive], MinLen(1)] = (0.01, 0.03, 0.1, 0.3, 1.0),
         rank: PositiveInt = 64,
         weights: Annotated[Sequence[NonNegative], MinLen(1)] = (0.0, 0.5, 1.0, 2.0, 4.0),
     ) -> None:
-        super().__init__(space, min_trials=max(2, k or 0))
+        super().__init__(space, min_trials=2)
         self.encoder = encoder
         graph, self._observers = parted(encoder)
         if graph is None:
             text = "only observes, must also give an embedding of the graph, such as encoder=[graph,early]"
             raise OptionError("encoder", text)
         self._graph = graph
-        self.k, self.rank = k, rank
-        self.prior, self.noise = Prior(length, linear, noise[0]), noise
+        self.k, self.points, self.rank = k, points, rank
+        self.priors, self.noise = [Prior(one, linear, noise[0]) for one in length], noise
         self.weights = weights
         self._heard: list[tuple[Listening, int, float]] = []  # of each observer: which coordinates, and their weight
-        self._known: tuple[Keys, Values, RankNormal, float, Kriging] | None = None
+        self._whole: _Fit | None = None
+        self._known: _Fit | None = None  # the same, and networks that joined since
         self._anywhere: NDArray[np.float64] | None = None
         self._remembered: list[tuple[Keys, NDArray[np.float32]]] = []  # by ascending keys: known, and asked for before
         self._asked: list[tuple[Keys, NDArray[np.float32]]] = []  # since the last fit
@@ -99,29 +121,36 @@ class EmProx(NetworkEstimator):
 
     def _fit(self, batch: Batch, values: Values) -> None:
         self.prepare()
-        assert self._anywhere is not None
         embedded = self._embedded(batch)
         order = np.argsort(batch.keys)
         self._remembered, self._asked = [(batch.keys[order], embedded[order]), *self._asked], []
+        whole = len(batch) if self._observers else _fitted_anew(len(batch), self.points)
+        if self._whole is None or len(self._whole.keys) != whole or not self._whole.begins(batch.keys, values):
+            some = slice(whole)
+            self._whole = self._known = self._fit_anew(batch.take(some), embedded[some], values[some])
+        known = self._known
+        if known is None or not known.begins(batch.keys, values):
+            known = self._whole
+        more = slice(len(known.keys), None)
+        scores = known.target.forward(values[more])
+        self._known = _Fit(batch.keys, values, known.target, known.kriging.joined_by(embedded[more], scores))
+
+    def _fit_anew(self, batch: Batch, embedded: NDArray[np.float32], values: Values) -> _Fit:
+        assert self._anywhere is not None
         target = RankNormal(values)
         anywhere = self._anywhere
         points, self._heard = embedded, []
         for observer in self._observers:
-            listening = Listening(self.prior, self.noise, embedded, self._embed(observer, batch))
+            listening = Listening(self.priors[0], self.noise, embedded, self._embed(observer, batch))
             form, weight = self._likeliest_form(points, listening.known, target.scores)
             self._heard.append((listening, form, weight))
             heard = weight * listening.known[form]
             points = np.hstack([points, heard])
             anywhere = np.hstack([anywhere, heard[np.arange(len(anywhere)) % len(heard)]])  # for a sample nobody pays
-        prior, _ = likeliest(self.prior, self.noise, points, target.scores)
-        kriging: Kriging
-        if self.k is None or self.k == len(batch):
-            kriging = AllKnown(prior, points, target.scores, self.rank, anywhere)
-            self._batch = max(1, _SHARED // len(batch))
-        else:
-            kriging = NearestKnown(prior, points, target.scores, self.k)
-            self._batch = max(1, _SHARED // self.k**2)
-        self._known = batch.keys, values, target, prior.noise, kriging
+        prior, _ = likeliest(self.priors, self.noise, points, target.scores)
+        numbers = {"points": self.points, "k": self.k, "rank": self.rank}
+        kriging = Kriging(prior, points, target.scores, **numbers, anywhere=anywhere)
+        return _Fit(batch.keys, values, target, kriging)
 
     def _likeliest_form(
         self, points: NDArray[np.float32], forms: NDArray[np.float32], scores: Values
@@ -130,37 +159,23 @@ class EmProx(NetworkEstimator):
 
         def surprise(choice: tuple[int, float]) -> float:
             form, weight = choice
-            return likeliest(self.prior, self.noise, np.hstack([points, weight * forms[form]]), scores)[1]
+            return likeliest(self.priors[:1], self.noise, np.hstack([points, weight * forms[form]]), scores)[1]
 
         return min(product(range(len(forms)), self.weights), key=surprise)
 
     def _predict(self, batch: Batch) -> Prediction:
         assert self._known is not None
-        known, values, target, noise, kriging = self._known
+        known, kriging, target = self._known, self._known.kriging, self._known.target
         queries = self._embedded(batch)
         self._asked.append((batch.keys, queries))
         heard = [
             weight * listening.coordinates(queries, self._embed(observer, batch))[form]
             for observer, (listening, form, weight) in zip(self._observers, self._heard, strict=True)
         ]
-        queries = np.hstack([queries, *heard]) if heard else queries
-        scores, variance = np.empty(len(queries)), np.empty(len(queries))
-
-        def estimate(start: int) -> None:
-            rows = slice(start, start + self._batch)
-            scores[rows], variance[rows] = kriging.estimate(queries[rows])
-
-        starts = range(0, len(queries), self._batch)
-        if len(starts) < _FEW:
-            for start in starts:
-                estimate(start)
-        else:
-            with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-                list(pool.map(estimate, starts))
-        deviation = kriging.scale * np.sqrt(np.maximum(variance, noise))
+        scores, deviation = kriging.estimate(np.hstack([queries, *heard]) if heard else queries)
         mean, std = target.inverse(scores), target.spread(scores, deviation)
-        _, here, there = np.intersect1d(batch.keys, known, assume_unique=True, return_indices=True)
-        mean[here], std[here] = values[there], 0
+        _, here, there = np.intersect1d(batch.keys, known.keys, assume_unique=True, return_indices=True)
+        mean[here], std[here] = known.values[there], 0
         return Prediction(mean, std)
 
     def _embedded(self, batch: Batch) -> NDArray[np.float32]:
@@ -169,16 +184,35 @@ class EmProx(NetworkEstimator):
         What a search evaluates it has asked for before, and one that ranks the whole space asks every round for all
         that is left.
         """
-        parts: list[tuple[NDArray[np.intp], NDArray[np.float32]]] = []
         left = np.arange(len(batch))
+        embedded: NDArray[np.float32] | None = None
+
+        def fill(rows: NDArray[np.intp], found: NDArray[np.float32]) -> None:
+            nonlocal embedded
+            if embedded is None:
+                embedded = np.empty((len(batch), found.shape[1]), dtype=np.float32)
+            embedded[rows] = found
+
         for keys, rows in [*self._remembered, *self._asked]:
             place = np.minimum(np.searchsorted(keys, batch.keys[left]), len(keys) - 1)
             here = keys[place] == batch.keys[left]
-            parts.append((left[here], rows[place[here]]))
+            fill(left[here], rows[place[here]])
             left = left[~here]
-        if len(left):
-            parts.append((left, self._embed(self._graph, batch.take(left))))
-        embedded: NDArray[np.float32] = np.empty((len(batch), parts[0][1].shape[1]), dtype=np.float32)
-        for rows_of_batch, found in parts:
-            embedded[rows_of_batch] = found
+        for start in range(0, len(left), _TOGETHER):
+            some = left[start : start + _TOGETHER]
+            fill(some, self._embed(self._graph, batch.take(some)))
+        assert embedded is not None
         return embedded
+
+
+def _fitted_anew(known: int, points: int) -> int:
+    """To how many of so many known networks all is fitted; the others join them.
+
+    It follows from their number alone, so that a search that is continued goes on as it would have.
+    """
+    if known <= points:
+        return known
+    whole = points
+    while (more := whole + max(1, whole // _PART_OF)) <= known:
+        whole = more
+    return whole

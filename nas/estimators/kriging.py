@@ -1,194 +1,177 @@
-"""Kriging: the best linear estimate from values known at points (Matheron 1963), from all of them or the nearest.
-
-Scores have prior variance 1 from the proximities, `linear` times the squared length from a linear trend, and `noise`.
-"""
+"""Kriging on two scales: inducing points for what is far, and the nearest known points for what is near."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from collections.abc import Iterator
+from copy import copy
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nas._threads import in_parts
+from nas.estimators.inducing import InducingPoints
+from nas.estimators.neighbourhood import Neighbourhood, exact, inverse_factor, scale_of
+from nas.estimators.prior import Points, Prior
 from nas.types import Values
 
-Points = NDArray[np.floating[Any]]
-
-_WITHIN = (0.6827, 0.9545)  # shares of a normal distribution within 1 and 2 standard deviations
-_CHECKED = 256  # known points that are left out, one at a time, to scale deviations
-_LEAST = 1e-300  # of the scores' squares: values that are all the same have none
-_COMPARED = 1000  # known points by which noises are compared
-
-
-@dataclass(frozen=True)
-class Prior:
-    """What is believed before any value is known.
-
-    At distance d the proximity is (1 + (d / length)**2) ** -0.5: like the published weight 1/d far away, but finite
-    near by.
-    """
-
-    length: float
-    linear: float
-    noise: float
-
-    def proximity(self, queries: Points, known: Points) -> NDArray[Any]:
-        """`(n, k)`: as one product of matrices, because whole spaces are queried."""
-        scale = self.length**-2
-        lengths = (known**2).sum(axis=1, keepdims=True) * scale
-        right = np.concatenate([-2 * scale * known, 1 + lengths, np.ones_like(lengths)], axis=1)
-        own = (queries**2).sum(axis=1, keepdims=True) * scale
-        product: NDArray[Any] = np.concatenate([queries, np.ones_like(own), own], axis=1) @ right.T
-        np.maximum(product, 1, out=product)
-        np.sqrt(product, out=product)
-        np.reciprocal(product, out=product)
-        return product
-
-    def covariance(self, queries: Points, known: Points) -> NDArray[Any]:
-        """`(n, k)`: proximity and trend together, without noise."""
-        result: NDArray[Any] = self.proximity(queries, known) + self.linear * queries @ known.T
-        return result
+_CHECKED = 2048  # known points that are left out, one at a time, to scale deviations
+_SHARED = 1 << 18  # proximities at once, so that they stay in the processor's cache
+_PART = 1 << 12  # queries at once where there are many neighbourhoods
+_EACH = 128  # known points for each neighbourhood, which holds more: they overlap
+_LINKS = 16  # of a centre in the graph by which a query finds the nearest
 
 
-def likeliest(prior: Prior, noises: Sequence[float], known: Points, scores: Values) -> tuple[Prior, float]:
-    """The prior with the noise that makes all known scores, or as many of them as suffice, the likeliest, at any scale.
+class Kriging:
+    """Scores of queries from those of known points.
 
-    The marginal likelihood (Rasmussen and Williams 2006, equation 2.30), at the best factor for the whole covariance.
-
-    Returns:
-        The prior, and minus the logarithm of the likelihood, less what is the same for all priors and points.
-    """
-    from scipy.linalg import solve_triangular
-
-    compared = np.linspace(0, len(known) - 1, min(_COMPARED, len(known))).astype(np.intp)
-    x, y = known[compared].astype(np.float64), scores[compared]
-    covariance = prior.covariance(x, x)
-    diagonal = np.diag(covariance).copy()
-
-    def surprise(noise: float) -> float:
-        np.fill_diagonal(covariance, diagonal + noise)
-        factor = np.linalg.cholesky(covariance)
-        squares = float((solve_triangular(factor, y, lower=True) ** 2).sum())
-        return float(len(y) / 2 * np.log(max(squares, _LEAST)) + np.log(np.diag(factor)).sum())
-
-    least, noise = min((surprise(noise), noise) for noise in noises)
-    return replace(prior, noise=noise), least
-
-
-def _inverse(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
-    from scipy.linalg import cho_factor, lapack
-
-    lower = lapack.dpotri(cho_factor(covariance, lower=True)[0], lower=1)[0]
-    result: NDArray[np.float64] = np.tril(lower) + np.tril(lower, -1).T
-    return result
-
-
-class Kriging(Protocol):
-    """An estimate, made from known points and their scores."""
-
-    scale: float
-    """The factor for deviations with which 68 % of the leave-one-out errors are within one, and 95 % within two."""
-
-    def estimate(self, queries: NDArray[np.float32]) -> tuple[Values, Values]:
-        """`(n,)` scores, and `(n,)` variances of scores not seen yet, noise included."""
-
-
-def scale_of(errors: Values) -> float:
-    """The factor for deviations (see `Kriging.scale`), given leave-one-out errors divided by their deviations."""
-    return float(np.mean(np.quantile(np.abs(errors), _WITHIN) / (1, 2)))
-
-
-class AllKnown:
-    """Every known point counts, with weights that are computed once for all queries.
+    Up to `points` of them all count, exactly. Of more, `points` inducing points carry the global part, and the
+    conditional mean of what it leaves, given the `k` known points nearest by, is added (the full-scale approximation of
+    Sang and Huang 2012). Which are nearest is asked once for each of many centres, every 128th known point, and a query
+    takes the neighbourhood of the centre that FAISS finds next to it. The variance is that given the neighbourhood; the
+    scale of deviations is each neighbourhood's own.
 
     Args:
         prior: what is believed before.
-        known: `(k, width)` points.
-        scores: `(k,)` their scores.
-        rank: how many directions of the covariance the variance takes into account; what fewer than all miss, on
-            average, is seen at the points `anywhere` `(m, width)`.
-    """
-
-    def __init__(self, prior: Prior, known: NDArray[np.float32], scores: Values, rank: int, anywhere: Points) -> None:
-        from scipy.linalg import eigh
-
-        self._prior, self._known = prior, known
-        x = known.astype(np.float64)
-        covariance = prior.covariance(x, x)
-        covariance[np.diag_indices_from(covariance)] += prior.noise
-        inverse = _inverse(covariance)
-        weights = inverse @ scores
-        # Leave one out: its residual is weights / diagonal, its variance 1 / diagonal (Rasmussen and Williams, 5.12).
-        self.scale = scale_of(weights / np.sqrt(np.diag(inverse)))
-        if len(x) <= 4 * rank:
-            eigenvalues, vectors = (part[..., -rank:] for part in eigh(covariance))
-        else:
-            from scipy.sparse.linalg import eigsh
-
-            eigenvalues, vectors = eigsh(covariance, rank, v0=np.ones(len(x)))
-        directions = vectors / np.sqrt(eigenvalues)
-        self._weights = np.column_stack([weights, directions]).astype(np.float32)
-        self._trend = (prior.linear * x.T @ np.column_stack([weights, directions])).astype(np.float32)
-        shared = prior.covariance(anywhere, x)
-        self._missed = float(
-            (((shared @ inverse) * shared).sum(axis=1) - ((shared @ directions) ** 2).sum(axis=1)).mean()
-        )
-
-    def estimate(self, queries: NDArray[np.float32]) -> tuple[Values, Values]:
-        """`(n,)` scores and variances; see `Kriging`."""
-        sums = self._prior.proximity(queries, self._known) @ self._weights + queries @ self._trend
-        prior = 1 + self._prior.linear * (queries**2).sum(axis=1) + self._prior.noise
-        return sums[:, 0].astype(np.float64), prior - (sums[:, 1:] ** 2).sum(axis=1) - self._missed
-
-
-class NearestKnown:
-    """The linear trend of all known points, and of what it leaves the kriging mean over each query's nearest.
-
-    A Gaussian process in which each point depends on its nearest only (Datta et al. 2016), after a trend: what one
-    fit costs grows in proportion to the known points, where with `AllKnown` it grows with their cube.
-
-    Args:
-        prior: what is believed before.
-        known: `(n, width)` points, more than `k`.
+        known: `(n, width)` points.
         scores: `(n,)` their scores.
-        k: how many of the nearest count.
+        points: how many inducing points, at least 1.
+        k: how many of the nearest known points count, at least 1.
+        rank: where all count, how many directions of their covariance the variance takes into account, at least 1.
+        anywhere: `(m, width)` points, by which is seen what fewer directions than all miss.
     """
 
-    def __init__(self, prior: Prior, known: NDArray[np.float32], scores: Values, k: int) -> None:
+    def __init__(
+        self, prior: Prior, known: NDArray[np.float32], scores: Values, *, points: int, k: int, rank: int,
+        anywhere: Points,
+    ) -> None:  # fmt: skip
+        self.prior = prior
+        self._inducing: NDArray[np.float32] | None = None
+        if len(known) <= points:
+            self._near = [exact(prior, known, scores, rank, anywhere)]
+        else:
+            self._fit(known, scores, points, min(k, len(known)))
+
+    def _fit(self, known: NDArray[np.float32], scores: Values, points: int, k: int) -> None:
         import faiss
 
-        self._prior, self._known, self._k = prior, known, k
-        x = known.astype(np.float64)
-        gram = prior.linear * x.T @ x
-        gram[np.diag_indices_from(gram)] += 1 + prior.noise
-        self._slopes = np.linalg.solve(gram, prior.linear * x.T @ scores)
-        self._left = scores - x @ self._slopes
-        self._index: Any = faiss.IndexFlatL2(known.shape[1])
-        self._index.add(known)
-        checked = np.linspace(0, len(known) - 1, min(_CHECKED, len(known))).astype(np.intp)
-        near = self._index.search(known[checked], k + 1)[1]
-        # The point itself goes, which another at the same place may keep from being the first, or from being there.
-        order = np.argsort(near == checked[:, None], axis=1, kind="stable")[:, :k]
-        estimated, variance = self._from(known[checked], np.take_along_axis(near, order, axis=1))
-        self.scale = scale_of((scores[checked] - estimated) / np.sqrt(variance))
+        coarse = InducingPoints(self.prior, known, scores, points)
+        flat = faiss.IndexFlatL2(known.shape[1])
+        flat.add(known)
+        centres = np.ascontiguousarray(known[::_EACH])
+        self._centres: Any = _graph(centres)
+        near = flat.search(centres, k)[1]
+        checked = np.unique(np.linspace(0, len(known) - 1, _CHECKED).astype(np.intp))
+        homes = self._centres.search(known[checked], 1)[1][:, 0]
+        influence = coarse.influence(checked)
+        projected = np.empty((len(centres), points))
+
+        def neighbourhood(rows: slice) -> list[tuple[Neighbourhood, Values]]:
+            return [near_by(centre) for centre in range(rows.start, rows.stop)]
+
+        def near_by(centre: int) -> tuple[Neighbourhood, Values]:
+            """A neighbourhood, and errors of those checked that are at home there, divided by their deviations."""
+            one = near[centre]
+            x = known[one].astype(np.float64)
+            covariance = self.prior.covariance(x, x)
+            through = coarse.projected[one]
+            left = covariance - through @ through.T
+            for matrix in (covariance, left):
+                matrix[np.diag_indices(k)] += self.prior.noise
+            factor, inner = inverse_factor(covariance), inverse_factor(left)
+            weights = inner @ (inner.T @ coarse.left[one])
+            projected[centre] = through.T @ weights
+            # Leave one out, as where all count.
+            precision = (inner**2).sum(axis=1)
+            deviations = (factor**2).sum(axis=1) ** -0.5
+            made = Neighbourhood.of(self.prior, x, weights, factor, weights / precision / deviations)
+            # The same of what the inducing points know: without a score, the means at all points are others.
+            own = np.flatnonzero(homes == centre)
+            _, place, mine = np.intersect1d(one, checked[own], return_indices=True)
+            each = range(len(place))
+            moved = through @ influence[:, own[mine]]
+            alone = coarse.left[one[place]] / (1 - moved[place, each])
+            errors = (weights[place] + (inner @ (inner.T @ moved))[place, each] * alone) / precision[place]
+            return made, errors / deviations[place] / made.scale
+
+        made = [one for part in in_parts(neighbourhood, len(centres), 8) for one in part]
+        scale = scale_of(np.concatenate([errors for _, errors in made]))
+        self._near = [replace(one, scale=one.scale * scale) for one, _ in made]
+        self._inducing = coarse.points
+        weights = coarse.weights[:, None] - coarse.to_points(projected.T)
+        self._weights = weights.astype(np.float32)  # of the inducing points, in each neighbourhood
+        self._trend = (self.prior.linear * coarse.points.T @ weights).astype(np.float32)
 
     def estimate(self, queries: NDArray[np.float32]) -> tuple[Values, Values]:
-        """`(n,)` scores and variances; see `Kriging`."""
-        return self._from(queries, self._index.search(queries, self._k)[1])
+        """`(n,)` scores, and `(n,)` standard deviations of scores not seen yet, noise included."""
+        homes, order = self._homes(queries)
+        means, deviations = np.empty(len(queries)), np.empty(len(queries))
 
-    def _from(self, queries: NDArray[np.float32], near: NDArray[np.int64]) -> tuple[Values, Values]:
-        points = self._known[near].astype(np.float64)
-        x = queries.astype(np.float64)
+        def estimate(rows: slice) -> None:
+            places = order[rows]
+            means[places], deviations[places] = self._estimate(queries[places], homes[places])
 
-        def proximity(squared: NDArray[np.float64]) -> NDArray[np.float64]:
-            return 1 / np.sqrt(1 + np.maximum(squared, 0) / self._prior.length**2)
+        part = _PART if self._inducing is not None else max(1, _SHARED // len(self._near[0].points))
+        for _ in in_parts(estimate, len(queries), part):
+            pass
+        return means, deviations
 
-        lengths = (points**2).sum(axis=2)
-        among = proximity(lengths[:, :, None] + lengths[:, None] - 2 * points @ points.transpose(0, 2, 1))
-        among[:, np.arange(self._k), np.arange(self._k)] = 1 + self._prior.noise
-        to = proximity(((points - x[:, None]) ** 2).sum(axis=2))
-        weights = np.linalg.solve(among, to[..., None])[..., 0]
-        scores = x @ self._slopes + (weights * self._left[near]).sum(axis=1)
-        return scores, 1 + self._prior.noise - (weights * to).sum(axis=1)
+    def _homes(self, queries: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
+        """`(n,)`: the neighbourhood of each query, and the order in which those of one follow one another."""
+        if self._inducing is None:
+            return np.zeros(len(queries), dtype=np.int64), np.arange(len(queries))
+        homes = self._centres.search(queries, 1)[1][:, 0]
+        return homes, np.argsort(homes, kind="stable")
+
+    def _estimate(self, queries: NDArray[np.float32], homes: NDArray[np.int64]) -> tuple[Values, Values]:
+        """Scores and deviations of queries in the order of their neighbourhoods."""
+        means, deviations = self._far(queries, homes), np.empty(len(queries))
+        for home, rows in _runs(homes):
+            mean, deviation = self._near[home].estimate(queries[rows])
+            means[rows] += mean
+            deviations[rows] = self._near[home].scale * deviation
+        return means, deviations
+
+    def _far(self, queries: NDArray[np.float32], homes: NDArray[np.int64]) -> Values:
+        """What the inducing points add to the means of queries in the order of their neighbourhoods."""
+        means = np.zeros(len(queries))
+        if self._inducing is not None:
+            shared = self.prior.proximity(queries, self._inducing)
+            for home, rows in _runs(homes):
+                means[rows] = shared[rows] @ self._weights[:, home] + queries[rows] @ self._trend[:, home]
+        return means
+
+    def joined_by(self, points: NDArray[np.float32], scores: Values) -> Kriging:
+        """The posterior given further points `(n, width)` and their scores `(n,)`, one after the other.
+
+        Each joins the neighbourhood it is in; the inducing points and the scale of deviations stay as they are.
+        """
+        grown = copy(self)
+        grown._near = list(self._near)
+        homes, order = self._homes(points)
+        left = scores[order] - self._far(points[order], homes[order])
+        for row, score in zip(order, left, strict=True):
+            grown._near[homes[row]] = grown._near[homes[row]].joined_by(points[row], float(score))
+        return grown
+
+
+def _runs(homes: NDArray[np.int64]) -> Iterator[tuple[int, slice]]:
+    """Each neighbourhood, and the rows of those that are in it, one after the other."""
+    found, starts = np.unique(homes, return_index=True)
+    yield from zip(found.tolist(), map(slice, starts, [*starts[1:], len(homes)]), strict=True)
+
+
+def _graph(points: NDArray[np.float32]) -> Any:
+    """An index that finds the point nearest to a query in time that grows with the logarithm of their number."""
+    import faiss
+
+    index = faiss.IndexHNSWFlat(points.shape[1], _LINKS)
+    index.hnsw.efSearch = _LINKS
+    threads = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)  # several would link the points in an order that changes from time to time
+    try:
+        index.add(points)
+    finally:
+        faiss.omp_set_num_threads(threads)
+    return index

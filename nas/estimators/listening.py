@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.estimators.kriging import Points, Prior, likeliest
+from nas.estimators.prior import Points, Prior, likeliest
 from nas.estimators.target import RankNormal
 from nas.types import Values
 
@@ -40,7 +40,7 @@ class Listening:
         self._priors = []
         for column in scores.T:
             there = np.isfinite(column)
-            self._priors.append(likeliest(prior, noises, points[there], column[there])[0] if there.any() else prior)
+            self._priors.append(likeliest([prior], noises, points[there], column[there])[0] if there.any() else prior)
         self.known = self.coordinates(points, observed)
         """The coordinates of the known networks."""
         kept = np.linspace(0, len(points) - 1, min(_TOGETHER, len(points))).astype(np.intp)

@@ -13,8 +13,8 @@ from scipy.stats import kendalltau, norm, rankdata
 from nas.encoders import EarlyCurve, FeatureEncoder, GraphEncoder, Joined, Observed, parted
 from nas.errors import UserError
 from nas.estimators import EmProx
-from nas.estimators.kriging import Prior
 from nas.estimators.listening import Listening
+from nas.estimators.prior import Prior
 from nas.evaluators import TableEvaluator
 from nas.spaces import NB101
 from nas.types import Batch, Features

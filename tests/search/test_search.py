@@ -146,8 +146,7 @@ def test_another_configuration_in_the_same_folder_is_refused_with_the_differing_
     done = run_search(*options, cwd=finished.parent, **data)
     assert done.returncode == 1
     assert (
-        "estimator.k (recorded None, now 3); evaluator.seed (recorded 0, now 4); seed (recorded 0, now 4)"
-        in done.stderr
+        "estimator.k (recorded 512, now 3); evaluator.seed (recorded 0, now 4); seed (recorded 0, now 4)" in done.stderr
     )
     assert len(done.stderr.strip().splitlines()) == 1
     assert (finished / "history.jsonl").read_bytes() == before

@@ -1,0 +1,76 @@
+"""What kriging believes before any value is known, and which belief makes the known values the likeliest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.types import Values
+
+Points = NDArray[np.floating[Any]]
+
+_LEAST = 1e-300  # of the scores' squares: values that are all the same have none
+_COMPARED = 1000  # known points by which priors are compared
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What is believed before any value is known.
+
+    Scores have variance 1 from the proximities, `linear` times the squared length from a linear trend, and `noise`.
+    At distance d the proximity is (1 + (d / length)**2) ** -0.5: like the published weight 1/d far away, but finite
+    near by.
+    """
+
+    length: float
+    linear: float
+    noise: float
+
+    def proximity(self, queries: Points, known: Points) -> NDArray[Any]:
+        """`(n, k)`: as one product of matrices, because whole spaces are queried."""
+        scale = self.length**-2
+        lengths = (known**2).sum(axis=1, keepdims=True) * scale
+        right = np.concatenate([-2 * scale * known, 1 + lengths, np.ones_like(lengths)], axis=1)
+        own = (queries**2).sum(axis=1, keepdims=True) * scale
+        product: NDArray[Any] = np.concatenate([queries, np.ones_like(own), own], axis=1) @ right.T
+        np.maximum(product, 1, out=product)
+        np.sqrt(product, out=product)
+        np.reciprocal(product, out=product)
+        return product
+
+    def covariance(self, queries: Points, known: Points) -> NDArray[Any]:
+        """`(n, k)`: proximity and trend together, without noise."""
+        result: NDArray[Any] = self.proximity(queries, known) + self.linear * queries @ known.T
+        return result
+
+
+def likeliest(priors: Sequence[Prior], noises: Sequence[float], known: Points, scores: Values) -> tuple[Prior, float]:
+    """The prior and its noise that make all known scores, or as many of them as suffice, the likeliest, at any scale.
+
+    The marginal likelihood (Rasmussen and Williams 2006, equation 2.30), at the best factor for the whole covariance.
+
+    Returns:
+        The prior, and minus the logarithm of the likelihood, less what is the same for all priors and points.
+    """
+    from scipy.linalg import solve_triangular
+
+    compared = np.linspace(0, len(known) - 1, min(_COMPARED, len(known))).astype(np.intp)
+    x, y = known[compared].astype(np.float64), scores[compared]
+
+    def surprise(covariance: NDArray[np.float64], diagonal: Values, noise: float) -> float:
+        np.fill_diagonal(covariance, diagonal + noise)
+        factor = np.linalg.cholesky(covariance)
+        squares = float((solve_triangular(factor, y, lower=True) ** 2).sum())
+        return float(len(y) / 2 * np.log(max(squares, _LEAST)) + np.log(np.diag(factor)).sum())
+
+    found = []
+    for prior in priors:
+        covariance = prior.covariance(x, x)
+        diagonal = np.diag(covariance).copy()
+        found += [(surprise(covariance, diagonal, noise), replace(prior, noise=noise)) for noise in noises]
+    least, best = min(found, key=lambda one: one[0])
+    return best, least
