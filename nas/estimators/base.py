@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -86,15 +87,27 @@ class NetworkEstimator(ABC):
         Raises:
             RuntimeError: `fit` was not called.
         """
+        return self._once(batch, self._predict)
+
+    def _once(self, batch: Batch, estimate: Callable[[Batch], Prediction]) -> Prediction:
+        """Estimate each distinct network once, in canonical form, in ascending order of keys."""
         if self._fitted is None:
             raise RuntimeError("predict() was called without calling fit()")
         if not len(batch):
             return Prediction(np.empty(0), np.empty(0) if self.gives_std else None)
         _, first, inverse = np.unique(batch.keys, return_index=True, return_inverse=True)
         with one_blas_thread():
-            made = self._predict(_canonical(batch.take(first))).take(inverse)
+            made = estimate(_canonical(batch.take(first))).take(inverse)
         spent, self._seconds = self._seconds, 0.0
         return replace(made, seconds=spent)
+
+    def posterior(self, batch: Batch) -> Prediction | None:
+        """Estimate values without their noise, of known architectures, too; None where no noise is told apart.
+
+        Raises:
+            RuntimeError: `fit` was not called.
+        """
+        return None
 
     def _embed(self, encoder: Encoder, batch: Batch) -> NDArray[np.float32]:
         """`(n, d)`: the features of architectures; their seconds are charged to the next prediction."""

@@ -18,6 +18,7 @@ from nas.estimators.kriging import Kriging
 from nas.estimators.listening import Listening
 from nas.estimators.prior import Prior, likeliest
 from nas.estimators.target import RankNormal
+from nas.networks import LogSize
 from nas.options import NonNegative, Positive, PositiveInt, validated
 from nas.types import Batch, Keys, Prediction, Space, Values
 
@@ -67,6 +68,8 @@ class EmProx(NetworkEstimator):
             What a fit costs grows with their cube.
         length: at which distance proximity begins to fall, each above 0; each fit takes the likeliest.
         linear: prior variance of the trend, at least 0, the proximities' being 1.
+        size: how much higher a score is expected to be, before any value is known, of a network whose log parameters
+            are a deviation above the mean of the space (`nas.networks.LogSize`), at least 0.
         noise: prior variances of what a value does not share with its neighbours, each above 0; each fit takes the
             likeliest. The best cells of a search differ by little more than noise, where cells
             from anywhere differ by what the embedding tells.
@@ -91,6 +94,7 @@ class EmProx(NetworkEstimator):
         points: PositiveInt = 2048,
         length: Annotated[Sequence[Positive], MinLen(1)] = (1.4, 2.0),
         linear: NonNegative = 0.1,
+        size: NonNegative = 0.3,
         noise: Annotated[Sequence[Positive], MinLen(1)] = (0.01, 0.03, 0.1, 0.3, 1.0),
         rank: PositiveInt = 64,
         weights: Annotated[Sequence[NonNegative], MinLen(1)] = (0.0, 0.5, 1.0, 2.0, 4.0),
@@ -104,7 +108,8 @@ class EmProx(NetworkEstimator):
         self._graph = graph
         self.k, self.points, self.rank = k, points, rank
         self.priors, self.noise = [Prior(one, linear, noise[0]) for one in length], noise
-        self.weights = weights
+        self.size, self.weights = size, weights
+        self._log_size = LogSize(space)
         self._heard: list[tuple[Listening, int, float]] = []  # of each observer: which coordinates, and their weight
         self._whole: _Fit | None = None
         self._known: _Fit | None = None  # the same, and networks that joined since
@@ -132,24 +137,25 @@ class EmProx(NetworkEstimator):
         if known is None or not known.begins(batch.keys, values):
             known = self._whole
         more = slice(len(known.keys), None)
-        scores = known.target.forward(values[more])
+        scores = known.target.forward(values[more]) - self._expected(batch.take(more))
         self._known = _Fit(batch.keys, values, known.target, known.kriging.joined_by(embedded[more], scores))
 
     def _fit_anew(self, batch: Batch, embedded: NDArray[np.float32], values: Values) -> _Fit:
         assert self._anywhere is not None
         target = RankNormal(values)
+        scores = target.scores - self._expected(batch)
         anywhere = self._anywhere
         points, self._heard = embedded, []
         for observer in self._observers:
             listening = Listening(self.priors[0], self.noise, embedded, self._embed(observer, batch))
-            form, weight = self._likeliest_form(points, listening.known, target.scores)
+            form, weight = self._likeliest_form(points, listening.known, scores)
             self._heard.append((listening, form, weight))
             heard = weight * listening.known[form]
             points = np.hstack([points, heard])
             anywhere = np.hstack([anywhere, heard[np.arange(len(anywhere)) % len(heard)]])  # for a sample nobody pays
-        prior, _ = likeliest(self.priors, self.noise, points, target.scores)
+        prior, _ = likeliest(self.priors, self.noise, points, scores)
         numbers = {"points": self.points, "k": self.k, "rank": self.rank}
-        kriging = Kriging(prior, points, target.scores, **numbers, anywhere=anywhere)
+        kriging = Kriging(prior, points, scores, **numbers, anywhere=anywhere)
         return _Fit(batch.keys, values, target, kriging)
 
     def _likeliest_form(
@@ -163,9 +169,21 @@ class EmProx(NetworkEstimator):
 
         return min(product(range(len(forms)), self.weights), key=surprise)
 
+    def posterior(self, batch: Batch) -> Prediction:
+        """Estimate values without their noise, of known architectures, too; deviations are those of further values."""
+        return self._once(batch, self._estimate)
+
     def _predict(self, batch: Batch) -> Prediction:
         assert self._known is not None
-        known, kriging, target = self._known, self._known.kriging, self._known.target
+        made, known = self._estimate(batch), self._known
+        _, here, there = np.intersect1d(batch.keys, known.keys, assume_unique=True, return_indices=True)
+        assert made.std is not None
+        made.mean[here], made.std[here] = known.values[there], 0
+        return made
+
+    def _estimate(self, batch: Batch) -> Prediction:
+        assert self._known is not None
+        kriging, target = self._known.kriging, self._known.target
         queries = self._embedded(batch)
         self._asked.append((batch.keys, queries))
         heard = [
@@ -173,10 +191,12 @@ class EmProx(NetworkEstimator):
             for observer, (listening, form, weight) in zip(self._observers, self._heard, strict=True)
         ]
         scores, deviation = kriging.estimate(np.hstack([queries, *heard]) if heard else queries)
-        mean, std = target.inverse(scores), target.spread(scores, deviation)
-        _, here, there = np.intersect1d(batch.keys, known.keys, assume_unique=True, return_indices=True)
-        mean[here], std[here] = known.values[there], 0
-        return Prediction(mean, std)
+        scores += self._expected(batch)
+        return Prediction(target.inverse(scores), target.spread(scores, deviation))
+
+    def _expected(self, batch: Batch) -> Values:
+        """`(n,)`: the scores that are expected before any value is known."""
+        return self.size * self._log_size(batch) if self.size else np.zeros(len(batch))
 
     def _embedded(self, batch: Batch) -> NDArray[np.float32]:
         """`(n, width)`: embeddings; those of what is known, and of what was asked for lately, are not made again.

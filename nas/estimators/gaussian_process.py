@@ -11,7 +11,7 @@ from nas.encoders import Encoder
 from nas.estimators.base import FeatureEstimator
 from nas.estimators.target import RankNormal
 from nas.options import NonNegative, Positive, validated
-from nas.types import Prediction, Space, Values
+from nas.types import Batch, Prediction, Space, Values
 
 
 @validated
@@ -56,6 +56,10 @@ class GaussianProcess(FeatureEstimator):
         self._target = RankNormal(values)
         self._model = GaussianProcessRegressor(kernel, alpha=self.noise, optimizer=None)
         self._model.fit(_scaled(features), self._target.scores)
+
+    def posterior(self, batch: Batch) -> Prediction:
+        """Estimate values without their noise; the deviations are those of `predict`, which hold it."""
+        return self.predict(batch)
 
     def _estimate(self, features: NDArray[np.float32]) -> Prediction:
         mean, std = self._model.predict(_scaled(features), return_std=True)

@@ -6,8 +6,9 @@ graph. What is a torch module (`classifier`, `cell`, `residual_cell`) is importe
 
 from nas.networks.channels import vertex_channels
 from nas.networks.choice import skeleton_of
+from nas.networks.log_size import LogSize
 from nas.networks.residual import ResidualSkeleton
 from nas.networks.sizes import Sizes
 from nas.networks.skeleton import Skeleton
 
-__all__ = ["ResidualSkeleton", "Sizes", "Skeleton", "skeleton_of", "vertex_channels"]
+__all__ = ["LogSize", "ResidualSkeleton", "Sizes", "Skeleton", "skeleton_of", "vertex_channels"]

@@ -17,7 +17,7 @@ from nas.types import Acquisition, Estimator, Evaluator, Space, Strategy
 if TYPE_CHECKING:
     from nas.search.runner import Function
 
-_INITIAL = 20  # trials before the surrogate is asked, where the budget is larger
+_INITIAL = 10  # trials before the surrogate is asked, where the budget is larger
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,13 @@ def print_summary(result: dict[str, Any], folder: Path) -> None:
         regret = "" if result["test_regret"] is None else f", regret {result['test_regret']:.5f}"
         print(f"test accuracy {best['test_accuracy']:.5f}{regret}")
     print(f"cell {best['key']} (known as {best['digest']})")
+    advice = result["recommended"]
+    if advice["step"] != best["step"]:
+        test = "" if advice["test_accuracy"] is None else f", test accuracy {advice['test_accuracy']:.5f}"
+        print(
+            f"recommended, as the best value may be luck: {advice['value']:.5f}{test}\n"
+            f"cell {advice['key']} (known as {advice['digest']})"
+        )
     cost = result["cumulative_cost_seconds"][-1]
     if result["observed_seconds"] and cost is not None:
         print(

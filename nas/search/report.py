@@ -17,6 +17,7 @@ from nas.errors import UserError
 from nas.search.journal import write_whole
 from nas.search.plots import draw_cell, draw_progress
 from nas.search.search import Search
+from nas.search.trials import Trial
 from nas.types import Batch, Evaluator, Reference, Values
 
 
@@ -53,6 +54,8 @@ def write_report(
         best_so_far = incumbents(values)[-trials.charged :]
         test = _test_accuracy(evaluator, search, batch)
         reference = evaluator.reference()
+        exact = reference is not None and np.array_equal(reference.signal, reference.test, equal_nan=True)
+        recommended = best if exact else search.recommended() or best
         random = random_test = None
         if reference is not None:
             random = expected_best_of_random(reference.signal, len(best_so_far))
@@ -62,15 +65,8 @@ def write_report(
     result = {
         "version": __version__,
         **about,
-        "best": {
-            "step": best.step,
-            "key": best.key,
-            "digest": benchmark_of(space).names(the_best.genes)[0],
-            "genes": the_best.canonical[0].tolist(),
-            "value": best.values[trials.value_name],
-            "values": best.values,
-            "test_accuracy": None if test is None else _finite(test[best.step]),
-        },
+        "best": _described(best, search, batch, test),
+        "recommended": _described(recommended, search, batch, test),
         "failures": trials.failures,
         "test_regret": None if test is None or reference is None else _finite(reference.test.max() - test[best.step]),
         "best_of_space": None if reference is None else _best_of_space(reference),
@@ -88,6 +84,19 @@ def write_report(
     attempt(progress.name, lambda: draw_progress(best_so_far, random, evaluator.identity()).savefig(progress, dpi=120))
     attempt(cell.name, lambda: draw_cell(cell, the_best.graphs, title))
     return result
+
+
+def _described(trial: Trial, search: Search, batch: Batch, test: Values | None) -> dict[str, Any]:
+    """What is told of one of the trials, whose architectures are the batch."""
+    return {
+        "step": trial.step,
+        "key": trial.key,
+        "digest": benchmark_of(search.space).names(batch.genes[trial.step : trial.step + 1])[0],
+        "genes": batch.canonical[trial.step].tolist(),
+        "value": trial.values[search.trials.value_name],
+        "values": trial.values,
+        "test_accuracy": None if test is None else _finite(test[trial.step]),
+    }
 
 
 def _test_accuracy(evaluator: Evaluator, search: Search, batch: Batch) -> Values | None:

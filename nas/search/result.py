@@ -81,6 +81,16 @@ class Result:
         accuracy = self.content.get("best", {}).get("test_accuracy")
         return None if accuracy is None else float(accuracy)
 
+    @property
+    def recommended(self) -> Trial:
+        """The trial whose value without noise is believed to be the highest; of a run that was stopped, the best.
+
+        Raises:
+            UserError: no evaluation succeeded.
+        """
+        step = self.content.get("recommended", {}).get("step")
+        return self.best if step is None else self.trials[int(step)]
+
     def top(self, n: int) -> list[Trial]:
         """The `n` trials of the highest values, or fewer, best first."""
         return self.trials.top(n)

@@ -98,6 +98,19 @@ class Search:
         """The trial with the highest value; None where there is none."""
         return self.trials.best
 
+    def recommended(self) -> Trial | None:
+        """Fit the surrogate, and return the trial whose value without noise it believes to be the highest.
+
+        The highest value may be luck; it is returned where the surrogate tells no noise apart or knows too few trials.
+        """
+        known, posterior = self.trials.known, getattr(self.estimator, "posterior", None)
+        if posterior is not None and len(known) >= self.estimator.min_trials:
+            batch = self._batch.view.take(known)
+            self.estimator.fit(batch, self.trials.value[known])
+            if (believed := posterior(batch)) is not None and np.isfinite(believed.mean).any():
+                return self.trials[int(known[np.nanargmax(believed.mean)])]
+        return self.best
+
     @property
     def estimated(self) -> bool:
         """Whether the surrogate has said something of a trial of this search."""

@@ -8,6 +8,7 @@ from nas.strategies.local import LocalSearch
 from nas.strategies.nevergrad import Nevergrad
 from nas.strategies.pools import FullPool, SmartPool
 from nas.strategies.random import RandomSearch
+from nas.strategies.spread import Spread
 
 __all__ = [
     "ArchiveStrategy",
@@ -19,4 +20,5 @@ __all__ = [
     "RandomSearch",
     "RegularizedEvolution",
     "SmartPool",
+    "Spread",
 ]

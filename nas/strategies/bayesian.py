@@ -12,15 +12,21 @@ class BayesianOptimisation:
 
     Args:
         pool: proposes the candidates of a round.
+        start: proposes them before the first trial is told; None: the pool.
     """
 
-    def __init__(self, pool: Strategy) -> None:
-        self.pool = pool
+    def __init__(self, pool: Strategy, start: Strategy | None = None) -> None:
+        self.pool, self.start = pool, start
+        self._begun = False
 
     def ask(self, n: int, rng: Generator, pending: Batch | None = None, surrogate: Estimator | None = None) -> Proposal:
         """Propose the pool's candidates: `n` of them, or all there are where the pool is the whole space."""
-        return self.pool.ask(n, rng, pending, surrogate)
+        asked = self.pool if self._begun or self.start is None else self.start
+        return asked.ask(n, rng, pending, surrogate)
 
     def tell(self, batch: Batch, values: Values) -> None:
-        """Tell the pool."""
+        """Tell the pool and the start."""
+        self._begun = self._begun or len(batch) > 0
         self.pool.tell(batch, values)
+        if self.start is not None:
+            self.start.tell(batch, values)
