@@ -35,7 +35,6 @@ METHODS = {
     "emprox, bayesian": ["estimator=emprox"],
     "emprox, evolution": ["estimator=emprox", "strategy=evolution"],
     "gp_graph, bayesian": ["estimator=gp_graph"],
-    "gp_graph, evolution": ["estimator=gp_graph", "strategy=evolution"],
 }
 
 
@@ -61,7 +60,7 @@ class Labelled:
 
     @classmethod
     def one_run(cls) -> Labelled:
-        """The cells of NAS-Bench-101 whose validation accuracy is known, of one run; all are ranked each round."""
+        """The cells of NAS-Bench-101 whose validation accuracy is known of one run; all are ranked, five a round."""
         whole = NB101()
         path = find_table(None, "cifar10", benchmark_of(whole).tables)[1]
         labels = Labels(path, read_table(path, whole, name="cifar10"))
@@ -70,7 +69,7 @@ class Labelled:
         space = Constrained(
             whole, lambda asked: np.isin(whole.keys(asked), keys), "labelled by one run", "20,001 cells"
         )
-        return cls._of(["strategy/pool=full"], space, archs, labels.labels, labels.test[labels.rows])
+        return cls._of(["strategy/pool=full", "batch=5"], space, archs, labels.labels, labels.test[labels.rows])
 
     @classmethod
     def _of(cls, overrides: list[str], space: Space, archs: Architectures, values: Values, test: Values) -> Labelled:

@@ -22,6 +22,7 @@ from nas.networks import LogSize
 from nas.options import NonNegative, Positive, PositiveInt, validated
 from nas.types import Batch, Keys, Prediction, Space, Values
 
+_DOUBT = 2.0  # by how much the logarithm of the likelihood must speak against each of `size`, for the next to be taken
 _SAMPLE = 256  # architectures drawn anywhere in the space
 _TOGETHER = 1 << 16  # networks that are embedded at once, so that memory stays small
 _PART_OF = 10  # of the known networks, beyond `points` of them, one part more before all is fitted anew
@@ -69,7 +70,8 @@ class EmProx(NetworkEstimator):
         length: at which distance proximity begins to fall, each above 0; each fit takes the likeliest.
         linear: prior variance of the trend, at least 0, the proximities' being 1.
         size: how much higher a score is expected to be, before any value is known, of a network whose log parameters
-            are a deviation above the mean of the space (`nas.networks.LogSize`), at least 0.
+            are a deviation above the mean of the space (`nas.networks.LogSize`), each at least 0; each fit takes the
+            first but where the values speak clearly for another.
         noise: prior variances of what a value does not share with its neighbours, each above 0; each fit takes the
             likeliest. The best cells of a search differ by little more than noise, where cells
             from anywhere differ by what the embedding tells.
@@ -94,7 +96,7 @@ class EmProx(NetworkEstimator):
         points: PositiveInt = 2048,
         length: Annotated[Sequence[Positive], MinLen(1)] = (1.4, 2.0),
         linear: NonNegative = 0.1,
-        size: NonNegative = 0.3,
+        size: Annotated[Sequence[NonNegative], MinLen(1)] = (0.3, 0.0),
         noise: Annotated[Sequence[Positive], MinLen(1)] = (0.01, 0.03, 0.1, 0.3, 1.0),
         rank: PositiveInt = 64,
         weights: Annotated[Sequence[NonNegative], MinLen(1)] = (0.0, 0.5, 1.0, 2.0, 4.0),
@@ -108,8 +110,8 @@ class EmProx(NetworkEstimator):
         self._graph = graph
         self.k, self.points, self.rank = k, points, rank
         self.priors, self.noise = [Prior(one, linear, noise[0]) for one in length], noise
-        self.size, self.weights = size, weights
-        self._log_size = LogSize(space)
+        self.sizes, self.weights = size, weights
+        self._size, self._log_size = size[0], LogSize(space)
         self._heard: list[tuple[Listening, int, float]] = []  # of each observer: which coordinates, and their weight
         self._whole: _Fit | None = None
         self._known: _Fit | None = None  # the same, and networks that joined since
@@ -143,6 +145,7 @@ class EmProx(NetworkEstimator):
     def _fit_anew(self, batch: Batch, embedded: NDArray[np.float32], values: Values) -> _Fit:
         assert self._anywhere is not None
         target = RankNormal(values)
+        self._size = self._likeliest_size(batch, embedded, target.scores)
         scores = target.scores - self._expected(batch)
         anywhere = self._anywhere
         points, self._heard = embedded, []
@@ -194,9 +197,20 @@ class EmProx(NetworkEstimator):
         scores += self._expected(batch)
         return Prediction(target.inverse(scores), target.spread(scores, deviation))
 
+    def _likeliest_size(self, batch: Batch, points: NDArray[np.float32], scores: Values) -> float:
+        if len(self.sizes) == 1:
+            return self.sizes[0]
+        log_size = self._log_size(batch)
+
+        def surprise(place: int) -> float:
+            expected = scores - self.sizes[place] * log_size
+            return likeliest(self.priors, self.noise, points, expected)[1] + place * _DOUBT
+
+        return self.sizes[min(range(len(self.sizes)), key=surprise)]
+
     def _expected(self, batch: Batch) -> Values:
         """`(n,)`: the scores that are expected before any value is known."""
-        return self.size * self._log_size(batch) if self.size else np.zeros(len(batch))
+        return self._size * self._log_size(batch) if self._size else np.zeros(len(batch))
 
     def _embedded(self, batch: Batch) -> NDArray[np.float32]:
         """`(n, width)`: embeddings; those of what is known, and of what was asked for lately, are not made again.

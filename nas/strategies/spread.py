@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from nas.encoders import FeatureEncoder
 from nas.encoders.base import Encoder
+from nas.errors import UserError
 from nas.networks import LogSize
 from nas.options import Share, validated
 from nas.strategies.base import ArchiveStrategy
@@ -30,7 +31,7 @@ class Spread(ArchiveStrategy):
     Args:
         space: the search space.
         encoder: in whose embedding they are to lie apart: in a composition the estimator's, where that can decode;
-            None: plain features of the graph.
+            None: plain features of the graph, or the genes where there are none.
         larger: which part of the sample is kept, above 0, at most 1.
     """
 
@@ -40,7 +41,7 @@ class Spread(ArchiveStrategy):
     def __init__(self, space: Space, encoder: Encoder | None = None, *, larger: Share = 0.5) -> None:
         super().__init__(space)
         self.larger = larger
-        self._encoder = FeatureEncoder(space, features=["graph"], cells=_CELLS) if encoder is None else encoder
+        self._encoder = _plain(space) if encoder is None else encoder
         self._size = LogSize(space)
 
     def propose(self, n: int, rng: Generator, surrogate: Estimator | None) -> Proposal:
@@ -54,6 +55,13 @@ class Spread(ArchiveStrategy):
             return self.proposal(sample, "spread")
         points = self._encoder.embed(sample).values
         return self.proposal(sample.take(_medoids(points, n, int(rng.integers(1 << 30)))), "spread")
+
+
+def _plain(space: Space) -> Encoder:
+    try:
+        return FeatureEncoder(space, features=["graph"], cells=_CELLS)
+    except UserError:  # it has too many operations
+        return FeatureEncoder(space, features=["one_hot"])
 
 
 def _medoids(points: NDArray[np.float32], n: int, seed: int) -> NDArray[np.intp]:
