@@ -39,7 +39,7 @@ METHODS = {
     "EmProx, batches of 10, full pool": ["experiment=nb101/emprox", "batch=10", "strategy/pool=full"],
 }
 POOLS = [name for name in METHODS if "batches" in name]  # compared with one another
-CHECKPOINTS = (50, 100, 150, 300)
+CHECKPOINTS = (30, 50, 100, 150, 300)
 RESULTS = Path(__file__).parent / "results"
 
 
