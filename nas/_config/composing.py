@@ -25,7 +25,7 @@ class SearchConfig:
             nothing. It is moved there by `checked`.
         seed: of all that a search draws, 0 or more.
         budget: evaluations in all.
-        initial: of them before the estimator is first asked; null: 20, and of a budget up to 20 a quarter.
+        initial: of them before the estimator is first asked; null: 10, and of a budget up to 10 a quarter.
         pool: candidates of a round.
         batch: evaluated of them, at most `pool`.
         table: `cifar10`, `digits`, ...; `auto`: that of the dataset, else the first that is there.
