@@ -23,6 +23,7 @@ class SearchConfig:
     Attributes:
         encoder: by name what stands in the place of the estimator's own `encoder`, several of them side by side; null:
             nothing. It is moved there by `checked`.
+        stop: when a search ends before its budget is spent (see `nas.search.Stop`).
         seed: of all that a search draws, 0 or more.
         budget: evaluations in all.
         initial: of them before the estimator is first asked; null: 10, and of a budget up to 10 a quarter.
@@ -30,7 +31,7 @@ class SearchConfig:
         batch: evaluated of them, at most `pool`.
         table: `cifar10`, `digits`, ...; `auto`: that of the dataset, else the first that is there.
         warm_start: a `history.jsonl` or CSV with trials that are known already and measured on the same.
-        resume: folder of an earlier run to continue; with it `budget`, `executor`, `evaluator.workers` and
+        resume: folder of an earlier run to continue; with it `budget`, `stop`, `executor`, `evaluator.workers` and
             `retry_failed` may be given.
         retry_failed: with `resume`, evaluate failed trials again.
     """
@@ -44,6 +45,7 @@ class SearchConfig:
     dataset: Any = field(default_factory=dict)
     executor: Any = field(default_factory=dict)
     objective: Any = field(default_factory=dict)
+    stop: Any = field(default_factory=dict)
     seed: Natural = 0
     budget: PositiveInt = 150
     initial: PositiveInt | None = None

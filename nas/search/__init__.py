@@ -5,6 +5,7 @@ from nas.search.callbacks import Callback, Progress
 from nas.search.result import Result, load
 from nas.search.runner import run
 from nas.search.search import Search
+from nas.search.stop import Stop
 from nas.search.trials import Trial, Trials
 
-__all__ = ["Callback", "Progress", "Result", "Search", "Trial", "Trials", "compose_search", "load", "run"]
+__all__ = ["Callback", "Progress", "Result", "Search", "Stop", "Trial", "Trials", "compose_search", "load", "run"]

@@ -12,6 +12,7 @@ from nas.errors import UserError
 from nas.search.compose import composed_run
 from nas.search.phases import Phases
 from nas.search.search import Search
+from nas.search.stop import Stop
 from nas.types import Acquisition, Estimator, Evaluator, Space, Strategy
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class Parts:
     estimator: Estimator
     strategy: Strategy
     acquisition: Acquisition
+    stop: Stop
 
     @property
     def space(self) -> Space:
@@ -95,7 +97,8 @@ def build_parts(config: SearchConfig, function: Function | None = None) -> Parts
         evaluator = FunctionEvaluator(given["space"], function)
     evaluator = build(config.objective, "objective").restrict(evaluator)
     seen = {name: part for name, part in given.items() if name == "dataset"}
-    return Parts(evaluator, *_proposing(config, evaluator.space, evaluator=evaluator, **seen))
+    stop = build(config.stop, "stop")
+    return Parts(evaluator, *_proposing(config, evaluator.space, evaluator=evaluator, **seen), stop)
 
 
 def compose_search(*overrides: str, space: Space | None = None) -> Search:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import replace
 
@@ -17,18 +18,30 @@ _log = logging.getLogger(__name__)
 _HOPELESS = 10  # trials that failed, and no other, after which a search stops
 
 
-def run_search(search: Search, evaluator: Evaluator, journal: Journal, budget: int, callback: Callback) -> None:
-    """Spend the budget, or as much of it as there are architectures.
+def run_search(
+    search: Search,
+    evaluator: Evaluator,
+    journal: Journal,
+    budget: int,
+    callback: Callback,
+    stops: Callable[[], str | None] = lambda: None,
+) -> str | None:
+    """Spend the budget, or as much of it as there are architectures, unless there is a reason to stop before.
+
+    Returns:
+        Why it stopped before; what was running then is waited for.
 
     Raises:
         UserError: nothing can be evaluated; whatever else was done at the same time is recorded first.
     """
     running: dict[Future[Outcome], Candidate] = {}
     noted = -1
+    reason: str | None = None
     callback.on_start(search, budget)
     try:
         while True:
-            while len(running) < evaluator.slots and (asked := search.ask()):
+            reason = reason or stops()
+            while reason is None and len(running) < evaluator.slots and (asked := search.ask()):
                 if search.rounds != noted and (evaluator.slots > 1 or len(search.unfinished) > 1):
                     journal.note_pending(search.unfinished)
                     noted = search.rounds
@@ -41,10 +54,11 @@ def run_search(search: Search, evaluator: Evaluator, journal: Journal, budget: i
             _record(
                 [(running.pop(future), future) for future in [*running] if future in done], search, journal, callback
             )
-        if search.trials.charged < budget:
+        if reason is None and search.trials.charged < budget:
             _log.warning("the space is used up after %d evaluations", search.trials.charged)
     finally:
         callback.on_end(search)
+    return reason if search.trials.charged < budget else None
 
 
 def _record(

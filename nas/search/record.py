@@ -27,7 +27,7 @@ _OF_RECORD: dict[str, type] = {
     "value": str,
     "diverged_at": int,
 }  # what a record holds beside the options
-_MAY_CHANGE = ("budget", "executor", "retry_failed")
+_MAY_CHANGE = ("budget", "stop", "executor", "retry_failed")
 _MAY_CHANGE_OF_EVALUATOR = ("path", "workers", "device", "devices", "threads")
 NO_RUN = "holds no run (no config.yaml): name the folder of a run"
 """What is told of a folder that was taken for that of a run."""

@@ -155,7 +155,17 @@ def _run(
                 parts.estimator.prepare()
         seconds = Seconds(folder)
         with closing(parts.evaluator):
-            run_search(search, parts.evaluator, journal, config.budget, Callbacks([*callbacks, seconds]))
+            told = Callbacks([*callbacks, seconds])
+            stopped = run_search(
+                search,
+                parts.evaluator,
+                journal,
+                config.budget,
+                told,
+                lambda: parts.stop.reason(search, sum(seconds.total(search).values())),
+            )
+            if stopped:
+                _log.info("stopped after %d of %d evaluations: %s", search.trials.charged, config.budget, stopped)
     from nas.search.report import write_report  # brings the plotting libraries
 
     if not search.estimated and parts.estimator.min_trials:
@@ -167,6 +177,7 @@ def _run(
         "made_with": record["made_with"],
         "seed": config.seed,
         "budget": config.budget,
+        "stopped": stopped,
         "resumed_at": recorded or None,
         "diverged_at": record.get("diverged_at"),
         "warm_trials": len(search.trials) - search.trials.charged,

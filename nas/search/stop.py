@@ -1,0 +1,46 @@
+"""When a search ends before its budget is spent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nas.options import Positive, PositiveInt, validated
+from nas.search.search import Search
+
+
+@validated
+@dataclass(frozen=True)
+class Stop:
+    """Limits, of which the first that is reached ends a search; null: no limit.
+
+    Args:
+        patience: evaluations since the last that was better than all before, at least 1.
+        wall_seconds: of the whole run, the parts before included, above 0.
+        training_seconds: of all evaluations, and of what was paid to observe candidates, above 0.
+
+    Raises:
+        OptionError: a number is out of its range.
+    """
+
+    patience: PositiveInt | None = None
+    wall_seconds: Positive | None = None
+    training_seconds: Positive | None = None
+
+    def reason(self, search: Search, wall: float) -> str | None:
+        """Why a search that has taken so many seconds ends now, as a clause; None: it does not."""
+        trials = search.trials
+        if not trials.charged:  # a run has something to report
+            return None
+        own = ~trials.warm
+        spent = float(np.nansum(trials.seconds[own] + trials.estimate_seconds[own]))
+        begun = len(trials) - trials.charged
+        waited = 0 if trials.best is None else len(trials) - max(trials.best.step + 1, begun)
+        if self.wall_seconds is not None and wall >= self.wall_seconds:
+            return f"it has taken {wall:,.0f} s (stop.wall_seconds)"
+        if self.training_seconds is not None and spent >= self.training_seconds:
+            return f"training has taken {spent:,.0f} s (stop.training_seconds)"
+        if self.patience is not None and waited >= self.patience:
+            return f"nothing better was found in {waited} evaluations (stop.patience)"
+        return None
