@@ -14,6 +14,7 @@ from nas.estimators import EmProx, Ridge
 from nas.estimators.emprox import _fitted_anew
 from nas.estimators.kriging import Kriging
 from nas.estimators.target import RankNormal
+from nas.networks import LogSize
 from nas.spaces import NB101, NB201
 from nas.strategies import SmartPool
 from nas.types import Batch, Features
@@ -310,3 +311,43 @@ def test_a_hundred_and_twenty_one_labels_rank_nas_bench_201(table: str, real_nb2
         estimator.fit(space.batch(split.known), split.labels)
         taus.append(kendalltau(estimator.predict(space.batch(split.queries)).mean, split.truth).statistic)
     assert np.mean(taus) >= 0.78
+
+
+@pytest.mark.parametrize(("sign", "size"), [(1, 0.3), (-1, 0.0)])
+def test_larger_networks_are_expected_to_be_better_until_values_speak_against_it(sign, size, space, cells) -> None:
+    known, _, queries = cells
+    log_size = LogSize(space)
+    batch = space.batch(known)
+    values = sign * log_size(batch) + np.random.default_rng(0).normal(0, 0.3, 60)
+    whole = EmProx(space, Scaled(space), **{**OPTIONS, "size": [0.3, 0.0]})
+    whole.fit(batch, values)
+    same = EmProx(space, Scaled(space), **{**OPTIONS, "size": [size]})
+    same.fit(batch, values)
+    asked = space.batch(queries)
+    assert (whole.predict(asked).mean == same.predict(asked).mean).all()
+
+
+def test_the_size_prior_is_added_to_what_the_values_leave(space, cells) -> None:
+    known, values, queries = cells
+    estimator = EmProx(space, Scaled(space), **{**OPTIONS, "size": [0.3]})
+    estimator.fit(space.batch(known), values)
+    x, q = (Scaled(space).embed(space.batch(archs)).values.astype(float) for archs in (known, queries))
+    target, log_size = RankNormal(values), LogSize(space)
+    left = target.scores - 0.3 * log_size(space.batch(known))
+    scores = covariance(q, x) @ np.linalg.solve(covariance(x, x) + 0.1 * np.eye(60), left)
+    scores += 0.3 * log_size(space.batch(queries))
+    assert estimator.predict(space.batch(queries)).mean == pytest.approx(target.inverse(scores), abs=1e-5)
+
+
+def test_the_posterior_of_a_known_network_is_not_its_value(space, cells) -> None:
+    known, values, queries = cells
+    estimator = EmProx(space, Scaled(space), **OPTIONS)
+    estimator.fit(space.batch(known), values)
+    x = Scaled(space).embed(space.batch(known)).values.astype(float)
+    target = RankNormal(values)
+    scores = covariance(x, x) @ np.linalg.solve(covariance(x, x) + 0.1 * np.eye(60), target.scores)
+    believed = estimator.posterior(space.batch(known))
+    assert believed.mean == pytest.approx(target.inverse(scores), abs=1e-5)
+    assert (believed.std > 0).all()
+    others = space.batch(queries)
+    assert (estimator.posterior(others).mean == estimator.predict(others).mean).all()
