@@ -100,7 +100,7 @@ def draw(times: dict[str, Any]) -> None:
     """Seconds against labels: of a fit, an update, and estimates."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7, 4.4), layout="constrained")
+    figure = Figure(figsize=(8.6, 4.4), layout="constrained")
     axes = figure.add_subplot()
     labels = [int(n) for n in times]
     for name in ("fit", "update", *(f"estimate {n}" for n in CANDIDATES)):
@@ -109,7 +109,7 @@ def draw(times: dict[str, Any]) -> None:
         axes.plot(labels, [one[name]["wall"] for one in times.values()], marker="o", markersize=3, label=label)
     axes.set(xscale="log", yscale="log", xlabel="labels", ylabel="seconds on two cores")
     axes.grid(alpha=0.3)
-    axes.legend(fontsize="small")
+    axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
     figure.savefig(RESULT.with_suffix(".png"), dpi=120)
 
 
