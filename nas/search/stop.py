@@ -35,12 +35,12 @@ class Stop:
             return None
         own = ~trials.warm
         spent = float(np.nansum(trials.seconds[own] + trials.estimate_seconds[own]))
-        begun = len(trials) - trials.charged
-        waited = 0 if trials.best is None else len(trials) - max(trials.best.step + 1, begun)
+        warm = len(trials) - trials.charged
+        since = 0 if trials.best is None else len(trials) - max(trials.best.step + 1, warm)
         if self.wall_seconds is not None and wall >= self.wall_seconds:
             return f"it has taken {wall:,.0f} s (stop.wall_seconds)"
         if self.training_seconds is not None and spent >= self.training_seconds:
             return f"training has taken {spent:,.0f} s (stop.training_seconds)"
-        if self.patience is not None and waited >= self.patience:
-            return f"nothing better was found in {waited} evaluations (stop.patience)"
+        if self.patience is not None and since >= self.patience:
+            return f"nothing better was found in {since} evaluations (stop.patience)"
         return None
