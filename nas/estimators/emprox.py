@@ -145,8 +145,9 @@ class EmProx(NetworkEstimator):
     def _fit_anew(self, batch: Batch, embedded: NDArray[np.float32], values: Values) -> _Fit:
         assert self._anywhere is not None
         target = RankNormal(values)
-        self._size = self._likeliest_size(batch, embedded, target.scores)
-        scores = target.scores - self._expected(batch)
+        log_size = self._log_size(batch)
+        self._size = self._likeliest_size(embedded, target.scores, log_size)
+        scores = target.scores - self._size * log_size
         anywhere = self._anywhere
         points, self._heard = embedded, []
         for observer in self._observers:
@@ -197,10 +198,9 @@ class EmProx(NetworkEstimator):
         scores += self._expected(batch)
         return Prediction(target.inverse(scores), target.spread(scores, deviation))
 
-    def _likeliest_size(self, batch: Batch, points: NDArray[np.float32], scores: Values) -> float:
+    def _likeliest_size(self, points: NDArray[np.float32], scores: Values, log_size: Values) -> float:
         if len(self.sizes) == 1:
             return self.sizes[0]
-        log_size = self._log_size(batch)
 
         def surprise(place: int) -> float:
             expected = scores - self.sizes[place] * log_size

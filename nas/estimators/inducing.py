@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from nas._means import centroids
 from nas._threads import in_parts
 from nas.estimators.prior import Prior
 from nas.types import Values
@@ -31,7 +32,7 @@ class InducingPoints:
     def __init__(self, prior: Prior, known: NDArray[np.float32], scores: Values, count: int) -> None:
         from scipy.linalg import cho_factor, cho_solve
 
-        self.points = _centroids(known, count)
+        self.points = centroids(known, count, rounds=_ROUNDS, seed=0, most=_SEEN)
         centres = self.points.astype(np.float64)
         covariance = prior.covariance(centres, centres)
         covariance[np.diag_indices(count)] += _JITTER
@@ -81,14 +82,3 @@ class InducingPoints:
             squares += square
             sums += row
         return squares, sums
-
-
-def _centroids(known: NDArray[np.float32], count: int) -> NDArray[np.float32]:
-    import faiss  # after torch, which the encoder has imported
-
-    means = faiss.Kmeans(
-        known.shape[1], count, niter=_ROUNDS, seed=0, max_points_per_centroid=_SEEN, min_points_per_centroid=1
-    )
-    means.train(known)
-    assert means.centroids is not None
-    return means.centroids

@@ -25,8 +25,6 @@ class BayesianOptimisation:
         return asked.ask(n, rng, pending, surrogate)
 
     def tell(self, batch: Batch, values: Values) -> None:
-        """Tell the pool and the start."""
+        """Tell the pool; the start is not asked again."""
         self._begun = self._begun or len(batch) > 0
         self.pool.tell(batch, values)
-        if self.start is not None:
-            self.start.tell(batch, values)

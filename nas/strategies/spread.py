@@ -6,6 +6,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from nas._means import centroids
 from nas.encoders import FeatureEncoder
 from nas.encoders.base import Encoder
 from nas.errors import UserError
@@ -66,12 +67,7 @@ def _plain(space: Space) -> Encoder:
 
 def _medoids(points: NDArray[np.float32], n: int, seed: int) -> NDArray[np.intp]:
     """`(n,)`: distinct points, each the nearest left to one of `n` centroids, those of the largest clusters first."""
-    import faiss
-
-    means = faiss.Kmeans(points.shape[1], n, niter=_ROUNDS, seed=seed, min_points_per_centroid=1)
-    means.train(np.ascontiguousarray(points))
-    assert means.centroids is not None
-    distances = ((points[:, None] - means.centroids) ** 2).sum(axis=2)
+    distances = ((points[:, None] - centroids(points, n, rounds=_ROUNDS, seed=seed)) ** 2).sum(axis=2)
     clusters = np.bincount(distances.argmin(axis=1), minlength=n)
     chosen = []
     for cluster in np.argsort(-clusters, kind="stable"):
