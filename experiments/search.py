@@ -39,7 +39,7 @@ METHODS = {
     "EmProx, batches of 10, full pool": ["experiment=nb101/emprox", "batch=10", "strategy/pool=full"],
 }
 POOLS = [name for name in METHODS if "batches" in name]  # compared with one another
-CHECKPOINTS = (30, 50, 100, 150, 300)
+CHECKPOINTS = (30, 50, 100, 150, 300, 500, 1000, 1500, 2000)
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -116,6 +116,7 @@ def summarise(runs: list[dict[str, Any]], population: Values | None) -> dict[str
         "mean": {str(n): round(float(curves[:, n - 1].mean()), 4) for n in checkpoints},
         "standard_error": {str(n): round(float(error[n - 1]), 4) for n in checkpoints},
         "found_the_best": float(np.isfinite(queries).mean()),
+        "found_the_best_within": {str(n): float((queries <= n).mean()) for n in checkpoints},
         "median_queries_to_the_best": float(np.median(queries)) if np.isfinite(np.median(queries)) else None,
         "curve": curves.mean(axis=0).round(4).tolist(),
         "curve_standard_error": error.round(4).tolist(),

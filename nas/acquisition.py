@@ -67,12 +67,7 @@ class ExpectedImprovement:
 
     def __call__(self, prediction: Prediction, best: float, rng: Generator) -> Values:
         """`(n,)`: the expectations, at least 0."""
-        from scipy.special import ndtr
-
-        std, gain = _std(prediction), prediction.mean - best - self.margin
-        z = np.divide(gain, std, out=np.copysign(np.full_like(gain, np.inf), gain), where=std > 0)
-        scores: Values = std * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi) + gain * ndtr(z)
-        return scores
+        return expected_improvement(prediction, best + self.margin)
 
 
 @dataclass(frozen=True)
@@ -88,6 +83,20 @@ class ThompsonSampling:
     def __call__(self, prediction: Prediction, best: float, rng: Generator) -> Values:
         """`(n,)`: the draws."""
         return rng.normal(prediction.mean, _std(prediction))
+
+
+def expected_improvement(prediction: Prediction, best: float | Values) -> Values:
+    """`(n,)`: by how much each is expected to exceed one number or `(n,)`, at least 0, its estimate taken as normal.
+
+    Raises:
+        UserError: the estimator has no standard deviation.
+    """
+    from scipy.special import ndtr
+
+    std, gain = _std(prediction), prediction.mean - best
+    z = np.divide(gain, std, out=np.copysign(np.full_like(gain, np.inf), gain), where=std > 0)
+    result: Values = std * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi) + gain * ndtr(z)
+    return result
 
 
 def _std(prediction: Prediction) -> Values:

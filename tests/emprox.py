@@ -8,7 +8,7 @@ from nas.encoders import FeatureEncoder
 from nas.spaces import NB101
 from nas.types import Batch, Features
 
-OPTIONS = {"length": [1.4], "linear": 0.5, "noise": [0.1], "rank": 64, "size": [0.0]}
+OPTIONS = {"length": [1.4], "linear": 0.5, "noise": [0.1], "rank": 64, "size": 0.0}
 
 
 class Scaled(FeatureEncoder):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 from typing import Annotated
 
@@ -16,15 +18,14 @@ from nas.errors import OptionError
 from nas.estimators.base import NetworkEstimator
 from nas.estimators.kriging import Kriging
 from nas.estimators.listening import Listening
+from nas.estimators.memory import Memory
 from nas.estimators.prior import Prior, likeliest
 from nas.estimators.target import RankNormal
 from nas.networks import LogSize
 from nas.options import NonNegative, Positive, PositiveInt, validated
 from nas.types import Batch, Keys, Prediction, Space, Values
 
-_DOUBT = 2.0  # by how much the logarithm of the likelihood must speak against each of `size`, for the next to be taken
 _SAMPLE = 256  # architectures drawn anywhere in the space
-_TOGETHER = 1 << 16  # networks that are embedded at once, so that memory stays small
 _PART_OF = 10  # of the known networks, beyond `points` of them, one part more before all is fitted anew
 
 
@@ -70,8 +71,9 @@ class EmProx(NetworkEstimator):
         length: at which distance proximity begins to fall, each above 0; each fit takes the likeliest.
         linear: prior variance of the trend, at least 0, the proximities' being 1.
         size: how much higher a score is expected to be, before any value is known, of a network whose log parameters
-            are a deviation above the mean of the space (`nas.networks.LogSize`), each at least 0; each fit takes the
-            first but where the values speak clearly for another.
+            are a deviation above the mean of the space (`nas.networks.LogSize`), at least 0; 0: sizes do not count.
+        doubt: standard deviation of that expectation, at least 0: the more values are known, and the larger it is, the
+            more follows from them.
         noise: prior variances of what a value does not share with its neighbours, each above 0; each fit takes the
             likeliest. The best cells of a search differ by little more than noise, where cells
             from anywhere differ by what the embedding tells.
@@ -96,7 +98,8 @@ class EmProx(NetworkEstimator):
         points: PositiveInt = 2048,
         length: Annotated[Sequence[Positive], MinLen(1)] = (1.4, 2.0),
         linear: NonNegative = 0.1,
-        size: Annotated[Sequence[NonNegative], MinLen(1)] = (0.3, 0.0),
+        size: NonNegative = 0.5,
+        doubt: NonNegative = 0.2,
         noise: Annotated[Sequence[Positive], MinLen(1)] = (0.01, 0.03, 0.1, 0.3, 1.0),
         rank: PositiveInt = 64,
         weights: Annotated[Sequence[NonNegative], MinLen(1)] = (0.0, 0.5, 1.0, 2.0, 4.0),
@@ -110,14 +113,15 @@ class EmProx(NetworkEstimator):
         self._graph = graph
         self.k, self.points, self.rank = k, points, rank
         self.priors, self.noise = [Prior(one, linear, noise[0]) for one in length], noise
-        self.sizes, self.weights = size, weights
-        self._size, self._log_size = size[0], LogSize(space)
+        self.size, self.doubt, self.weights = size, doubt, weights
+        self._slope = size  # as the last fit found it
         self._heard: list[tuple[Listening, int, float]] = []  # of each observer: which coordinates, and their weight
         self._whole: _Fit | None = None
         self._known: _Fit | None = None  # the same, and networks that joined since
         self._anywhere: NDArray[np.float64] | None = None
-        self._remembered: list[tuple[Keys, NDArray[np.float32]]] = []  # by ascending keys: known, and asked for before
-        self._asked: list[tuple[Keys, NDArray[np.float32]]] = []  # since the last fit
+        log_size = LogSize(space)
+        self._embeddings = Memory(partial(self._embed, graph))
+        self._sizes = Memory(lambda batch: log_size(batch).astype(np.float32))
 
     def prepare(self) -> None:
         """Train the encoder for this space, or read it from the user's cache; embed a sample of the space."""
@@ -128,26 +132,26 @@ class EmProx(NetworkEstimator):
 
     def _fit(self, batch: Batch, values: Values) -> None:
         self.prepare()
-        embedded = self._embedded(batch)
-        order = np.argsort(batch.keys)
-        self._remembered, self._asked = [(batch.keys[order], embedded[order]), *self._asked], []
+        embedded, sizes = self._embeddings.known(batch), self._sizes.known(batch)
         whole = len(batch) if self._observers else _fitted_anew(len(batch), self.points)
         if self._whole is None or len(self._whole.keys) != whole or not self._whole.begins(batch.keys, values):
             some = slice(whole)
-            self._whole = self._known = self._fit_anew(batch.take(some), embedded[some], values[some])
+            self._whole = self._fit_anew(batch.take(some), embedded[some], sizes[some], values[some])
+            self._known = self._whole
         known = self._known
         if known is None or not known.begins(batch.keys, values):
             known = self._whole
         more = slice(len(known.keys), None)
-        scores = known.target.forward(values[more]) - self._expected(batch.take(more))
+        scores = known.target.forward(values[more]) - self._slope * sizes[more]
         self._known = _Fit(batch.keys, values, known.target, known.kriging.joined_by(embedded[more], scores))
 
-    def _fit_anew(self, batch: Batch, embedded: NDArray[np.float32], values: Values) -> _Fit:
+    def _fit_anew(
+        self, batch: Batch, embedded: NDArray[np.float32], sizes: NDArray[np.float32], values: Values
+    ) -> _Fit:
         assert self._anywhere is not None
         target = RankNormal(values)
-        log_size = self._log_size(batch)
-        self._size = self._likeliest_size(embedded, target.scores, log_size)
-        scores = target.scores - self._size * log_size
+        self._slope = self._likeliest_slope(embedded, target.scores, sizes)
+        scores = target.scores - self._slope * sizes
         anywhere = self._anywhere
         points, self._heard = embedded, []
         for observer in self._observers:
@@ -161,6 +165,13 @@ class EmProx(NetworkEstimator):
         numbers = {"points": self.points, "k": self.k, "rank": self.rank}
         kriging = Kriging(prior, points, scores, **numbers, anywhere=anywhere)
         return _Fit(batch.keys, values, target, kriging)
+
+    def _likeliest_slope(self, points: NDArray[np.float32], scores: Values, sizes: NDArray[np.float32]) -> float:
+        """How much a score is higher for each deviation of size."""
+        if not self.size or not self.doubt:
+            return self.size
+        prior, _ = likeliest(self.priors, self.noise, points, scores - self.size * sizes)
+        return prior.slope(points, scores, sizes, self.size, self.doubt)
 
     def _likeliest_form(
         self, points: NDArray[np.float32], forms: NDArray[np.float32], scores: Values
@@ -177,6 +188,13 @@ class EmProx(NetworkEstimator):
         """Estimate values without their noise, of known architectures, too; deviations are those of further values."""
         return self._once(batch, self._estimate)
 
+    def smoother(self, noise: float) -> EmProx:
+        """One in the same embedding, not fitted yet, which believes in so much noise and observes nothing."""
+        made = copy(self)
+        made.noise, made.priors = [noise], [replace(prior, noise=noise) for prior in self.priors]
+        made._observers, made._fitted, made._whole, made._known = [], None, None, None
+        return made
+
     def _predict(self, batch: Batch) -> Prediction:
         assert self._known is not None
         made, known = self._estimate(batch), self._known
@@ -188,55 +206,14 @@ class EmProx(NetworkEstimator):
     def _estimate(self, batch: Batch) -> Prediction:
         assert self._known is not None
         kriging, target = self._known.kriging, self._known.target
-        queries = self._embedded(batch)
-        self._asked.append((batch.keys, queries))
+        queries = self._embeddings.asked(batch)
         heard = [
             weight * listening.coordinates(queries, self._embed(observer, batch))[form]
             for observer, (listening, form, weight) in zip(self._observers, self._heard, strict=True)
         ]
         scores, deviation = kriging.estimate(np.hstack([queries, *heard]) if heard else queries)
-        scores += self._expected(batch)
+        scores += self._slope * self._sizes.asked(batch)
         return Prediction(target.inverse(scores), target.spread(scores, deviation))
-
-    def _likeliest_size(self, points: NDArray[np.float32], scores: Values, log_size: Values) -> float:
-        if len(self.sizes) == 1:
-            return self.sizes[0]
-
-        def surprise(place: int) -> float:
-            expected = scores - self.sizes[place] * log_size
-            return likeliest(self.priors, self.noise, points, expected)[1] + place * _DOUBT
-
-        return self.sizes[min(range(len(self.sizes)), key=surprise)]
-
-    def _expected(self, batch: Batch) -> Values:
-        """`(n,)`: the scores that are expected before any value is known."""
-        return self._size * self._log_size(batch) if self._size else np.zeros(len(batch))
-
-    def _embedded(self, batch: Batch) -> NDArray[np.float32]:
-        """`(n, width)`: embeddings; those of what is known, and of what was asked for lately, are not made again.
-
-        What a search evaluates it has asked for before, and one that ranks the whole space asks every round for all
-        that is left.
-        """
-        left = np.arange(len(batch))
-        embedded: NDArray[np.float32] | None = None
-
-        def fill(rows: NDArray[np.intp], found: NDArray[np.float32]) -> None:
-            nonlocal embedded
-            if embedded is None:
-                embedded = np.empty((len(batch), found.shape[1]), dtype=np.float32)
-            embedded[rows] = found
-
-        for keys, rows in [*self._remembered, *self._asked]:
-            place = np.minimum(np.searchsorted(keys, batch.keys[left]), len(keys) - 1)
-            here = keys[place] == batch.keys[left]
-            fill(left[here], rows[place[here]])
-            left = left[~here]
-        for start in range(0, len(left), _TOGETHER):
-            some = left[start : start + _TOGETHER]
-            fill(some, self._embed(self._graph, batch.take(some)))
-        assert embedded is not None
-        return embedded
 
 
 def _fitted_anew(known: int, points: int) -> int:

@@ -47,6 +47,23 @@ class Prior:
         result: NDArray[Any] = self.proximity(queries, known) + self.linear * queries @ known.T
         return result
 
+    def slope(self, known: Points, scores: Values, along: Points, mean: float, deviation: float) -> float:
+        """By how much scores rise with a number `along` `(n,)` that is told of each known point, beside all else.
+
+        The posterior mean of its coefficient (Rasmussen and Williams 2006, 2.7), which was expected to be `mean`,
+        within `deviation`, above 0; at the likeliest scale, from as many known points as suffice.
+        """
+        from scipy.linalg import cho_factor, cho_solve
+
+        some = _compared(known)
+        x, y, z = known[some].astype(np.float64), scores[some], along[some].astype(np.float64)
+        covariance = self.covariance(x, x)
+        covariance[np.diag_indices_from(covariance)] += self.noise
+        left = y - mean * z
+        solved = cho_solve(cho_factor(covariance, lower=True), np.column_stack([left, z]))
+        variance = max(float(left @ solved[:, 0]), _LEAST) / len(y)
+        return mean + float(z @ solved[:, 0]) / (float(z @ solved[:, 1]) + variance / deviation**2)
+
 
 def likeliest(priors: Sequence[Prior], noises: Sequence[float], known: Points, scores: Values) -> tuple[Prior, float]:
     """The prior and its noise that make all known scores, or as many of them as suffice, the likeliest, at any scale.
@@ -58,8 +75,8 @@ def likeliest(priors: Sequence[Prior], noises: Sequence[float], known: Points, s
     """
     from scipy.linalg import solve_triangular
 
-    compared = np.linspace(0, len(known) - 1, min(_COMPARED, len(known))).astype(np.intp)
-    x, y = known[compared].astype(np.float64), scores[compared]
+    some = _compared(known)
+    x, y = known[some].astype(np.float64), scores[some]
 
     def surprise(covariance: NDArray[np.float64], diagonal: Values, noise: float) -> float:
         np.fill_diagonal(covariance, diagonal + noise)
@@ -74,3 +91,7 @@ def likeliest(priors: Sequence[Prior], noises: Sequence[float], known: Points, s
         found += [(surprise(covariance, diagonal, noise), replace(prior, noise=noise)) for noise in noises]
     least, best = min(found, key=lambda one: one[0])
     return best, least
+
+
+def _compared(known: Points) -> NDArray[np.intp]:
+    return np.linspace(0, len(known) - 1, min(_COMPARED, len(known))).astype(np.intp)

@@ -18,7 +18,7 @@ from nas.types import Acquisition, Estimator, Evaluator, Space, Strategy
 if TYPE_CHECKING:
     from nas.search.runner import Function
 
-_INITIAL = 10  # trials before the surrogate is asked, where the budget is larger
+_INITIAL = 7  # trials before the surrogate is asked, where the budget is larger
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,11 @@ class Parts:
         estimator = self.estimator
         _check_together(estimator, self.acquisition, config)
         assert config.initial is not None
+        if self.stop.improvement is not None and not estimator.gives_std:
+            raise UserError(
+                f"stop.improvement is {self.stop.improvement:g}, which needs standard deviations, but "
+                f"{type(estimator).__name__} gives none: choose another estimator, or stop.patience"
+            )
         _refuse_gaps(self.evaluator, estimator)
         reference = self.evaluator.reference()
         if reference is None:

@@ -124,9 +124,7 @@ def _cumulative_cost(search: Search) -> list[float | None]:
 
     None from the first one on whose seconds are unknown. What was known before the search is charged to nobody.
     """
-    trials = search.trials
-    own = ~trials.warm
-    totals = np.cumsum(trials.seconds[own] + trials.estimate_seconds[own])
+    totals = np.cumsum(search.trials.charges)
     return [None if np.isnan(total) else round(float(total), 3) for total in totals]
 
 

@@ -15,18 +15,7 @@ from nas.errors import OptionError, UserError
 from nas.options import Natural, PositiveInt, validated
 from nas.search.phases import Phases
 from nas.search.trials import Trial, Trials
-from nas.types import (
-    Acquisition,
-    Batch,
-    Candidate,
-    Estimator,
-    Outcome,
-    Prediction,
-    Space,
-    Strategy,
-    Values,
-    top,
-)
+from nas.types import Acquisition, Batch, Candidate, Estimator, Outcome, Prediction, Space, Strategy, Values, top
 
 Belief = Callable[[list[Candidate], Values], list[float]]
 
@@ -276,6 +265,8 @@ class Search:
                 prediction = proposal.prediction or self.estimator.predict(proposal.batch)
                 scores = self.acquisition(prediction, float(self.trials.value[known].max(initial=-np.inf)), rng)
         self.rounds += 1
+        if proposal.chosen:
+            wanted = len(proposal) if self.budget is None else min(len(proposal), self.budget - allocated)
         return [
             Candidate(
                 proposal.batch.take(slice(row, row + 1)),

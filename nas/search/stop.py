@@ -6,8 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nas.acquisition import expected_improvement
 from nas.options import Positive, PositiveInt, validated
 from nas.search.search import Search
+from nas.search.trials import Trials
+from nas.types import Prediction
+
+LAST = 20  # evaluations, of which what they were expected to bring is averaged
 
 
 @validated
@@ -16,6 +21,8 @@ class Stop:
     """Limits, of which the first that is reached ends a search; null: no limit.
 
     Args:
+        improvement: of the value, above 0: the last 20 evaluations were expected to improve the best by less, in the
+            mean, their estimates taken as normal (Jones et al. 1998). It needs standard deviations.
         patience: evaluations since the last that was better than all before, at least 1.
         wall_seconds: of the whole run, the parts before included, above 0.
         training_seconds: of all evaluations, and of what was paid to observe candidates, above 0.
@@ -24,6 +31,7 @@ class Stop:
         OptionError: a number is out of its range.
     """
 
+    improvement: Positive | None = None
     patience: PositiveInt | None = None
     wall_seconds: Positive | None = None
     training_seconds: Positive | None = None
@@ -33,8 +41,7 @@ class Stop:
         trials = search.trials
         if not trials.charged:  # a run has something to report
             return None
-        own = ~trials.warm
-        spent = float(np.nansum(trials.seconds[own] + trials.estimate_seconds[own]))
+        spent = float(np.nansum(trials.charges))
         warm = len(trials) - trials.charged
         since = 0 if trials.best is None else len(trials) - max(trials.best.step + 1, warm)
         if self.wall_seconds is not None and wall >= self.wall_seconds:
@@ -43,4 +50,16 @@ class Stop:
             return f"training has taken {spent:,.0f} s (stop.training_seconds)"
         if self.patience is not None and since >= self.patience:
             return f"nothing better was found in {since} evaluations (stop.patience)"
+        if self.improvement is not None and (expected := _expected(trials)) < self.improvement:
+            return f"evaluations are expected to improve the best by {expected:.2g} (stop.improvement)"
         return None
+
+
+def _expected(trials: Trials) -> float:
+    """What the last evaluations were expected to improve the best by, in the mean; infinite where they are too few."""
+    last = np.flatnonzero(np.isfinite(trials.predicted_std) & ~trials.warm)[-LAST:]
+    if len(last) < LAST:
+        return np.inf
+    before = np.fmax.accumulate(trials.value)[last - 1]
+    estimates = Prediction(trials.predicted_mean[last], trials.predicted_std[last])
+    return float(expected_improvement(estimates, before).mean())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas._growing import GrowingArray
+from nas.search.columns import Columns, known_or_none
 from nas.types import Candidate, Keys, Outcome, Values, top
 
 if TYPE_CHECKING:
@@ -55,37 +56,6 @@ class Trial:
     checkpoint: str | None = None
 
 
-class _Columns:
-    """Columns of numbers that grow together; NaN: not known."""
-
-    def __init__(self, *names: str) -> None:
-        self._columns: dict[str, GrowingArray[np.float64]] = {name: GrowingArray((), np.float64) for name in names}
-        self._length = 0
-
-    @property
-    def names(self) -> list[str]:
-        return list(self._columns)
-
-    def column(self, name: str) -> Values:
-        """`(n,)`: a view; of a new name, all NaN."""
-        if name not in self._columns:
-            self._columns[name] = GrowingArray((), np.float64)
-            self._columns[name].extend(np.full(self._length, np.nan))
-        return self._columns[name].view
-
-    def row(self, row: int) -> dict[str, float | None]:
-        return {name: _known(column.view[row]) for name, column in self._columns.items()}
-
-    def extend(self, numbers: Mapping[str, Sequence[float | None]], rows: int) -> None:
-        """Append `rows` numbers to each column; None, and columns that are not given, become NaN."""
-        for name in numbers:
-            self.column(name)
-        missing = [None] * rows
-        for name, column in self._columns.items():
-            column.extend(np.array(numbers.get(name, missing), dtype=np.float64))
-        self._length += rows
-
-
 class Trials:
     """The `n` trials of one search in order of evaluation; every array is a view of what is there.
 
@@ -98,7 +68,7 @@ class Trials:
         self.value_name = value
         self._genes: GrowingArray[np.uint8] = GrowingArray((genes,), np.uint8)
         self._keys: GrowingArray[np.uint64] = GrowingArray((), np.uint64)
-        self._numbers, self._values = _Columns(*_NUMBERS), _Columns(value)
+        self._numbers, self._values = Columns(*_NUMBERS), Columns(value)
         self._warm: GrowingArray[np.bool_] = GrowingArray((), np.bool_)
         self._came: GrowingArray[np.int64] = GrowingArray((), np.int64)  # the rows of outcomes as they came
         self._origins: list[str] = []
@@ -151,6 +121,11 @@ class Trials:
         return self._numbers.column("predicted_mean")
 
     @property
+    def predicted_std(self) -> Values:
+        """`(n,)`: the standard deviation of that estimate, NaN where there was none."""
+        return self._numbers.column("predicted_std")
+
+    @property
     def estimate_seconds(self) -> Values:
         """`(n,)`: seconds of candidate training that the estimates of each trial's round cost."""
         return self._numbers.column("estimate_seconds")
@@ -159,6 +134,13 @@ class Trials:
     def warm(self) -> NDArray[np.bool_]:
         """`(n,)`: which were known before the search began."""
         return self._warm.view
+
+    @property
+    def charges(self) -> Values:
+        """`(m,)`: seconds of each trial that is not warm, those of estimates included; NaN where unknown."""
+        own = ~self.warm
+        result: Values = self.seconds[own] + self.estimate_seconds[own]
+        return result
 
     @property
     def outcomes(self) -> tuple[NDArray[np.int64], Values]:
@@ -254,7 +236,7 @@ class Trials:
             raise ValueError(f"trial {row} did not fail: its outcome stays")
         for name, number in outcome.values.items():
             self._values.column(name)[row] = number
-        spent = [seconds for seconds in (_known(self.seconds[row]), outcome.seconds) if seconds is not None]
+        spent = [seconds for seconds in (known_or_none(self.seconds[row]), outcome.seconds) if seconds is not None]
         self.seconds[row] = sum(spent) if spent else np.nan
         if outcome.epochs is not None:
             self.epochs[row] = outcome.epochs
@@ -287,7 +269,3 @@ class Trials:
             rows.append({"step": fields.pop("step"), "key": fields.pop("key"), "genes": fields.pop("genes"),
                          **fields.pop("values"), **fields})  # fmt: skip
         return DataFrame(rows)
-
-
-def _known(number: float) -> float | None:
-    return None if np.isnan(number) else float(number)

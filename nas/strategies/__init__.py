@@ -2,6 +2,7 @@
 
 from nas.strategies.base import ArchiveStrategy
 from nas.strategies.bayesian import BayesianOptimisation
+from nas.strategies.elsewhere import Elsewhere
 from nas.strategies.evolution import RegularizedEvolution
 from nas.strategies.latent import LatentAscent
 from nas.strategies.local import LocalSearch
@@ -13,6 +14,7 @@ from nas.strategies.spread import Spread
 __all__ = [
     "ArchiveStrategy",
     "BayesianOptimisation",
+    "Elsewhere",
     "FullPool",
     "LatentAscent",
     "LocalSearch",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from numpy.random import Generator
 
+from nas.strategies.elsewhere import Elsewhere
 from nas.types import Batch, Estimator, Proposal, Strategy, Values
 
 
@@ -13,18 +14,23 @@ class BayesianOptimisation:
     Args:
         pool: proposes the candidates of a round.
         start: proposes them before the first trial is told; None: the pool.
+        elsewhere: proposes them when nothing better is found any more; None: the pool.
     """
 
-    def __init__(self, pool: Strategy, start: Strategy | None = None) -> None:
-        self.pool, self.start = pool, start
+    def __init__(self, pool: Strategy, start: Strategy | None = None, elsewhere: Elsewhere | None = None) -> None:
+        self.pool, self.start, self.elsewhere = pool, start, elsewhere
         self._begun = False
 
     def ask(self, n: int, rng: Generator, pending: Batch | None = None, surrogate: Estimator | None = None) -> Proposal:
         """Propose the pool's candidates: `n` of them, or all there are where the pool is the whole space."""
         asked = self.pool if self._begun or self.start is None else self.start
+        if surrogate is not None and self.elsewhere is not None and self.elsewhere.due:
+            asked = self.elsewhere
         return asked.ask(n, rng, pending, surrogate)
 
     def tell(self, batch: Batch, values: Values) -> None:
-        """Tell the pool; the start is not asked again."""
+        """Tell all but the start, which is not asked again."""
         self._begun = self._begun or len(batch) > 0
         self.pool.tell(batch, values)
+        if self.elsewhere is not None:
+            self.elsewhere.tell(batch, values)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -146,11 +146,13 @@ class Proposal:
         batch: `n` architectures, best guess first.
         origin: `(n,)` the name of the move that made each.
         prediction: what the surrogate says of all of them, where the strategy has asked it already.
+        chosen: whether all are to be evaluated, however many a round evaluates else.
     """
 
     batch: Batch
     origin: NDArray[np.str_]
     prediction: Prediction | None = None
+    chosen: bool = False
 
     def __len__(self) -> int:
         return len(self.batch)
@@ -158,4 +160,4 @@ class Proposal:
     def take(self, rows: NDArray[np.intp]) -> Proposal:
         """Return some of the candidates."""
         prediction = None if self.prediction is None else self.prediction.take(rows)
-        return Proposal(self.batch.take(rows), self.origin[rows], prediction)
+        return replace(self, batch=self.batch.take(rows), origin=self.origin[rows], prediction=prediction)

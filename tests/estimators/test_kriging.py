@@ -52,6 +52,23 @@ def test_the_likeliest_of_several_lengths_is_taken() -> None:
         assert likeliest(priors, [0.1], known, scores)[0] == prior
 
 
+@pytest.mark.parametrize("deviation", [0.1, 0.5, 100.0])
+def test_a_slope_is_the_posterior_mean_of_its_coefficient(deviation: float) -> None:
+    """Of scores that have the covariance, times a scale, and a multiple of what is told along: generalised least
+    squares with one row more, which says that the slope is .3 within the deviation.
+    """
+    rng = np.random.default_rng(0)
+    known, scores = rng.normal(size=(30, 3)).astype(np.float32), rng.normal(size=30)
+    along = rng.normal(size=30)
+    inverse = np.linalg.inv(covariance(known.astype(float), known.astype(float)) + 0.1 * np.eye(30))
+    left = scores - 0.3 * along
+    scale = left @ inverse @ left / 30
+    rows = np.vstack([np.linalg.cholesky(inverse / scale).T @ along[:, None], [[1 / deviation]]])
+    right = np.concatenate([np.linalg.cholesky(inverse / scale).T @ scores, [0.3 / deviation]])
+    slope = Prior(1.4, 0.5, 0.1).slope(known, scores, along, 0.3, deviation)
+    assert slope == pytest.approx(np.linalg.lstsq(rows, right)[0][0], rel=1e-4)
+
+
 def _points(n: int, *more: int) -> list[np.ndarray]:
     rng = np.random.default_rng(0)
     return [rng.normal(size=(size, 4)).astype(np.float32) for size in (n, *more)]

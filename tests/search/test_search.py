@@ -52,7 +52,7 @@ def test_the_history_tells_each_evaluation_in_order(finished: Path, small_space:
     assert [line["values"]["test_mean"] for line in lines] == pytest.approx(accuracy(small_space, archs), abs=1e-6)
     assert {line["seconds"] for line in lines} <= {None, 100.0}
     for line in lines:
-        is_initial = line["step"] < 10
+        is_initial = line["step"] < 7
         assert (line["predicted_mean"] is None) == (line["predicted_std"] is None) == is_initial
         moves = {"spread"} if is_initial else {"mutation 1", "mutation 2", "mutation 3", "random"}
         assert line["proposed_by"] in moves

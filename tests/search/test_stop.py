@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 import nas
 from nas.errors import UserError
@@ -37,6 +38,34 @@ def test_a_stopped_run_goes_on_with_more_patience_as_it_would_have(tmp_path: Pat
     assert onwards.content["stopped"] is None
 
 
+EMPROX = (*SMALL[:2], "budget=80", "initial=5", "estimator.encoder.cells=2000", "estimator.encoder.epochs=1")
+
+
+def test_a_search_ends_when_little_is_expected_of_what_it_evaluates(tmp_path: Path) -> None:
+    """Of the last 20 that were estimated, by the textbook's formula; at no moment before was it so little."""
+    result = nas.run(*EMPROX, "stop.improvement=0.0005", folder=tmp_path / "run")
+    rows = [trial for trial in result.trials if trial.predicted_std is not None]
+    values = result.trials.value
+    assert 5 + 20 <= len(values) < 80
+
+    def expected(trial) -> float:
+        gain = trial.predicted_mean - values[: trial.step].max()
+        if trial.predicted_std == 0:
+            return max(gain, 0)
+        z = gain / trial.predicted_std
+        return gain * norm.cdf(z) + trial.predicted_std * norm.pdf(z)
+
+    means = [np.mean([expected(trial) for trial in rows[end - 20 : end]]) for end in range(20, len(rows) + 1)]
+    assert means[-1] < 0.0005 <= min(means[:-1])
+    assert "stop.improvement" in result.content["stopped"]
+    assert f"{means[-1]:.2g}" in result.content["stopped"]
+
+
+def test_nothing_is_expected_without_deviations(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"stop\.improvement is 0\.001, which needs standard deviations, but Ridge"):
+        nas.run(*SMALL, "stop.improvement=0.001", folder=tmp_path / "run")
+
+
 def test_training_seconds_end_a_search(tmp_path: Path) -> None:
     result = nas.run(*SMALL, "stop.training_seconds=20", folder=tmp_path / "run")
     spent = np.cumsum(result.trials.seconds)
@@ -49,7 +78,7 @@ def test_wall_seconds_of_all_parts_end_a_search(tmp_path: Path) -> None:
     assert len(result.trials) == 1
 
 
-@pytest.mark.parametrize("name", ["patience", "wall_seconds", "training_seconds"])
+@pytest.mark.parametrize("name", ["improvement", "patience", "wall_seconds", "training_seconds"])
 def test_limits_out_of_range_are_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=rf"stop\.{name} is 0"):
         nas.run(*SMALL, f"stop.{name}=0", folder=tmp_path / "run")
