@@ -33,6 +33,14 @@ def tables(comparison: dict[str, Any]) -> list[Table]:
             for one in methods
         ]
         told.append(Table(titles[measure], note, header, rows))
+    if "test_accuracy" in comparison["measures"] and (told_of := [one for one in methods if _recommends(one)]):
+        scale, columns = scales["test_accuracy"], ("best", "recommended", "difference")
+        note = (
+            f"Mean test accuracy ± standard error after {comparison['budget']} evaluations: of the trial with the best "
+            f"{signal}, which may be luck, and of that which the surrogate believes to be the best without noise."
+        )
+        rows = [[one["method"], *(_mean(one["recommended"][column], scale) for column in columns)] for one in told_of]
+        told.append(Table("Best and recommended", note, ["method", *columns], rows))
     if levels := list(methods[0]["queries_to"]):
         note = (
             "Median of the Kaplan-Meier estimate (runs that did not reach the level are censored at the budget); "
@@ -70,6 +78,10 @@ def tables(comparison: dict[str, Any]) -> list[Table]:
     for measure in comparison["measures"] if len(methods) > 1 else []:
         told.append(_pairs(comparison["tests"][measure], titles[measure], scales[measure], comparison["budget"]))
     return told
+
+
+def _recommends(one: dict[str, Any]) -> bool:
+    return one["recommended"]["difference"]["mean"] is not None
 
 
 def _number(number: float, scale: int, sign: str = "") -> str:

@@ -34,6 +34,7 @@ class Run:
         best_of_space: the best `value` and `test_accuracy` of the whole space, or None.
         value: `(budget,)` the best value so far.
         test_accuracy: `(budget,)` the test accuracy of the architecture with that value.
+        recommended: the test accuracy of the recommended trial at the end.
         cost: `(budget,)` training seconds spent so far.
         random_value: `(budget,)` the expected best value of random search.
         random_test_accuracy: `(budget,)` the expected test accuracy of that best.
@@ -49,6 +50,7 @@ class Run:
     best_of_space: dict[str, float] | None
     value: Values
     test_accuracy: Values
+    recommended: float
     cost: Values
     random_value: Values
     random_test_accuracy: Values
@@ -113,23 +115,14 @@ def _run(folder: Path, result: dict[str, Any]) -> Run:
     value, test, cost, random_value, random_test = (_column(name, result[name], budget) for name in names)
     if not np.isfinite(value[-1]):
         raise ValueError("incumbent_value has no finite last value")
-    best = result["best_of_space"]
+    best, advice = result["best_of_space"], result.get("recommended", {}).get("test_accuracy")
     seconds = {str(phase): float(spent) for phase, spent in result["wall_seconds"].items()}
     return Run(
-        folder,
-        dict(result["config"]),
-        dict(result["choices"]),
-        dict(result["measured_on"]),
-        int(result["seed"]),
-        budget,
+        folder, dict(result["config"]), dict(result["choices"]), dict(result["measured_on"]),
+        int(result["seed"]), budget,
         None if best is None else {"value": float(best["value"]), "test_accuracy": float(best["test_accuracy"])},
-        value,
-        test,
-        cost,
-        random_value,
-        random_test,
-        seconds,
-    )
+        value, test, np.nan if advice is None else float(advice), cost, random_value, random_test, seconds,
+    )  # fmt: skip
 
 
 def _column(name: str, numbers: list[float | None] | None, budget: int) -> Values:

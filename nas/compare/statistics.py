@@ -51,6 +51,9 @@ def summarise(
     for measure in MEASURES:
         column = np.array([getattr(run, measure) for run in runs])
         summary[measure] = {str(n): mean_and_error(column[:, n - 1]) for n in at}
+    last, advised = np.array([run.test_accuracy[-1] for run in runs]), np.array([run.recommended for run in runs])
+    columns = {"best": last, "recommended": advised, "difference": advised - last}
+    summary["recommended"] = {name: mean_and_error(column) for name, column in columns.items()}
     summary["queries_to"] = {f"{level:.10g}": time_to(value, level) for level in levels}
     summary["gain"] = None if population is None else {str(n): gain(value[:, n - 1], n, population, rng) for n in at}
     timed = [run.seconds for run in runs if run.seconds is not None]

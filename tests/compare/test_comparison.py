@@ -13,7 +13,7 @@ from nas.compare.statistics import gain, holm, paired_tests, time_to
 
 def run(seed: int, value: float) -> Run:
     curve = np.array([value])
-    return Run(Path(f"{seed}"), {}, {}, {}, seed, 1, None, curve, curve, curve, curve, curve, None)
+    return Run(Path(f"{seed}"), {}, {}, {}, seed, 1, None, curve, curve, np.nan, curve, curve, curve, None)
 
 
 def test_runs_that_never_reach_a_level_are_censored_not_dropped() -> None:
