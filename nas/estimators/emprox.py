@@ -192,6 +192,7 @@ class EmProx(NetworkEstimator):
         """One in the same embedding, not fitted yet, which believes in so much noise and observes nothing."""
         made = copy(self)
         made.noise, made.priors = [noise], [replace(prior, noise=noise) for prior in self.priors]
+        made.rank = 1  # its deviations are all but those of the noise
         made._observers, made._fitted, made._whole, made._known = [], None, None, None
         return made
 
