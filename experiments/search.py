@@ -2,8 +2,9 @@
 
 Runs every method on the same seeds, prints the mean test accuracy of the incumbent (the best cell by what the search
 sees), and writes it with the curves to `experiments/results/`. Each run has its folder under `outputs/`: what was
-finished is not run again, what was killed continues. Beside the methods stand two orders that need no search: the cells
-with most parameters first, and those with most 3x3 convolutions first.
+finished is not run again, what was killed continues. Methods that are not named stay in the file as they are. Beside
+the methods stand two orders that need no search: the cells with most parameters first, and those with most 3x3
+convolutions first.
 """
 
 from __future__ import annotations
@@ -129,6 +130,17 @@ def summarise(runs: list[dict[str, Any]], population: Values | None) -> dict[str
     return summary
 
 
+def joined(path: Path, report: dict[str, Any]) -> dict[str, Any]:
+    """The report, with what the file of before has of methods that were not run now, on the same table and seeds."""
+    before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if any(before.get(name) != report[name] for name in ("measured_on", "seeds")):
+        return report
+    result = {**report, "commands": [*before.get("commands", [before["command"]]), report["command"]]}
+    for name in ("options", "methods"):
+        result[name] = {**before[name], **report[name]}
+    return result
+
+
 def draw(path: Path, methods: dict[str, Any], random: list[float], title: str) -> None:
     """Draw the mean incumbent of each method with a band of one standard error."""
     from matplotlib.figure import Figure
@@ -205,6 +217,8 @@ def main() -> None:
         "random_search_expected": {str(n): round(100 * random[n - 1], 4) for n in checkpoints},
     }
     RESULTS.mkdir(exist_ok=True)
+    report = joined(RESULTS / f"{stem}.json", report)
+    methods = report["methods"]
     (RESULTS / f"{stem}.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     title = f"{space}, table {table}, signal {first['measured_on']['signal']}, mean of {len(seeds)} seeds"
     draw(RESULTS / f"{stem}.png", methods, random, title)
