@@ -1,11 +1,10 @@
 """Is the recommended network better than the one with the highest value? `python -m experiments.recommended`.
 
 Searches of 150 evaluations, seeds 0 and up; after 50, 100 and 150 of them the mean test accuracy of the best trial, by
-the validation accuracy that the search sees, and of the recommended one, whose value without noise the surrogate
-believes to be the highest. Tables: the embedded one, NAS-Bench-201 on both data sets, and the 20,001 cells of
-NAS-Bench-101 whose validation accuracy in ONE run is known. Surrogates that tell no noise apart recommend the best, so
-they are not among the methods. Each run goes to a journal at once. Prints, and writes
-`experiments/results/recommended.json`.
+the validation accuracy that the search sees, and of the recommended one (`nas.Search.recommended`). Tables: the
+embedded one, NAS-Bench-201 on both data sets, and the 20,001 cells of NAS-Bench-101 whose validation accuracy in ONE
+run is known. Surrogates that tell no noise apart recommend the best, so they are not among the methods. Each run goes
+to a journal at once. Prints, and writes `experiments/results/recommended.json`.
 """
 
 from __future__ import annotations

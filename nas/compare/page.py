@@ -37,7 +37,7 @@ def tables(comparison: dict[str, Any]) -> list[Table]:
         scale, columns = scales["test_accuracy"], ("best", "recommended", "difference")
         note = (
             f"Mean test accuracy ± standard error after {comparison['budget']} evaluations: of the trial with the best "
-            f"{signal}, which may be luck, and of that which the surrogate believes to be the best without noise."
+            f"{signal}, which may be luck, and of that with the highest mean of value and posterior mean."
         )
         rows = [[one["method"], *(_mean(one["recommended"][column], scale) for column in columns)] for one in told_of]
         told.append(Table("Best and recommended", note, ["method", *columns], rows))

@@ -83,7 +83,7 @@ class Result:
 
     @property
     def recommended(self) -> Trial:
-        """The trial whose value without noise is believed to be the highest; of a run that was stopped, the best.
+        """The trial with the highest mean of value and posterior mean; of a run that was stopped, the best.
 
         Raises:
             UserError: no evaluation succeeded.

@@ -88,16 +88,18 @@ class Search:
         return self.trials.best
 
     def recommended(self) -> Trial | None:
-        """Fit the surrogate, and return the trial whose value without noise it believes to be the highest.
+        """Fit the surrogate, and return the trial with the highest mean of value and posterior mean.
 
-        The highest value may be luck; it is returned where the surrogate tells no noise apart or knows too few trials.
+        The highest value may be luck. Of what it does not share with its neighbours half is taken to be luck, and half
+        to be the network's own: one measurement does not tell them apart. The trial of the highest value is returned
+        where the surrogate tells no noise apart or knows too few trials.
         """
         known, posterior = self.trials.known, getattr(self.estimator, "posterior", None)
         if posterior is not None and len(known) >= self.estimator.min_trials:
-            batch = self._batch.view.take(known)
-            self.estimator.fit(batch, self.trials.value[known])
+            batch, values = self._batch.view.take(known), self.trials.value[known]
+            self.estimator.fit(batch, values)
             if (believed := posterior(batch)) is not None and np.isfinite(believed.mean).any():
-                return self.trials[int(known[np.nanargmax(believed.mean)])]
+                return self.trials[int(known[np.nanargmax(believed.mean + values)])]
         return self.best
 
     @property

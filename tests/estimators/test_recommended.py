@@ -46,3 +46,15 @@ def test_too_few_trials_recommend_the_best(space, cells) -> None:
     search = _search(space, EmProx(space, Scaled(space), **OPTIONS))
     search.tell(cells[0][0], 0.5)
     assert search.recommended().step == 0
+
+
+def test_half_of_what_neighbours_do_not_share_is_the_networks_own(space, cells) -> None:
+    known, values, _ = cells
+    estimator = EmProx(space, Scaled(space), **{**OPTIONS, "noise": [0.3]})
+    search = _search(space, estimator)
+    for genes, value in zip(known, values, strict=True):
+        search.tell(genes, float(value))
+    advised = search.recommended().step
+    shared = estimator.posterior(space.batch(known)).mean
+    assert advised == int(np.argmax(shared / 2 + values / 2))
+    assert advised in np.argsort(-shared)[:20]
