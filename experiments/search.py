@@ -26,13 +26,14 @@ from nas.benchmarks.table import Table
 from nas.graphs import FIRST_OPERATION, Graphs
 from nas.types import Values
 
+RANDOM_START = ["strategy/start=random", "initial=20", "strategy/elsewhere=never"]  # what is best for ridge
 METHODS = {
     "random search": ["experiment=nb101/random"],
     "regularized evolution": ["experiment=nb101/rea"],
     "local search": ["experiment=nb101/local"],
     "BANANAS": ["experiment=nb101/bananas"],
     "NPENAS": ["experiment=nb101/npenas"],
-    "ridge, smart pool": ["experiment=nb101/emprox", "estimator=ridge"],
+    "ridge, smart pool": ["experiment=nb101/emprox", "estimator=ridge", *RANDOM_START],
     "EmProx": ["experiment=nb101/emprox"],
     "EmProx, batches of 10": ["experiment=nb101/emprox", "batch=10"],
     "EmProx, batches of 10, 8 generations": ["experiment=nb101/emprox", "batch=10", "strategy.pool.generations=8"],
@@ -225,7 +226,8 @@ def main() -> None:
     print("| method |" + "".join(f" {n} |" for n in checkpoints) + " seconds a run |")
     print("|---|" + "---|" * len(checkpoints) + "---|")
     for name, method in methods.items():
-        cells = (f" {method['mean'][str(n)]:.3f} ± {method['standard_error'][str(n)]:.3f} |" for n in checkpoints)
+        curves = method["curve"], method["curve_standard_error"]
+        cells = (" {:.3f} ± {:.3f} |".format(*(curve[n - 1] for curve in curves)) for n in checkpoints)
         print(f"| {name} |" + "".join(cells) + f" {method.get('median_wall_seconds', '')} |")
     print("| random search, exact expectation |" + "".join(f" {100 * random[n - 1]:.3f} |" for n in checkpoints) + " |")
 
