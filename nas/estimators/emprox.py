@@ -190,7 +190,7 @@ class EmProx(NetworkEstimator):
 
     def smoother(self, noise: float) -> EmProx:
         """One in the same embedding, not fitted yet, which believes in so much noise and observes nothing."""
-        made = copy(self)
+        made, self._seconds = copy(self), 0.0  # what was observed is charged once
         made.noise, made.priors = [noise], [replace(prior, noise=noise) for prior in self.priors]
         made.rank = 1  # its deviations are all but those of the noise
         made._observers, made._fitted, made._whole, made._known = [], None, None, None

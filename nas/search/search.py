@@ -213,6 +213,8 @@ class Search:
         """Take in further architectures; `rows` of them are told to the strategy in this order."""
         self._batch.extend(batch)
         self._told.update(batch.keys.tolist())
+        if (warm := self.trials.warm).any() and hasattr(self.strategy, "warm"):
+            self.strategy.warm = int(np.isfinite(self.trials.value[warm]).sum())
         self.strategy.tell(batch.take(rows), values)
 
     def _candidate(self, genes: ArrayLike) -> Candidate:

@@ -21,10 +21,20 @@ class BayesianOptimisation:
         self.pool, self.start, self.elsewhere = pool, start, elsewhere
         self._begun = False
 
+    @property
+    def warm(self) -> int:
+        """How many trials succeeded before the search began."""
+        return 0 if self.elsewhere is None else self.elsewhere.warm
+
+    @warm.setter
+    def warm(self, trials: int) -> None:
+        if self.elsewhere is not None:
+            self.elsewhere.warm = trials
+
     def ask(self, n: int, rng: Generator, pending: Batch | None = None, surrogate: Estimator | None = None) -> Proposal:
         """Propose the pool's candidates: `n` of them, or all there are where the pool is the whole space."""
         asked = self.pool if self._begun or self.start is None else self.start
-        if surrogate is not None and self.elsewhere is not None and self.elsewhere.due:
+        if self.elsewhere is not None and self.elsewhere.due and hasattr(surrogate, "smoother"):
             asked = self.elsewhere
         return asked.ask(n, rng, pending, surrogate)
 

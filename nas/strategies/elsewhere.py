@@ -25,7 +25,7 @@ class Elsewhere(ArchiveStrategy):
     proposals are random, and tell what the space is like. Then the whole space is ranked by a surrogate that smooths:
     EmProx, which believes that a value shares little with its neighbours, so that regions are compared. The more trials
     have passed since the best, the more are proposed at once. Of a space of more than 524,288 networks, random ones and
-    mutants of all trials are ranked; surrogates that do not smooth rank a random pool.
+    mutants of all trials are ranked. With surrogates that do not smooth these proposals are not asked for.
 
     Args:
         space: the search space.
@@ -46,12 +46,14 @@ class Elsewhere(ArchiveStrategy):
     ) -> None:
         super().__init__(space)
         self.patience, self.drawn, self.noise, self.share = patience, random, noise, share
+        self.warm = 0
+        """How many trials succeeded before the search began: their order says nothing."""
         self._all: Batch | None = None
 
     @property
     def since(self) -> int:
-        """How many trials succeeded since the best of them."""
-        return len(self.values) - 1 - int(self.values.argmax()) if len(self.values) else 0
+        """How many trials of this search succeeded since the best of them."""
+        return len(self.values) - max(int(self.values.argmax()) + 1, self.warm) if len(self.values) else 0
 
     @property
     def due(self) -> bool:
@@ -64,12 +66,10 @@ class Elsewhere(ArchiveStrategy):
 
     def ask(self, n: int, rng: Generator, pending: Batch | None = None, surrogate: Estimator | None = None) -> Proposal:
         """Propose random architectures, or those that a surrogate which smooths ranks highest; best guess first."""
-        left = self.drawn - (self.since - (self.patience or 0))
+        left = self.drawn - (self.since - (self.patience or 0)) - (0 if pending is None else len(pending))
         if left > 0:
             return replace(super().ask(left, rng, pending), chosen=True)
-        smooths: Callable[[float], Estimator] | None = getattr(surrogate, "smoother", None)
-        if smooths is None:
-            return super().ask(n, rng, pending)
+        smooths: Callable[[float], Estimator] = getattr(surrogate, "smoother")  # noqa: B009
         smoother = smooths(self.noise)
         smoother.fit(self.told, self.values)
         candidates = self._candidates(rng)

@@ -51,7 +51,7 @@ def test_trials_that_failed_are_no_progress_and_no_wait(space) -> None:
 @pytest.mark.parametrize(("since", "random"), [(20, 10), (24, 6), (29, 1)])
 def test_the_first_are_random_and_all_of_them_are_chosen(since, random, space) -> None:
     elsewhere, archs, _ = told(space, 50, 49 - since)
-    made = elsewhere.ask(3, np.random.default_rng(0), None, Ridge(space))
+    made = elsewhere.ask(3, np.random.default_rng(0), None, None)
     assert len(made) == random
     assert made.chosen
     assert set(made.origin) == {"random"}
@@ -76,14 +76,29 @@ def test_then_the_whole_space_is_ranked_by_a_surrogate_that_smooths(small_space)
     assert set(made.batch.keys.tolist()) == set(left.keys[np.argsort(-means)[:7]].tolist())
 
 
-def test_a_surrogate_that_does_not_smooth_ranks_a_random_pool(space) -> None:
+def test_a_surrogate_that_does_not_smooth_ranks_the_pool(space) -> None:
     elsewhere, archs, values = told(space, 60, 0)
     ridge = Ridge(space)
     ridge.fit(archs, values)
-    made = elsewhere.ask(40, np.random.default_rng(0), None, ridge)
+    strategy = BayesianOptimisation(SmartPool(space), elsewhere=elsewhere)
+    strategy.tell(archs, values)
+    made = strategy.ask(40, np.random.default_rng(0), None, ridge)
     assert not made.chosen
     assert len(made) == 40
-    assert set(made.origin) == {"random"}
+    assert any(origin.startswith("mutation") for origin in made.origin)
+
+
+def test_warm_trials_are_no_wait(small_space) -> None:
+    """Their order says nothing: with the best of them first, the search waits from its own first trial on."""
+    made, warm = search(small_space, budget=40), search(small_space)
+    for genes in small_space.sample(60, np.random.default_rng(5)):
+        if (key := f"{small_space.keys(genes[None])[0]:016x}") not in {trial.key for trial in warm.trials}:
+            warm.tell(genes, 1.0 if not len(warm.trials) else float(int(key, 16) % 101) / 102)
+    made.add(warm.trials, warm=True)
+    origins = [origin for _, origin in drive(made, 40)]
+    assert any(origin.startswith("mutation") for origin in origins[:14])
+    assert origins[16:25] == ["random"] * 9
+    assert set(origins[25:]) == {"elsewhere"}
 
 
 def test_of_a_space_too_large_to_list_random_ones_and_mutants_are_ranked(small_space, monkeypatch) -> None:
