@@ -26,7 +26,7 @@ class SearchConfig:
         stop: when a search ends before its budget is spent (see `nas.search.Stop`).
         seed: of all that a search draws, 0 or more.
         budget: evaluations in all.
-        initial: of them before the estimator is first asked; null: 10, and of a budget up to 10 a quarter.
+        initial: of them before the estimator is first asked; null: 7, and of a budget up to 7 a quarter.
         pool: candidates of a round.
         batch: evaluated of them, at most `pool`.
         table: `cifar10`, `digits`, ...; `auto`: that of the dataset, else the first that is there.

@@ -34,7 +34,7 @@ class Run:
         best_of_space: the best `value` and `test_accuracy` of the whole space, or None.
         value: `(budget,)` the best value so far.
         test_accuracy: `(budget,)` the test accuracy of the architecture with that value.
-        recommended: the test accuracy of the recommended trial at the end.
+        recommended: the test accuracy of the recommended trial at the end; NaN: not known.
         cost: `(budget,)` training seconds spent so far.
         random_value: `(budget,)` the expected best value of random search.
         random_test_accuracy: `(budget,)` the expected test accuracy of that best.

@@ -72,8 +72,8 @@ class EmProx(NetworkEstimator):
         linear: prior variance of the trend, at least 0, the proximities' being 1.
         size: how much higher a score is expected to be, before any value is known, of a network whose log parameters
             are a deviation above the mean of the space (`nas.networks.LogSize`), at least 0; 0: sizes do not count.
-        doubt: standard deviation of that expectation, at least 0: the more values are known, and the larger it is, the
-            more follows from them.
+        doubt: standard deviation of that expectation, at least 0: each fit takes the posterior mean of `size`, which
+            follows the known values the more, the larger this is; 0: `size` as it is.
         noise: prior variances of what a value does not share with its neighbours, each above 0; each fit takes the
             likeliest. The best cells of a search differ by little more than noise, where cells
             from anywhere differ by what the embedding tells.

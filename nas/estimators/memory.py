@@ -28,7 +28,7 @@ class Memory:
         self._asked: list[tuple[Keys, NDArray[np.float32]]] = []
 
     def known(self, batch: Batch) -> NDArray[np.float32]:
-        """`(n, ...)` of all known networks; what was asked for before the last that were known is forgotten."""
+        """`(n, ...)` of all known networks; kept are these and what was asked for since the last time."""
         rows = self._of(batch)
         order = np.argsort(batch.keys)
         self._kept, self._asked = [(batch.keys[order], rows[order]), *self._asked], []

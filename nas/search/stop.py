@@ -41,7 +41,7 @@ class Stop:
         trials = search.trials
         if not trials.charged:  # a run has something to report
             return None
-        spent = float(np.nansum(trials.charges))
+        spent = 0.0 if self.training_seconds is None else float(np.nansum(trials.charges))
         warm = len(trials) - trials.charged
         since = 0 if trials.best is None else len(trials) - max(trials.best.step + 1, warm)
         if self.wall_seconds is not None and wall >= self.wall_seconds:

@@ -146,7 +146,7 @@ class Proposal:
         batch: `n` architectures, best guess first.
         origin: `(n,)` the name of the move that made each.
         prediction: what the surrogate says of all of them, where the strategy has asked it already.
-        chosen: whether all are to be evaluated, however many a round evaluates else.
+        chosen: whether all are to be evaluated, as far as the budget goes, and not `batch` of them.
     """
 
     batch: Batch
