@@ -181,5 +181,6 @@ class SequenceEncoder:
         device = next(self._network.parameters()).device
         tokens = torch.from_numpy(batch.graphs.tokens()).long()
         with torch.inference_mode():
-            parts = [self._network(part.to(device))[1].cpu() for part in torch.split(tokens, 4096)]
+            # one more row: a product with a single row is rounded otherwise than one with several
+            parts = [self._network(torch.cat([p, p[:1]]).to(device))[1][:-1].cpu() for p in torch.split(tokens, 4096)]
         return Features.free(torch.cat(parts).numpy())

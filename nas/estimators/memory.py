@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from nas.types import Batch, Keys
 
 _TOGETHER = 1 << 16  # networks of which it is computed at once, so that memory stays small
+_ASKED = 1 << 20  # networks that were asked for, of which the last are remembered
+_TIMES = 16  # how often they were
 
 
 class Memory:
-    """Remembers what was computed of the known networks, and of what was asked for since they became known.
+    """Remembers what was computed of the known networks, and of what was last asked for since they became known.
 
     What a search evaluates it has asked for before, and one that ranks the whole space asks every round for all that is
     left.
@@ -38,6 +40,8 @@ class Memory:
         """`(n, ...)` of networks, at least 1, in ascending order of their keys."""
         rows = self._of(batch)
         self._asked.append((batch.keys, rows))
+        while len(self._asked) > 1 and (len(self._asked) > _TIMES or sum(len(k) for k, _ in self._asked) > _ASKED):
+            del self._asked[0]
         return rows
 
     def _of(self, batch: Batch) -> NDArray[np.float32]:

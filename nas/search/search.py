@@ -267,7 +267,8 @@ class Search:
         if ready:
             with self.phases("predict"):
                 prediction = proposal.prediction or self.estimator.predict(proposal.batch)
-                scores = self.acquisition(prediction, float(self.trials.value[known].max(initial=-np.inf)), rng)
+                best = float(self.trials.value[known].max(initial=-np.inf))
+                scores = prediction.mean if proposal.chosen else self.acquisition(prediction, best, rng)
         self.rounds += 1
         if proposal.chosen:
             wanted = len(proposal) if self.budget is None else min(len(proposal), self.budget - allocated)

@@ -11,7 +11,7 @@ from numpy.random import Generator
 from nas.errors import UserError
 from nas.options import Natural, Positive, PositiveInt, Share, validated
 from nas.strategies.base import ArchiveStrategy
-from nas.types import Batch, Estimator, Proposal, Space, top
+from nas.types import Batch, Estimator, Prediction, Proposal, Space, top
 
 _LISTED = 1 << 19  # up to how many networks the whole space is ranked
 _DRAWN = 1 << 16  # beyond: of random ones, and of mutants
@@ -77,7 +77,8 @@ class Elsewhere(ArchiveStrategy):
         candidates = candidates.take(np.flatnonzero(self._is_new(candidates.keys, taken)))
         prediction = smoother.predict(candidates)
         best = top(prediction.mean, max(1, round(self.share * self.since)))
-        return replace(self.proposal(candidates.take(best), "elsewhere"), prediction=prediction.take(best), chosen=True)
+        estimates = Prediction(prediction.mean[best])  # its deviations are of a noise that is only believed in
+        return replace(self.proposal(candidates.take(best), "elsewhere"), prediction=estimates, chosen=True)
 
     def _candidates(self, rng: Generator) -> Batch:
         if self._all is None:

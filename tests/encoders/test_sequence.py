@@ -36,6 +36,14 @@ def test_embeddings_are_of_unit_length_and_equal_for_isomorphic_cells(cache, sma
     assert (encoder.embed(batch).values == embedded).all()  # no dropout
 
 
+def test_a_network_has_the_same_embedding_alone_and_among_others(cache, small_space) -> None:
+    encoder = SequenceEncoder(small_space, epochs=0)
+    batch = small_space.batch(small_space.sample(30, np.random.default_rng(2)))
+    together = encoder.embed(batch).values
+    for row in range(len(batch)):
+        assert (encoder.embed(batch.take(slice(row, row + 1))).values == together[row]).all()
+
+
 def test_the_encoder_is_trained_once_and_read_afterwards(cache, small_space, caplog) -> None:
     batch = small_space.batch(small_space.enumerate()[:100])
     caplog.set_level("INFO", logger="nas")

@@ -74,6 +74,7 @@ def test_then_the_whole_space_is_ranked_by_a_surrogate_that_smooths(small_space)
     means = smoother.predict(left).mean
     assert made.prediction.mean == pytest.approx(np.sort(means)[::-1][:7], abs=1e-6)
     assert set(made.batch.keys.tolist()) == set(left.keys[np.argsort(-means)[:7]].tolist())
+    assert made.prediction.std is None  # of a noise that is believed in, not found
 
 
 def test_a_surrogate_that_does_not_smooth_ranks_the_pool(space) -> None:
