@@ -2,7 +2,8 @@
 
 Each search sees the mean test accuracy, and ends when it has evaluated the cell with the highest (94.318), or after
 2,000 evaluations. Told are, for each method, the share of seeds that had it after 500, 1,000, 1,500 and 2,000, and the
-median. Each search goes to a journal when it has ended. Prints, and writes `experiments/results/long_searches.json`.
+median. Each search goes to a journal when it has ended. Methods that are not named stay in the file as they are.
+Prints, and writes `experiments/results/long_searches.json`.
 """
 
 from __future__ import annotations
@@ -77,14 +78,15 @@ def main() -> None:
         for method in options.methods:
             seeds = range(options.first_seed, options.first_seed + options.seeds)
             for seed in seeds:
-                what = json.dumps([method, seed])
+                what = json.dumps([METHODS[method], seed])
                 if what not in known:
                     known[what] = {"evaluations": evaluations_to_the_best(method, seed, test, best)}
                     file.write(json.dumps({"what": what, "measures": known[what]}) + "\n")
                     file.flush()
-            report[method] = summarise([known[json.dumps([method, seed])]["evaluations"] for seed in seeds])
+            report[method] = summarise([known[json.dumps([METHODS[method], seed])]["evaluations"] for seed in seeds])
             print(method, json.dumps(report[method]), flush=True)
-    RESULT.write_text(json.dumps({"best": best, "methods": report}, indent=1) + "\n", encoding="utf-8")
+    before = json.loads(RESULT.read_text(encoding="utf-8"))["methods"] if RESULT.is_file() else {}
+    RESULT.write_text(json.dumps({"best": best, "methods": before | report}, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -132,9 +132,9 @@ def summarise(runs: list[dict[str, Any]], population: Values | None) -> dict[str
 
 
 def joined(path: Path, report: dict[str, Any]) -> dict[str, Any]:
-    """The report, with what the file of before has of methods that were not run now, on the same table and seeds."""
+    """The report, with what the file of before has of methods that were not run now, on the same table, seeds and budget."""
     before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    if any(before.get(name) != report[name] for name in ("measured_on", "seeds")):
+    if any(before.get(name) != report[name] for name in ("measured_on", "seeds", "budget")):
         return report
     result = {**report, "commands": [*before.get("commands", [before["command"]]), report["command"]]}
     for name in ("options", "methods"):
@@ -213,6 +213,7 @@ def main() -> None:
         "command": f"python -m experiments.search {' '.join(sys.argv[1:])}",
         "measured_on": first["measured_on"],
         "seeds": [seeds.start, seeds.stop - 1],
+        "budget": budget,
         "options": {name: METHODS[name] for name in arguments.methods},
         "methods": methods,
         "random_search_expected": {str(n): round(100 * random[n - 1], 4) for n in checkpoints},

@@ -28,12 +28,12 @@ TABLES = tuple(f"{name}_150" for name in (
 AFTER = 20  # evaluations, of which the improvement is told
 
 
-def stops_at(expected: Values, limit: float) -> int:
-    """How many evaluations a search does that stops at the limit; NaN: nothing was expected of one."""
+def stops_at(expected: Values, limit: float) -> int | None:
+    """After how many evaluations a search stops at the limit; None: it does not. NaN: nothing was expected of one."""
     rows = np.flatnonzero(np.isfinite(expected))
     means = np.convolve(expected[rows], np.full(LAST, 1 / LAST), "valid")
     below = np.flatnonzero(means < limit)
-    return int(rows[below[0] + LAST - 1]) + 1 if len(below) else len(expected)
+    return int(rows[below[0] + LAST - 1]) + 1 if len(below) else None
 
 
 def curves(folder: Path) -> tuple[Values, Values]:
@@ -45,14 +45,15 @@ def curves(folder: Path) -> tuple[Values, Values]:
 
 
 def measured(runs: list[tuple[Values, Values]], limit: float) -> dict[str, Any]:
-    """Where runs stop, and what came after, in percent."""
-    ends = np.array([stops_at(expected, limit) for expected, _ in runs])
-    missed = np.array([best[-1] - best[end - 1] for end, (_, best) in zip(ends, runs, strict=True)])
-    after = [
-        (best[min(end + AFTER, len(best)) - 1] - best[end - 1]) / AFTER
-        for end, (_, best) in zip(ends, runs, strict=True)
-    ]
+    """Where runs stop, and what came after, in percent, of those that stop with evaluations left."""
+    stopped = [(end, best) for expected, best in runs if (end := stops_at(expected, limit)) and end < len(best)]
+    if not stopped:
+        return {"stopped": 0}
+    ends = np.array([end for end, _ in stopped])
+    missed = np.array([best[-1] - best[end - 1] for end, best in stopped])
+    after = [(best[end : end + AFTER][-1] - best[end - 1]) / len(best[end : end + AFTER]) for end, best in stopped]
     return {
+        "stopped": len(stopped),
         "evaluations": {"least": int(ends.min()), "median": float(np.median(ends)), "most": int(ends.max())},
         "missed_until_the_end": round(100 * float(missed.mean()), 4),
         "share_that_missed_something": float((missed > 0).mean()),
