@@ -132,7 +132,7 @@ def summarise(runs: list[dict[str, Any]], population: Values | None) -> dict[str
 
 
 def joined(path: Path, report: dict[str, Any]) -> dict[str, Any]:
-    """The report, with what the file of before has of methods that were not run now, where table, seeds, budget agree."""
+    """The report, and what the file of before has of methods that were not run now, on the same table and seeds."""
     before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     if any(before.get(name) != report[name] for name in ("measured_on", "seeds", "budget")):
         return report
