@@ -130,7 +130,8 @@ def _fit(value: Any, hint: Any, name: str, null: str, parse: bool) -> Any:
     elif isinstance(origin, type) and issubclass(origin, Mapping):
         fit = _mapping(value, kind, name, null, parse)
     elif parse and kind not in (Any, object) and isinstance(value, bool | int | float | str):
-        raise _wrong(name, value, "described by options below it, with a _target_" + null)
+        choice = f"chosen from its group, {name.replace('.', '/')}={value}, or described by options below it"
+        raise _wrong(name, value, choice + null)
     _check_limits(fit, value, limits, name, null)
     return fit if parse else value
 

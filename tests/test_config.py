@@ -65,7 +65,10 @@ def test_a_list_is_one_of_the_items_that_the_constructor_asks_for() -> None:
         ({"_target_": "nothing"}, "p._target_ cannot be imported"),
         ({"_target_": 5}, "p._target_ cannot be imported"),
         ({"_target_": "os.system", "command": "true"}, "^p._target_ is os.system, which is no class$"),
-        ({**TARGET, "size": 1, "part": 5}, "p.part is 5, must be described by options below it"),
+        (
+            {**TARGET, "size": 1, "part": 5},
+            "p.part is 5, must be chosen from its group, p/part=5, or described",
+        ),
         ({**LISTED, "rates": 0.3}, r"^p.rates is 0.3, must be a list of numbers: p.rates=\[0.3\]$"),
         ({**LISTED, "rates": None}, "^p.rates is None, must be a list of numbers$"),
         ({**LISTED, "rates": {"a": 1}}, "^p.rates is {'a': 1}, must be a list of numbers$"),

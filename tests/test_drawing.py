@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from comparable import run_of
 
 from nas._drawing import attempt, drawable
 from nas.compare.__main__ import main as compare
 from nas.compare.figures import draw_comparison
-from nas.compare.runs import Run
 from nas.graphs import Graphs
 from nas.search.__main__ import main as search
 from nas.search.plots import draw_cell, draw_progress
@@ -26,7 +26,7 @@ NAMES = [
 @pytest.mark.parametrize("name", NAMES)
 def test_any_name_is_drawn_as_it_is_written_and_without_a_warning(name: str, tmp_path: Path, caplog) -> None:
     curve = np.array([0.5, 0.6])
-    run = Run(tmp_path, {}, {"signal": name}, {}, 0, 2, None, curve, curve, 0.6, curve, curve, curve, None)
+    run = run_of(curve, folder=tmp_path, choices={"signal": name})
     cell = Graphs(np.array([[[0, 1, 0], [0, 0, 1], [0, 0, 0]]], dtype=bool), np.array([[0, 2, 1]]), (name,))
     with warnings.catch_warnings():
         warnings.simplefilter("error")

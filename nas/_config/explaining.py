@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
-from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig
 from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
 
 from nas._config.composing import config_folder
 from nas.errors import UserError
+
+_NO_GROUP = re.compile(r"Could not override '([\w]+/[\w/]+)'")
 
 
 def explain(error: HydraException | OmegaConfBaseException) -> str:
@@ -22,6 +25,9 @@ def explain(error: HydraException | OmegaConfBaseException) -> str:
             folder = Path(config_folder()) / group
             options = [path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml")]
         return f"{group}={option} is unknown, allowed: {', '.join(sorted(options))}"
+    if isinstance(error, ConfigCompositionException) and (found := _NO_GROUP.search(str(error))):
+        parent = found[1].partition("/")[0]
+        return f"{found[1]} is unknown for the {parent} that was chosen: choose another {parent}, or leave it out"
     if isinstance(error, OverrideParseException):
         return f"{error.override!r} is no override, expected NAME=VALUE: {_first_line(error)}"
     chain: list[BaseException] = [error]

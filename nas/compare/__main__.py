@@ -130,8 +130,9 @@ def whole_space(runs: list[Run], folders: Sequence[str] = ()) -> Values:
 
 def _saw_the_same(run: Run, other: Run) -> bool:
     """Whether two runs saw one signal: two draws of it may have the same best, not the same expectations."""
+    both = slice(min(run.evaluations, other.evaluations))
     return other.best_of_space == run.best_of_space and np.allclose(
-        other.random_value, run.random_value, rtol=1e-9, atol=0, equal_nan=True
+        other.random_value[both], run.random_value[both], rtol=1e-9, atol=0, equal_nan=True
     )
 
 

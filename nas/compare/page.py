@@ -43,8 +43,8 @@ def tables(comparison: dict[str, Any]) -> list[Table]:
         told.append(Table("Best and recommended", note, ["method", *columns], rows))
     if levels := list(methods[0]["queries_to"]):
         note = (
-            "Median of the Kaplan-Meier estimate (runs that did not reach the level are censored at the budget); "
-            "restricted mean ± standard error: of the evaluations until the level or the budget."
+            "Median of the Kaplan-Meier estimate (runs that did not reach the level are censored where they ended); "
+            "restricted mean ± standard error: of the evaluations until the level or the end."
         )
         unit = " %" if scales["value"] == 100 else ""
         rows = [
@@ -148,6 +148,12 @@ def remarks(comparison: dict[str, Any]) -> list[str]:
     if (more := len(comparison["left_out"]) - _LEFT_OUT) > 0:
         left_out.append(f"left out: {more} more, which --json names")
     told = [f"measured on {measured_on}; budget {comparison['budget']}", *comparison["omitted"], *left_out]
+    for one in comparison["methods"]:
+        if (did := one["evaluations"])["least"] < comparison["budget"]:
+            told.append(
+                f"{one['method']} ended before the budget: after {did['least']} to {did['most']} evaluations, "
+                f"{did['median']:g} in the median; beyond, its last value stands"
+            )
     if len({tuple(one["seeds"]) for one in comparison["methods"]}) > 1:
         told.append("the methods differ in their seeds: means are over all that each has, tests over those in common")
     return told

@@ -39,6 +39,7 @@ class Run:
         random_value: `(budget,)` the expected best value of random search.
         random_test_accuracy: `(budget,)` the expected test accuracy of that best.
         seconds: wall seconds by phase, of all its parts; None: not known.
+        evaluations: how many it did, at most `budget`: it was stopped, or the space was used up.
     """
 
     folder: Path
@@ -55,6 +56,7 @@ class Run:
     random_value: Values
     random_test_accuracy: Values
     seconds: dict[str, float] | None
+    evaluations: int
 
 
 def read_runs(folders: Iterable[Path]) -> tuple[list[Run], list[str]]:
@@ -122,6 +124,7 @@ def _run(folder: Path, result: dict[str, Any]) -> Run:
         int(result["seed"]), budget,
         None if best is None else {"value": float(best["value"]), "test_accuracy": float(best["test_accuracy"])},
         value, test, np.nan if advice is None else float(advice), cost, random_value, random_test, seconds,
+        len(result["incumbent_value"]),
     )  # fmt: skip
 
 

@@ -54,7 +54,9 @@ def summarise(
     last, advised = np.array([run.test_accuracy[-1] for run in runs]), np.array([run.recommended for run in runs])
     columns = {"best": last, "recommended": advised, "difference": advised - last}
     summary["recommended"] = {name: mean_and_error(column) for name, column in columns.items()}
-    summary["queries_to"] = {f"{level:.10g}": time_to(value, level) for level in levels}
+    done = np.array([run.evaluations for run in runs])
+    summary["evaluations"] = {"least": int(done.min()), "median": float(np.median(done)), "most": int(done.max())}
+    summary["queries_to"] = {f"{level:.10g}": time_to(value, done, level) for level in levels}
     summary["gain"] = None if population is None else {str(n): gain(value[:, n - 1], n, population, rng) for n in at}
     timed = [run.seconds for run in runs if run.seconds is not None]
     phases = dict.fromkeys(phase for seconds in timed for phase in seconds)
@@ -71,23 +73,23 @@ def mean_and_error(column: Values) -> dict[str, float | None]:
     return {"mean": float(column.mean()), "standard_error": error, "median": float(np.median(column))}
 
 
-def time_to(value: NDArray[np.float64], level: float) -> dict[str, float | None]:
-    """How many evaluations runs take to reach a level; a run that did not is censored at the budget.
+def time_to(value: NDArray[np.float64], done: NDArray[np.int64], level: float) -> dict[str, float | None]:
+    """How many evaluations runs take to reach a level; a run that did not is censored where it ended.
 
     Args:
         value: `(runs, budget)` best value so far.
+        done: `(runs,)` how many evaluations each did.
         level: the level.
 
     Returns:
         `reached`, the number of runs that did; `median` of the Kaplan-Meier estimate, None where fewer than half did;
-        `restricted_mean`, the mean of the evaluations until the level or the budget, and its `standard_error`.
+        `restricted_mean`, the mean of the evaluations until the level or the end, and its `standard_error`.
     """
     from scipy.stats import CensoredData, ecdf
 
     level -= _ROUNDING * max(1.0, abs(level))
     reached = value[:, -1] >= level
-    budget = value.shape[1]
-    needed = np.where(reached, (value >= level).argmax(axis=1) + 1, budget).astype(np.float64)
+    needed = np.where(reached, (value >= level).argmax(axis=1) + 1, done).astype(np.float64)
     survival = ecdf(CensoredData.right_censored(needed, ~reached)).sf
     half = survival.quantiles[survival.probabilities <= 0.5 + 1e-9]
     median = float(half[0]) if len(half) else None

@@ -18,6 +18,7 @@ from nas.types import Acquisition, Estimator, Evaluator, Space, Strategy
 if TYPE_CHECKING:
     from nas.search.runner import Function
 
+_OF_RUNS = ("stop", "resume", "warm_start", "retry_failed")  # options that a composed search has no use for
 _INITIAL = 7  # trials before the surrogate is asked, where the budget is larger
 
 
@@ -106,22 +107,27 @@ def build_parts(config: SearchConfig, function: Function | None = None) -> Parts
     return Parts(evaluator, *_proposing(config, evaluator.space, evaluator=evaluator, **seen), stop)
 
 
-def compose_search(*overrides: str, space: Space | None = None) -> Search:
+def compose_search(*overrides: str, space: Space | None = None, value: str = "value") -> Search:
     """Make a search of configured parts, to be driven by `ask` and `tell`; its budget has no end.
 
     Args:
         overrides: as on the command line, such as `space=nb201`, `estimator=ridge` and `seed=3`; what they say of
             evaluators is not used.
         space: of one's own, in the place of the configured one.
+        value: the name of the value that the search sees, such as `validation`, where trials of a run are added.
 
     Raises:
-        UserError: a part cannot be made, or they do not fit together.
+        UserError: a part cannot be made, they do not fit together, or an option is of a run in a folder.
     """
-    config = checked(composed_run(overrides).options)
+    made = composed_run(overrides)
+    for name in made.changed:
+        if name.partition(".")[0] in _OF_RUNS:
+            raise UserError(f"{name} is of a run, not of a search that is driven by ask and tell: leave it out")
+    config = checked(made.options)
     space = build(config.space, "space") if space is None else space
     estimator, strategy, acquisition = _proposing(config, space)
     _check_together(estimator, acquisition, config)
-    return _search(config, space, (estimator, strategy, acquisition))
+    return _search(config, space, (estimator, strategy, acquisition), value=value)
 
 
 def _search(config: SearchConfig, space: Space, parts: tuple[Estimator, Strategy, Acquisition], **more: Any) -> Search:

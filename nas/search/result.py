@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -114,15 +114,24 @@ class Result:
         Args:
             function: the one that was searched, where it was one.
             callbacks: are told what happens.
-            changes: other options as on the command line, such as `retry_failed=True`.
+            changes: other options as on the command line, such as `retry_failed=True` and `stop={"patience": 30}`.
 
         Raises:
             UserError: the run cannot go on with these changes.
         """
         from nas.search.runner import run
 
-        given = (f"{name}={json.dumps(value)}" for name, value in changes.items())
+        given = (f"{name}={json.dumps(value)}" for name, value in _flat(changes))
         return run(assigned("resume", self.folder), *given, function=function, callbacks=callbacks)
+
+
+def _flat(options: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Options by their paths."""
+    for name, value in options.items():
+        if isinstance(value, Mapping):
+            yield from ((f"{name}.{below}", one) for below, one in _flat(value))
+        else:
+            yield name, value
 
 
 def load(folder: str | Path) -> Result:

@@ -139,6 +139,7 @@ def _run(
         if before is not None and len(trials):
             _note_divergence(before, record, recorded)
         write_record(folder, record)
+        (folder / "result.json").unlink(missing_ok=True)  # it is of fewer evaluations
         if config.warm_start is not None and not trials.charged:
             if warm is None:
                 warm = read_warm(Path(config.warm_start), parts.space, parts.evaluator)
@@ -169,7 +170,7 @@ def _run(
     from nas.search.report import write_report  # brings the plotting libraries
 
     if not search.estimated and parts.estimator.min_trials:
-        _log.warning("the estimator was never asked: all %d candidates are the strategy's own", config.budget)
+        _log.warning("the estimator was never asked: all %d candidates are the strategy's own", search.trials.charged)
     about = {
         "measured_on": record["measured_on"],
         "config": {name: record[name] for name in vars(config) if name in record},

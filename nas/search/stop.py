@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nas.acquisition import expected_improvement
+from nas.errors import UserError
 from nas.options import Positive, PositiveInt, validated
 from nas.search.search import Search
 from nas.search.trials import Trials
@@ -37,11 +38,15 @@ class Stop:
     training_seconds: Positive | None = None
 
     def reason(self, search: Search, wall: float) -> str | None:
-        """Why a search that has taken so many seconds ends now, as a clause; None: it does not."""
+        """Why a search that has taken so many seconds ends now, as a clause; None: it does not.
+
+        Raises:
+            UserError: training seconds are limited, but an evaluation that succeeded does not say what it took.
+        """
         trials = search.trials
         if not trials.charged:  # a run has something to report
             return None
-        spent = 0.0 if self.training_seconds is None else float(np.nansum(trials.charges))
+        spent = 0.0 if self.training_seconds is None else self._training(trials)
         warm = len(trials) - trials.charged
         since = 0 if trials.best is None else len(trials) - max(trials.best.step + 1, warm)
         if self.wall_seconds is not None and wall >= self.wall_seconds:
@@ -53,6 +58,16 @@ class Stop:
         if self.improvement is not None and (expected := _expected(trials)) < self.improvement:
             return f"evaluations are expected to improve the best by {expected:.2g} (stop.improvement)"
         return None
+
+    def _training(self, trials: Trials) -> float:
+        """Seconds of all evaluations of this search; what failed without telling took none."""
+        unknown = np.isnan(trials.charges) & np.isfinite(trials.value[~trials.warm])
+        if unknown.any():
+            raise UserError(
+                f"stop.training_seconds is {self.training_seconds:g}, but the training seconds of {unknown.sum()} of "
+                f"{trials.charged} evaluations are unknown: use stop.wall_seconds or stop.patience"
+            )
+        return float(np.nansum(trials.charges))
 
 
 def _expected(trials: Trials) -> float:

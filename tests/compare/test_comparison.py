@@ -1,9 +1,8 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
+from comparable import run_of
 
 from nas.compare.figures import band, by_cost
 from nas.compare.metrics import sample_efficiency_gain
@@ -12,24 +11,32 @@ from nas.compare.statistics import gain, holm, paired_tests, time_to
 
 
 def run(seed: int, value: float) -> Run:
-    curve = np.array([value])
-    return Run(Path(f"{seed}"), {}, {}, {}, seed, 1, None, curve, curve, np.nan, curve, curve, curve, None)
+    return run_of(np.array([value]), seed)
 
 
 def test_runs_that_never_reach_a_level_are_censored_not_dropped() -> None:
     curves = np.array([[1, 5, 5, 5], [1, 1, 1, 5], [1, 1, 1, 1], [5, 5, 5, 5], [1, 1, 1, 2.0]])
-    told = time_to(curves, 5)
+    whole = np.full(5, 4)
+    told = time_to(curves, whole, 5)
     assert told["reached"] == 3
     assert told["median"] == 4  # 1, 2, 4, and two later than 4
     assert told["restricted_mean"] == pytest.approx((2 + 4 + 4 + 1 + 4) / 5)
-    assert time_to(curves[[0, 2, 4]], 5)["median"] is None
-    assert time_to(curves[[2, 4]], 5) == {"reached": 0, "median": None, "restricted_mean": 4, "standard_error": 0}
-    assert time_to(curves, 1)["median"] == 1
+    assert time_to(curves[[0, 2, 4]], whole[:3], 5)["median"] is None
+    never = time_to(curves[[2, 4]], whole[:2], 5)
+    assert never == {"reached": 0, "median": None, "restricted_mean": 4, "standard_error": 0}
+    assert time_to(curves, whole, 1)["median"] == 1
+
+
+def test_runs_that_were_stopped_are_censored_where_they_ended() -> None:
+    curves = np.array([[1, 5, 5, 5], [1, 1, 1, 1], [1, 1, 1, 5]])  # the second was stopped after one
+    told = time_to(curves, np.array([4, 1, 4]), 5)
+    assert told["restricted_mean"] == pytest.approx((2 + 1 + 4) / 3)
+    assert told["median"] == 2  # Kaplan-Meier: after one evaluation two are at risk, and one of them reaches it
 
 
 def test_a_level_is_reached_by_a_value_rounded_to_32_bits() -> None:
-    assert time_to(np.array([[np.float64(np.float32(0.94))]]), 0.94)["reached"] == 1
-    assert time_to(np.array([[np.float64(np.float32(-123456.7))]]), -123456.7)["reached"] == 1
+    for level in (0.94, -123456.7):
+        assert time_to(np.array([[np.float64(np.float32(level))]]), np.ones(1, dtype=int), level)["reached"] == 1
 
 
 def test_the_interval_of_the_gain_is_that_of_the_resampled_gains() -> None:

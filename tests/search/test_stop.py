@@ -11,6 +11,7 @@ from scipy.stats import norm
 
 import nas
 from nas.errors import UserError
+from nas.search.callbacks import Callback
 
 SMALL = ("space.max_vertices=5", "table=digits", "estimator=ridge", "budget=60", "initial=5")
 
@@ -82,3 +83,33 @@ def test_wall_seconds_of_all_parts_end_a_search(tmp_path: Path) -> None:
 def test_limits_out_of_range_are_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=rf"stop\.{name} is 0"):
         nas.run(*SMALL, f"stop.{name}=0", folder=tmp_path / "run")
+
+
+def test_a_limit_of_training_seconds_needs_all_of_them(tmp_path: Path) -> None:
+    def told(cell: dict[str, str]) -> float:
+        return float(len(set(cell.values())))
+
+    message = r"^stop\.training_seconds is 5, but the training seconds of 1 of 1 evaluations are unknown: use stop\.w"
+    with pytest.raises(UserError, match=message):
+        nas.run("space=nb201", "estimator=ridge", "stop.training_seconds=5", function=told, folder=tmp_path / "run")
+    assert len(nas.load(tmp_path / "run").trials) == 1  # what was done is kept
+
+
+def test_limits_change_from_python(tmp_path: Path) -> None:
+    stopped = nas.run(*SMALL, "stop.patience=8", folder=tmp_path / "run")
+    longer = stopped.resume(stop={"patience": 12})
+    assert longer.content["stopped"].startswith("nothing better was found in 12 evaluations")
+
+
+def test_a_run_that_was_killed_while_it_went_on_is_unfinished(tmp_path: Path) -> None:
+    class Killed(Callback):
+        def on_trial(self, search: nas.Search, trial: nas.search.Trial) -> None:
+            raise KeyboardInterrupt
+
+    nas.run(*SMALL, folder=tmp_path / "run")
+    with pytest.raises(KeyboardInterrupt):
+        nas.load(tmp_path / "run").resume(budget=80, callbacks=[Killed()])
+    assert not nas.load(tmp_path / "run").finished
+    again = nas.run(f"resume={tmp_path / 'run'}")
+    assert again.finished
+    assert len(again.trials) == 80
