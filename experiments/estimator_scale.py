@@ -107,6 +107,7 @@ def draw(times: dict[str, Any]) -> None:
         what, _, n = name.partition(" ")
         label = {"fit": "fit", "update": f"update by {MORE}"}.get(what, f"estimate of {int(n or 0):,} candidates")
         axes.plot(labels, [one[name]["wall"] for one in times.values()], marker="o", markersize=3, label=label)
+    axes.set_title("EmProx on NAS-Bench-101 with up to 12 edges", fontsize="medium")
     axes.set(xscale="log", yscale="log", xlabel="labels", ylabel="seconds on two cores")
     axes.grid(alpha=0.3)
     axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))

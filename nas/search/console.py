@@ -35,7 +35,7 @@ def print_summary(result: dict[str, Any], folder: Path) -> None:
     if advice["step"] != best["step"]:
         test = "" if advice["test_accuracy"] is None else f", test accuracy {advice['test_accuracy']:.5f}"
         print(
-            f"recommended, as the best value may be luck: {advice['value']:.5f}{test}\n"
+            f"recommended by value and posterior mean: {advice['value']:.5f}{test}\n"
             f"cell {advice['key']} (known as {advice['digest']})"
         )
     cost = result["cumulative_cost_seconds"][-1]
