@@ -16,7 +16,7 @@ def data(small_table: Path) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["estimator.encoder=5"], "estimator.encoder is 5, must be chosen from its group, estimator/encoder=5, or described"),
+        (["estimator.encoder=5"], "estimator.encoder is 5, must be chosen from its group, estimator/encoder=5"),
         (["hydra.run.dir=damaged.npz/run"], "damaged.npz/run: Not a directory"),
         (["hydra.run.dir=${foo}"], "hydra.run.dir: Interpolation key 'foo' not found: write \\${{...}} where it is a"),
         (["budgett=3"], "budgett is unknown, allowed: space, strategy, estimator, encoder, acquisition, evaluator"),
