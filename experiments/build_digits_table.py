@@ -29,9 +29,10 @@ _VERTICES = 7  # columns of `ops`, as in the published benchmark
 def record(curves: Curves, cpu_seconds: float, key: int) -> dict[str, Any]:
     """Return a line of the journal."""
     line: dict[str, Any] = {"key": key, "cpu_seconds": round(cpu_seconds, 3), "images": curves.images}
+    seen = {**vars(curves), **curves.observed}
     for part in PARTS:
-        line[f"{part}_correct"] = getattr(curves, f"{part}_correct").tolist()
-        line[f"{part}_loss"] = getattr(curves, f"{part}_loss").round(_ROUND).tolist()
+        line[f"{part}_correct"] = seen[f"{part}_correct"].astype(int).tolist()
+        line[f"{part}_loss"] = seen[f"{part}_loss"].round(_ROUND).tolist()
     return line
 
 

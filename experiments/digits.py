@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -14,11 +14,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from nas.datasets import Digits
 from nas.networks import Skeleton
+from nas.networks.classifier import Classifier
 from nas.spaces import NB101
-from nas.training import Curves, Recipe, train
+from nas.training import Curves, Observer, Part, Recipe, State, score, train
 from nas.types import Architectures
 
 MAX_VERTICES = 5
@@ -55,12 +57,37 @@ def space() -> NB101:
     return NB101(max_vertices=MAX_VERTICES)
 
 
+class TestedEachEpoch(Observer):
+    """Scores the test images after each epoch: `test_loss` and `test_correct`."""
+
+    def after_step(self, network: Classifier) -> None:
+        """Nothing."""
+
+    def after_epoch(self, network: Classifier, parts: Mapping[str, Part]) -> dict[str, Tensor]:
+        """Sums of losses, over the images, and correct images of each copy."""
+        losses, correct = score(network, parts["test"])
+        return {"test_loss": losses.double() / len(parts["test"]), "test_correct": correct}
+
+    def tensors(self) -> dict[str, NDArray[Any]]:
+        """Nothing is remembered."""
+        return {}
+
+    def restore(self, state: State) -> None:
+        """Nothing is remembered."""
+
+
 def train_cell(arch: Architectures, setting: Setting, seeds: Sequence[int] = SEEDS) -> tuple[Curves, float]:
     """Train one cell `(1, genes)` with each seed, jointly; also the CPU seconds it took."""
     images = setting.dataset.load()
     start = process_time()
-    curves, _ = train(space().graphs(arch), images, setting.skeleton, setting.recipe, seeds)
+    curves, _ = train(space().graphs(arch), images, setting.skeleton, setting.recipe, seeds, observer=TestedEachEpoch())
     return curves, process_time() - start
+
+
+def final_accuracy(curves: Curves, part: str) -> NDArray[np.float64]:
+    """`(s,)`: of each copy, after the last epoch, on `valid` or `test`."""
+    accuracy = curves.accuracy(part)
+    return accuracy if part == "test" else accuracy[:, -1]
 
 
 def in_processes(

@@ -13,7 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from experiments.digits import SEEDS, Setting, in_processes, reliability, skeleton, space, train_cell, versions
+from experiments.digits import (
+    SEEDS,
+    Setting,
+    final_accuracy,
+    in_processes,
+    reliability,
+    skeleton,
+    space,
+    train_cell,
+    versions,
+)
 from nas.datasets import Digits
 from nas.training import Curves, Recipe
 
@@ -46,7 +56,7 @@ def summarise(curves: list[Curves], seconds: list[float]) -> dict[str, Any]:
     """Figures of one recipe; the last of the cells is the largest of the space."""
     from scipy.stats import spearmanr
 
-    final = {part: np.array([c.accuracy(part)[:, -1] for c in curves]) for part in ("valid", "test")}
+    final = {part: np.array([final_accuracy(c, part) for c in curves]) for part in ("valid", "test")}
     test, parameters = final["test"].mean(axis=1), np.array([c.parameters for c in curves])
     best, second = np.argsort(-test)[:2]
     error = np.sqrt(final["test"].var(axis=1, ddof=1).mean() / len(SEEDS))

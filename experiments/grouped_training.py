@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.digits import SEEDS, TABLE, in_processes, space, train_cell, versions
+from experiments.digits import SEEDS, TABLE, final_accuracy, in_processes, space, train_cell, versions
 from nas.types import Architectures
 
 _GROUPS = (SEEDS, tuple(seed + len(SEEDS) for seed in SEEDS))  # six seeds a cell
@@ -24,7 +24,7 @@ def both_ways(arch: Architectures) -> tuple[list[list[float]], list[list[float]]
     joint = [train_cell(arch, TABLE, seeds) for seeds in _GROUPS]
     alone = [train_cell(arch, TABLE, [seed]) for seeds in _GROUPS for seed in seeds]
     accuracies = [
-        [np.concatenate([c.accuracy(part)[:, -1] for c, _ in way]).tolist() for part in ("valid", "test")]
+        [np.concatenate([final_accuracy(c, part) for c, _ in way]).tolist() for part in ("valid", "test")]
         for way in (joint, alone)
     ]
     return accuracies[0], accuracies[1], sum(s for _, s in joint), sum(s for _, s in alone)

@@ -16,7 +16,7 @@ from nas.graphs import Graphs
 from nas.networks import Skeleton
 from nas.networks.classifier import Classifier
 from nas.training import Recipe, State
-from nas.training.augmentation import augment
+from nas.training.augmentation import Changes
 
 GRAPH = graph([(0, 1), (1, 2)], 0)
 SHAPE = (2, 3, 2)  # channels, height, width of an image
@@ -106,8 +106,9 @@ class ByHand:
         seen = np.zeros((2, len(self.orders)))
         for copy, generator in enumerate(self.orders):
             order = torch.randperm(len(images.y_train), generator=generator)
-            flags = {"noise": recipe.noise, "shift": recipe.shift, "flip": recipe.flip, "cutout": recipe.cutout}
-            x = augment(torch.from_numpy(images.x_train)[order], generator, **flags).numpy()
+            changes = Changes.draw(len(order), SHAPE[1:], generator, **recipe.augmentation)
+            used = slice(steps * recipe.batch)
+            x = changes.take(used).apply(torch.from_numpy(images.x_train)[order[used]], generator).numpy()
             y = images.y_train[order.numpy()]
             for batch in range(steps):
                 rows = slice(batch * recipe.batch, (batch + 1) * recipe.batch)

@@ -6,12 +6,15 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from hashlib import sha256
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nas.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 PARTS = ("train", "valid", "test")
 
@@ -58,6 +61,21 @@ class Images:
     def part(self, name: str) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Images and labels of `train`, `valid` or `test`."""
         return getattr(self, f"x_{name}"), getattr(self, f"y_{name}")
+
+    def on(self, device: str) -> dict[str, tuple[Tensor, Tensor]]:
+        """Images and labels of each part as tensors on a device; they stay there for the next who asks."""
+        import torch
+
+        if device not in self._placed:
+            self._placed[device] = {
+                name: (torch.from_numpy(images).to(device), torch.from_numpy(labels).to(device))
+                for name, (images, labels) in ((name, self.part(name)) for name in PARTS)
+            }
+        return self._placed[device]
+
+    @cached_property
+    def _placed(self) -> dict[str, dict[str, tuple[Tensor, Tensor]]]:
+        return {}
 
     @property
     def classes(self) -> int:

@@ -77,7 +77,7 @@ class Training:
             with self._ready(graph) as (images, device):
                 curves, _ = train(
                     graph, images, self.skeleton, self.recipe, [self.seed], device, self.threads, self.patience,
-                    self.time_limit, until=until,
+                    self.time_limit, until=until, test=until is None,
                 )  # fmt: skip
         except (RuntimeError, ArithmeticError, MemoryError, TimeoutError) as error:
             return Outcome.failed(describe(error))
@@ -86,10 +86,9 @@ class Training:
             "train_accuracy": _plain(curves.accuracy("train")[0]),
             "valid_loss": _plain(curves.valid_loss[0]),
             "valid_accuracy": _plain(curves.accuracy("valid")[0]),
-            "test_accuracy": _plain(curves.accuracy("test")[0]),
             "seconds": _plain(curves.seconds),
         }
-        tested = None if curves.diverged else epochs["test_accuracy"][-1]
+        [tested] = [None] if curves.diverged else _plain(curves.accuracy("test"))
         details = {"parameters": curves.parameters, "test_accuracy": tested, "epochs": epochs}
         seconds = float(curves.seconds[-1])
         if curves.diverged:

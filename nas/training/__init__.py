@@ -2,17 +2,22 @@
 
 from nas.training.curves import Curves
 from nas.training.loop import train
+from nas.training.observer import Observer
 from nas.training.recipe import Recipe
+from nas.training.scoring import Part, score
 from nas.training.state import State, load_state, save_state
 from nas.training.supernet import SupernetRecipe, shared_accuracy, train_supernet
 
 __all__ = [
     "Curves",
+    "Observer",
+    "Part",
     "Recipe",
     "State",
     "SupernetRecipe",
     "load_state",
     "save_state",
+    "score",
     "shared_accuracy",
     "train",
     "train_supernet",

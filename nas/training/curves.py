@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,21 +15,25 @@ from nas.training.state import State
 if TYPE_CHECKING:
     from torch import Tensor
 
-COLUMNS = tuple(f"{part}_{figure}" for part in PARTS for figure in ("loss", "correct"))
+COLUMNS = tuple(f"{part}_{figure}" for part in PARTS[:2] for figure in ("loss", "correct"))
 """The attributes of `Curves` with one number for each copy and epoch."""
+
+_OBSERVED = "curves.observed."
 
 
 @dataclass(frozen=True)
 class Curves:
-    """What was seen of `s` copies over `e` epochs; each array `(s, e)`.
+    """What was seen of `s` copies over `e` epochs.
 
     Attributes:
-        train_loss, valid_loss, test_loss: mean cross-entropy; of training, as the epoch went, in training mode.
-        train_correct, valid_correct, test_correct: images classified correctly; of training, of those seen.
-        images: how many images the epoch saw of train, valid and test.
-        seconds: `(e,)` wall seconds up to the end of each epoch, for all copies together, evaluation included; those
-            of a training that went on from a state go on too.
+        train_loss, valid_loss: `(s, e)` mean cross-entropy; of training, as the epoch went, in training mode.
+        train_correct, valid_correct: `(s, e)` images classified correctly; of training, of those seen.
+        test_loss, test_correct: `(s,)` after the last epoch; NaN and 0 where test images were not scored.
+        images: how many images the epoch saw of train, valid and test; 0 of test where they were not scored.
+        seconds: `(e,)` wall seconds up to the end of each epoch, for all copies together, scoring of the validation
+            images included, that of test images not; those of a training that went on from a state go on too.
         parameters: of one copy.
+        observed: `(s, e)` of each number that an observer gave, by name.
     """
 
     train_loss: NDArray[np.float64]
@@ -41,6 +45,7 @@ class Curves:
     images: tuple[int, int, int]
     seconds: NDArray[np.float64]
     parameters: int
+    observed: Mapping[str, NDArray[np.float64]]
 
     @property
     def diverged(self) -> bool:
@@ -48,7 +53,7 @@ class Curves:
         return not all(np.isfinite(loss).all() for loss in (self.train_loss, self.valid_loss))
 
     def accuracy(self, part: str) -> NDArray[np.float64]:
-        """`(s, e)`: share of correct images of `train`, `valid` or `test`, 0..1; NaN for a part without images."""
+        """Share of correct images of `train` or `valid` `(s, e)`, or of `test` `(s,)`, 0..1; NaN without images."""
         images = self.images[PARTS.index(part)]
         correct: NDArray[np.float64] = getattr(self, f"{part}_correct") / (images or np.nan)
         return correct
@@ -61,12 +66,16 @@ class Record:
     Args:
         images: how many images an epoch sees of train, valid and test.
         parameters: of one copy.
+        copies: how many there are.
     """
 
     images: tuple[int, int, int]
     parameters: int
+    copies: int
     columns: dict[str, list[NDArray[Any]]] = field(default_factory=lambda: {name: [] for name in COLUMNS})
     seconds: list[float] = field(default_factory=list)
+    observed: dict[str, list[NDArray[np.float64]]] = field(default_factory=dict)
+    test: tuple[Tensor, Tensor] | None = None
 
     @property
     def epochs(self) -> int:
@@ -75,9 +84,13 @@ class Record:
 
     def add(self, part: str, losses: Tensor, correct: Tensor) -> None:
         """Add one epoch's sum of losses and number of correct images of each copy, `(s,)` each."""
-        mean = losses.cpu().double().numpy() / (self.images[PARTS.index(part)] or np.nan)
-        self.columns[f"{part}_loss"].append(mean)
+        self.columns[f"{part}_loss"].append(_mean(losses, self.images[PARTS.index(part)]))
         self.columns[f"{part}_correct"].append(correct.cpu().numpy())
+
+    def observe(self, numbers: Mapping[str, Tensor]) -> None:
+        """Add what an observer saw after an epoch, `(s,)` each."""
+        for name, number in numbers.items():
+            self.observed.setdefault(name, []).append(number.detach().cpu().double().numpy())
 
     def stalled(self, patience: int | None) -> bool:
         """Whether the mean validation loss was not lower in the last `patience` epochs than before them."""
@@ -86,14 +99,26 @@ class Record:
 
     def curves(self) -> Curves:
         """What was seen so far, at least one epoch."""
-        return Curves(**self._stacked(), images=self.images, seconds=np.array(self.seconds), parameters=self.parameters)
+        nothing = np.full(self.copies, np.nan), np.zeros(self.copies, dtype=np.int64)
+        train, valid, test = self.images
+        loss, correct = nothing if self.test is None else (_mean(self.test[0], test), self.test[1].cpu().numpy())
+        return Curves(
+            **self._stacked(),
+            test_loss=loss,
+            test_correct=correct,
+            images=(train, valid, 0 if self.test is None else test),
+            seconds=np.array(self.seconds),
+            parameters=self.parameters,
+            observed={name: np.stack(column, axis=1) for name, column in self.observed.items()},
+        )
 
     def tensors(self) -> dict[str, NDArray[Any]]:
         """What `restore` takes: the columns and the seconds, as in `Curves`."""
         columns = {**self._stacked(), "seconds": np.array(self.seconds)}
-        return {f"curves.{name}": column for name, column in columns.items()}
+        observed = {f"observed.{name}": np.stack(column, axis=1) for name, column in self.observed.items()}
+        return {f"curves.{name}": column for name, column in {**columns, **observed}.items()}
 
-    def restore(self, state: State, copies: int) -> None:
+    def restore(self, state: State) -> None:
         """Go on from a state that holds what `tensors` gave.
 
         Raises:
@@ -101,12 +126,20 @@ class Record:
         """
         for name in COLUMNS:
             dtype = np.dtype(np.int64 if name.endswith("correct") else np.float64)
-            self.columns[name] = list(state.tensor(f"curves.{name}", (copies, state.epochs), dtype).T)
+            self.columns[name] = list(state.tensor(f"curves.{name}", (self.copies, state.epochs), dtype).T)
+        for name in (name for name in state.tensors if name.startswith(_OBSERVED)):
+            column = state.tensor(name, (self.copies, state.epochs), np.dtype(np.float64))
+            self.observed[name.removeprefix(_OBSERVED)] = list(column.T)
         self.seconds = state.tensor("curves.seconds", (state.epochs,), np.dtype(np.float64)).tolist()
 
     def _stacked(self) -> dict[str, NDArray[Any]]:
         return {name: np.stack(column, axis=1) for name, column in self.columns.items()}
 
 
-OnEpoch = Callable[[Curves], None]
-"""Called after each epoch with what was seen so far; what it raises ends the training."""
+def _mean(losses: Tensor, images: int) -> NDArray[np.float64]:
+    mean: NDArray[np.float64] = losses.cpu().double().numpy() / (images or np.nan)
+    return mean
+
+
+OnEpoch = Callable[[Curves, Callable[[], State]], None]
+"""Called after each epoch with what was seen so far, and what gives the state; what it raises ends the training."""

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
-from nas.datasets.base import PARTS, Images
+from nas.datasets.base import Images
 from nas.errors import OptionError, UserError
 from nas.graphs import Graphs
 from nas.networks import Skeleton
 from nas.training.curves import Curves, OnEpoch, Record
 from nas.training.learner import Learner
+from nas.training.observer import Observer
 from nas.training.recipe import Recipe
+from nas.training.scoring import Part, loss_of, score
 from nas.training.state import State, description
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from nas.networks.classifier import Classifier
-
-_EVALUATION_BATCH = 256  # images scored at once, in each copy
+_AUGMENTED = 1 << 22  # numbers of images that are augmented at once: 16 MiB, whatever the data set
 
 
 def train(
@@ -41,6 +39,8 @@ def train(
     until: int | None = None,
     state: State | None = None,
     on_epoch: OnEpoch | None = None,
+    observer: Observer | None = None,
+    test: bool = True,
 ) -> tuple[Curves, State]:
     """Train one network once for each seed, jointly as the groups of grouped convolutions.
 
@@ -63,7 +63,10 @@ def train(
         until: epochs after which to stop, 1..recipe.epochs, those of the state included; None: recipe.epochs. The
             learning rate falls as `recipe.epochs` says, whatever is given here.
         state: where to go on from; None: from the start.
-        on_epoch: called after each epoch with what was seen so far; what it raises ends the training.
+        on_epoch: called after each epoch with what was seen so far, and with a function that gives the state then; what
+            it raises ends the training. Its seconds are nobody's.
+        observer: looks at the network; its seconds are the training's.
+        test: whether test images are scored, once, at the end; their seconds are nobody's.
 
     Returns:
         What was seen in all epochs, those of the state included, and the state to go on from.
@@ -90,33 +93,51 @@ def train(
     before = torch.get_num_threads()
     torch.set_num_threads(threads or before)
     try:
+        parts = {name: Part(*tensors) for name, tensors in images.on(device).items()}
         start = perf_counter() - (state.seconds if state else 0.0)
-        parts = {name: _Part(*images.part(name), device) for name in PARTS}
         steps = len(parts["train"]) // recipe.batch
         learner = Learner(graph, skeleton, recipe, seeds, steps, device)
         seen = (steps * recipe.batch, len(parts["valid"]), len(parts["test"]))
-        record = Record(seen, int(skeleton.parameters(graph)[0]))
+        record = Record(seen, int(skeleton.parameters(graph)[0]), len(seeds))
         if state:
             learner.restore(state)
-            record.restore(state, len(seeds))
+            record.restore(state)
+            if observer:
+                observer.restore(state)
         clock = _Clock(start, time_limit)
+
+        def now() -> State:
+            seen = observer.tensors() if observer else {}
+            return State({**learner.tensors(), **record.tensors(), **seen}, training)
+
         while record.epochs < last and not record.stalled(patience):
-            record.add("train", *_epoch(learner, parts["train"], recipe, clock))
-            for name in ("valid", "test"):
-                record.add(name, *_score(learner.network, parts[name]))
+            record.add("train", *_epoch(learner, parts["train"], recipe, clock, observer))
+            record.add("valid", *score(learner.network, parts["valid"]))
+            if observer:
+                record.observe(observer.after_epoch(learner.network, parts))
             clock.check()
             record.seconds.append(clock.seconds)
             if on_epoch:
-                on_epoch(record.curves())
-        return record.curves(), State(learner.tensors() | record.tensors(), training)
+                with clock.stopped():
+                    on_epoch(record.curves(), now)
+        if test:
+            record.test = score(learner.network, parts["test"])
+        return record.curves(), now()
     finally:
         torch.set_num_threads(before)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Clock:
     start: float
     limit: float | None
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Let what happens meanwhile take no time."""
+        before = perf_counter()
+        yield
+        self.start += perf_counter() - before
 
     @property
     def seconds(self) -> float:
@@ -127,84 +148,45 @@ class _Clock:
             raise TimeoutError(f"not trained within {self.limit} seconds")
 
 
-class _Part:
-    """Images and labels of one part of a data set, on the device."""
-
-    def __init__(self, images: NDArray[np.float32], labels: NDArray[np.int64], device: str) -> None:
-        import torch
-
-        self.device = device
-        self.images = torch.from_numpy(images)
-        self.labels = torch.from_numpy(labels)
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def rows(self, rows: slice, copies: int) -> tuple[Tensor, Tensor]:
-        """The same images for every copy: `(n, copies * channels, h, w)` and labels `(n, copies)`."""
-        images, labels = self.images[rows].to(self.device), self.labels[rows].to(self.device)
-        return images.repeat(1, copies, 1, 1), labels[:, None].expand(-1, copies)
-
-
-def _score(network: Classifier, part: _Part) -> tuple[Tensor, Tensor]:
-    """Sum of losses and number of correct images of each copy, `(copies,)` each."""
-    import torch
-
-    network.eval()
-    loss = torch.zeros(network.copies, device=part.device)
-    correct = torch.zeros(network.copies, dtype=torch.int64, device=part.device)
-    with torch.inference_mode():
-        for first in range(0, len(part), _EVALUATION_BATCH):
-            losses, right = _loss(network, *part.rows(slice(first, first + _EVALUATION_BATCH), network.copies))
-            loss += losses.sum(dim=0)
-            correct += right.sum(dim=0)
-    return loss, correct
-
-
-def _loss(network: Classifier, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Cross-entropy and correctness of every image in every copy, `(n, copies)` each."""
-    import torch
-    from torch.nn.functional import cross_entropy
-
-    images = images.contiguous(memory_format=torch.channels_last)
-    with torch.autocast("cuda", torch.bfloat16, enabled=images.is_cuda):
-        scores = network(images)
-    scores = scores.float()
-    losses = cross_entropy(scores.flatten(0, 1), labels.flatten(), reduction="none").view_as(labels)
-    return losses, scores.argmax(dim=2) == labels
-
-
-def _epoch(learner: Learner, part: _Part, recipe: Recipe, clock: _Clock) -> tuple[Tensor, Tensor]:
+def _epoch(
+    learner: Learner, part: Part, recipe: Recipe, clock: _Clock, observer: Observer | None
+) -> tuple[Tensor, Tensor]:
     """Train for one epoch; sums of losses and of correct images of each copy, `(copies,)`."""
     import torch
 
-    from nas.training.augmentation import augment
-
     network = learner.network
     network.train()
-    drawn, classes = [], []
-    for generator in learner.orders:
-        order = torch.randperm(len(part), generator=generator)
-        drawn.append(
-            augment(
-                part.images[order],
-                generator,
-                noise=recipe.noise,
-                shift=recipe.shift,
-                flip=recipe.flip,
-                cutout=recipe.cutout,
-            )
-        )
-        classes.append(part.labels[order])
-    images, labels = torch.cat(drawn, dim=1), torch.stack(classes, dim=1)
-    loss = torch.zeros(network.copies, device=part.device)
-    correct = torch.zeros(network.copies, dtype=torch.int64, device=part.device)
-    for first in range(0, len(part) - recipe.batch + 1, recipe.batch):
-        rows = slice(first, first + recipe.batch)
-        losses, right = _loss(network, images[rows].to(part.device), labels[rows].to(part.device))
+    loss = torch.zeros(network.copies, device=part.labels.device)
+    correct = torch.zeros(network.copies, dtype=torch.int64, device=part.labels.device)
+    for images, labels in _batches(learner, part, recipe):
+        losses, right = loss_of(network, images, labels)
         losses.mean(dim=0).sum().backward()  # type: ignore[no-untyped-call]
         clock.check()
         learner.step()
+        if observer:
+            observer.after_step(network)
         loss += losses.detach().sum(dim=0)
         correct += right.sum(dim=0)
     return loss, correct
+
+
+def _batches(learner: Learner, part: Part, recipe: Recipe) -> Iterator[tuple[Tensor, Tensor]]:
+    """The steps of an epoch: images `(batch, copies * channels, h, w)`, augmented, and labels `(batch, copies)`."""
+    import torch
+
+    from nas.training.augmentation import Changes
+
+    n, channels, height, width = part.images.shape
+    drawn = []
+    for generator in learner.orders:
+        order = torch.randperm(n, generator=generator)
+        changes = Changes.draw(n, (height, width), generator, **recipe.augmentation)
+        drawn.append((order.to(part.labels.device), changes, generator))
+    used = n // recipe.batch * recipe.batch
+    at_once = max(1, _AUGMENTED // (len(drawn) * recipe.batch * channels * height * width)) * recipe.batch
+    for first in range(0, used, at_once):
+        rows = slice(first, min(first + at_once, used))
+        images = [changes.take(rows).apply(part.images[order[rows]], it) for order, changes, it in drawn]
+        labels = torch.stack([part.labels[order[rows]] for order, _, _ in drawn], dim=1)
+        batches = torch.split(torch.cat(images, dim=1), recipe.batch), torch.split(labels, recipe.batch)
+        yield from zip(*batches, strict=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from annotated_types import Ge, Lt
 
@@ -40,3 +40,8 @@ class Recipe:
     shift: Natural = 1
     flip: bool = False
     cutout: Natural = 0
+
+    @property
+    def augmentation(self) -> dict[str, Any]:
+        """How training images are changed, by name."""
+        return {name: getattr(self, name) for name in ("noise", "shift", "flip", "cutout")}

@@ -26,7 +26,8 @@ class State:
     Attributes:
         tensors: `weights.*`, the parameters and buffers under their names in the network; `momentum.*`, the
             optimizer's, under the same names; `schedule.step` and `schedule.learning_rate`; `orders`, the states of the
-            generators of image orders and augmentation, `(s, bytes)`; `curves.*`, see `Curves`.
+            generators of image orders and augmentation, `(s, bytes)`; `curves.*`, see `Curves`; `observer.*`, what an
+            observer remembers.
         training: of what: the graph, the skeleton, the recipe, the seeds, and the SHA-256 of the images, as text.
     """
 

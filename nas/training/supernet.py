@@ -83,9 +83,7 @@ def train_supernet(
         first = step * recipe.batch % used
         if not first:  # an epoch begins
             rows = torch.randperm(len(x), generator=generator)[:used]
-            seen = augment(
-                x[rows], generator, noise=recipe.noise, shift=recipe.shift, flip=recipe.flip, cutout=recipe.cutout
-            )
+            seen = augment(x[rows], generator, **recipe.augmentation)
         part = slice(first, first + recipe.batch)
         scores = supernet(_channels_last(seen[part], device), graphs.take(slice(step, step + 1)), every)
         loss = cross_entropy(scores, y[rows[part]].to(device))

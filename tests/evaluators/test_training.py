@@ -58,9 +58,8 @@ def test_test_accuracy_is_told_with_the_outcome_where_there_are_test_images(
 def test_details_are_plain_and_complete(small_space: NB101, batch) -> None:
     details = one(make(small_space), batch).result().details
     assert json.loads(json.dumps(details, allow_nan=False)) == details
-    for name in ("train_loss", "train_accuracy", "valid_loss", "valid_accuracy", "test_accuracy", "seconds"):
+    for name in ("train_loss", "train_accuracy", "valid_loss", "valid_accuracy", "seconds"):
         assert len(details["epochs"][name]) == QUICK.epochs
-    assert details["test_accuracy"] == details["epochs"]["test_accuracy"][-1]
 
 
 def test_divergence_is_an_outcome_with_its_reason(small_space: NB101, batch) -> None:

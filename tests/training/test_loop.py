@@ -13,7 +13,7 @@ from tiny import CLASSES, GRAPH, PIXELS, ByHand, Pixels, images, regression
 from torch import nn
 
 from nas.errors import UserError
-from nas.training import Curves, Recipe, train
+from nas.training import Recipe, train
 from nas.training.curves import Record
 
 SEEDS = [5, 9]
@@ -44,11 +44,12 @@ def test_every_step_is_that_of_nesterov_with_weight_decay_on_a_cosine(changes: d
         loss, correct = hand.epoch(data, recipe)
         np.testing.assert_allclose(curves.train_loss[:, epoch], loss, rtol=1e-5)
         np.testing.assert_array_equal(curves.train_correct[:, epoch], correct)
-        for part in ("valid", "test"):
-            scored = [regression(weight, *data.part(part))[:2] for weight in hand.weight]
-            losses = getattr(curves, f"{part}_loss")[:, epoch]
-            np.testing.assert_allclose(losses, [loss.mean() for loss, _ in scored], rtol=1e-5)
-            np.testing.assert_array_equal(getattr(curves, f"{part}_correct")[:, epoch], [c.sum() for _, c in scored])
+        scored = [regression(weight, *data.part("valid"))[:2] for weight in hand.weight]
+        np.testing.assert_allclose(curves.valid_loss[:, epoch], [loss.mean() for loss, _ in scored], rtol=1e-5)
+        np.testing.assert_array_equal(curves.valid_correct[:, epoch], [c.sum() for _, c in scored])
+    scored = [regression(weight, *data.part("test"))[:2] for weight in hand.weight]
+    np.testing.assert_allclose(curves.test_loss, [loss.mean() for loss, _ in scored], rtol=1e-5)
+    np.testing.assert_array_equal(curves.test_correct, [c.sum() for _, c in scored])
     then = ByHand.of(last)
     np.testing.assert_allclose(then.weight, hand.weight, rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(then.momentum, hand.momentum, rtol=1e-4, atol=1e-6)
@@ -112,7 +113,7 @@ def test_batches_are_normalised_in_training_and_by_what_was_seen_in_scoring() ->
         assert curves.train_loss[0, epoch] == pytest.approx(loss(x, y, mean, variance), rel=1e-5)
         running = 0.9 * running[0] + 0.1 * mean, 0.9 * running[1] + 0.1 * variance * count / (count - 1)
         assert curves.valid_loss[0, epoch] == pytest.approx(loss(*images().part("valid"), *running), rel=1e-5)
-        assert curves.test_loss[0, epoch] == pytest.approx(loss(*images().part("test"), *running), rel=1e-5)
+    assert curves.test_loss[0] == pytest.approx(loss(*images().part("test"), *running), rel=1e-5)
     assert state.tensors["weights.features.0.num_batches_tracked"] == STILL.epochs
 
 
@@ -135,54 +136,12 @@ def test_patience_waits_while_the_mean_loss_falls() -> None:
 @pytest.mark.parametrize("patience", [1, 2, 3])
 def test_patience_is_over_when_the_best_epoch_is_so_many_epochs_ago(patience: int) -> None:
     for losses in product([1.0, 2.0, 3.0], repeat=5):
-        record = Record((1, 1, 1), 1)
+        record = Record((1, 1, 1), 1, 1)
         assert not record.stalled(patience)
         for epoch, loss in enumerate(losses):
             record.add("valid", torch.tensor([loss - 1, loss + 1]), torch.zeros(2))
             assert record.stalled(patience) == (epoch - np.argmin(losses[: epoch + 1]) >= patience), losses
             assert not record.stalled(None)
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The seconds of the loop's clock."""
-    now = [100.0]
-    monkeypatch.setattr("nas.training.loop.perf_counter", lambda: now[0])
-    return now
-
-
-@pytest.mark.parametrize(("training", "steps"), [(True, 3), (False, 2)])
-def test_the_time_limit_ends_a_step_or_an_epoch_that_goes_beyond(
-    clock: list[float], training: bool, steps: int
-) -> None:
-    modes = []
-
-    def slow(module: nn.Module) -> None:
-        modes.append(module.training)
-        clock[0] += 2 * (module.training == training)
-
-    def run(limit: float) -> None:
-        train(GRAPH, images(valid=5), Pixels(hook=slow), replace(PLAIN, epochs=2), [0], time_limit=limit)
-
-    with pytest.raises(TimeoutError, match=r"^not trained within 3.5 seconds$"):
-        run(3.5)
-    assert sum(modes) == steps - training
-    run(8)  # two epochs, of two slow batches each
-
-
-def test_seconds_are_those_since_the_start_and_go_on_with_a_state(clock: list[float]) -> None:
-    def slow(module: nn.Module) -> None:
-        clock[0] += 1
-
-    skeleton = Pixels(hook=slow)
-    once, _ = train(GRAPH, images(valid=5), skeleton, PLAIN, [0])
-    np.testing.assert_array_equal(once.seconds, [4, 8, 12, 16, 20])  # two steps, valid and test
-    _, state = train(GRAPH, images(valid=5), skeleton, PLAIN, [0], until=3)
-    clock[0] += 1000
-    curves, _ = train(GRAPH, images(valid=5), skeleton, PLAIN, [0], state=state)
-    np.testing.assert_array_equal(curves.seconds, once.seconds)
-    with pytest.raises(TimeoutError):
-        train(GRAPH, images(valid=5), skeleton, PLAIN, [0], state=state, time_limit=12)
 
 
 @pytest.mark.parametrize(("threads", "meanwhile"), [({}, 1), ({"threads": 2}, 2), ({"threads": None}, 3)])
@@ -205,29 +164,6 @@ def test_threads_are_as_asked_meanwhile_and_as_before_afterwards(
     finally:
         torch.set_num_threads(before)
     assert seen == {meanwhile}
-
-
-def test_after_each_epoch_what_was_seen_is_told() -> None:
-    told: list[Curves] = []
-    curves, state = train(GRAPH, images(), Pixels(), PLAIN, SEEDS, until=3, on_epoch=told.append)
-    assert [len(seen.seconds) for seen in told] == [1, 2, 3]
-    np.testing.assert_array_equal(told[1].valid_loss, curves.valid_loss[:, :2])
-    told.clear()
-    train(GRAPH, images(), Pixels(), PLAIN, SEEDS, until=4, state=state, on_epoch=told.append)
-    assert [len(seen.seconds) for seen in told] == [4]
-
-
-def test_what_a_callback_raises_ends_the_training() -> None:
-    told: list[int] = []
-
-    def stop(seen: Curves) -> None:
-        told.append(len(seen.seconds))
-        if len(seen.seconds) == 2:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        train(GRAPH, images(), Pixels(), PLAIN, [0], on_epoch=stop)
-    assert told == [1, 2]
 
 
 @pytest.mark.parametrize("until", [0, 6])
