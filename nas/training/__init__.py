@@ -3,6 +3,7 @@
 from nas.training.curves import Curves
 from nas.training.loop import train
 from nas.training.observer import Observer
+from nas.training.recalibration import recalibrated
 from nas.training.recipe import Recipe
 from nas.training.scoring import Part, score
 from nas.training.state import State, load_state, save_state
@@ -16,6 +17,7 @@ __all__ = [
     "State",
     "SupernetRecipe",
     "load_state",
+    "recalibrated",
     "save_state",
     "score",
     "shared_accuracy",
