@@ -2,14 +2,14 @@
 
 200 uniform networks of a space (nb101 or nb201) are trained for 24 epochs on digits or on Fashion-MNIST, with three
 seeds. After each epoch, proxies for the accuracy at the end are computed from what was seen up to there, and the CPU
-seconds of each part of them are taken. Each network goes to a journal at once; `experiments.proxy_ranks` reads it.
+seconds of each part of them are taken. Each network goes to a journal at once.
 
 Proxies, of validation images: `last` (the accuracy that an evaluator measures), `fresh` (the same with batch-norm
-statistics computed anew), `ema` and `lawa` (of weights averaged over steps, .95, and over the last three epochs; fresh),
-`consensus` and `fresh_consensus` (of the mean of the soft-max outputs of the later half of the epochs; `_all`: of all),
-`convex` (of a convex combination of the epochs' fresh soft-max outputs, learned on training images), and of heads on the
-fresh penultimate features: `probe` (ridge, last epoch), `mean_ridge` (ridge on the mean of the features), `stack_ridge`
-and `stack_logistic` (on the features of several epochs, side by side). `*_nll`: cross-entropy instead of accuracy.
+statistics computed anew), `ema` and `lawa` (of weights averaged over steps, .95, and over the last three epochs;
+fresh), `consensus` and `fresh_consensus` (of the mean of the soft-max outputs of the later half of the epochs; `_all`:
+of all), `convex` (of a convex combination of the epochs' fresh soft-max outputs, learned on training images), and of
+heads on the fresh penultimate features: `probe` (ridge, last epoch), `mean_ridge` (ridge on the mean of the features),
+`stack_ridge` and `stack_logistic` (on the features of several epochs, side by side). `*_nll`: cross-entropy instead.
 """
 
 from __future__ import annotations
@@ -76,6 +76,7 @@ class Watcher:
         self._features: dict[str, list[Tensor]] = defaultdict(list)  # (s, n, d) of each epoch
 
     def after_step(self, network: Classifier) -> None:
+        """Average the weights."""
         weights = [parameter.detach() for parameter in network.parameters()]
         if self._ema:
             torch._foreach_lerp_(self._ema, weights, 0.05)
@@ -83,6 +84,7 @@ class Watcher:
             self._ema = [weight.clone() for weight in weights]
 
     def after_epoch(self, network: Classifier, parts: Mapping[str, Part]) -> dict[str, Tensor]:
+        """All proxies."""
         seconds: dict[str, float] = defaultdict(float)
         found: dict[str, Tensor] = {}
         labels = parts["valid"].labels
@@ -165,10 +167,11 @@ class Watcher:
             tell("stack_logistic", (asked @ weight[:, 1:] + weight[:, :1]).detach().softmax(2).transpose(0, 1))
 
     def tensors(self) -> dict[str, NDArray[Any]]:
+        """Nothing: a network is trained at once."""
         return {}
 
     def restore(self, state: State) -> None:
-        raise NotImplementedError("a network is trained at once")
+        """Nothing: a network is trained at once."""
 
 
 @contextmanager
