@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from nas.training.scoring import Part
+from nas.training.scoring import Part, scores_of
 
 if TYPE_CHECKING:
     from nas.networks.classifier import Classifier
@@ -40,8 +40,7 @@ def recalibrated(network: Classifier, train: Part) -> Iterator[None]:
             parts = -(-len(train) // _BATCH)
             for rows in torch.arange(len(train)).tensor_split(parts):  # of equal size, give or take one
                 images, _ = train.rows(slice(int(rows[0]), int(rows[-1]) + 1), network.copies)
-                with torch.autocast("cuda", torch.bfloat16, enabled=images.is_cuda):
-                    network(images.contiguous(memory_format=torch.channels_last))
+                scores_of(network, images)
         network.eval()
         yield
     finally:

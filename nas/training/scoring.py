@@ -28,15 +28,21 @@ class Part:
         return self.images[rows].repeat(1, copies, 1, 1), self.labels[rows, None].expand(-1, copies)
 
 
-def loss_of(network: Classifier, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Cross-entropy and correctness of every image in every copy, `(n, copies)` each."""
+def scores_of(network: Classifier, images: Tensor) -> Tensor:
+    """Scores `(n, copies, classes)` in the network's mode; on CUDA in mixed precision, channels last."""
     import torch
-    from torch.nn.functional import cross_entropy
 
     images = images.contiguous(memory_format=torch.channels_last)
     with torch.autocast("cuda", torch.bfloat16, enabled=images.is_cuda):
-        scores = network(images)
-    scores = scores.float()
+        scores: Tensor = network(images)
+    return scores
+
+
+def loss_of(network: Classifier, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Cross-entropy and correctness of every image in every copy, `(n, copies)` each."""
+    from torch.nn.functional import cross_entropy
+
+    scores = scores_of(network, images).float()
     losses = cross_entropy(scores.flatten(0, 1), labels.flatten(), reduction="none").view_as(labels)
     return losses, scores.argmax(dim=2) == labels
 
