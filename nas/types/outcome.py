@@ -37,7 +37,11 @@ class Candidate:
         mean: the estimate, or None.
         std: its standard deviation, or None.
         seconds: of candidate training that the estimates of its round cost; charged with this candidate.
-        step: the trial that it repeats, where that failed and is tried again; else None.
+        step: the trial that it repeats, where that failed, or whose training goes on; else None.
+        until: the fidelity: epochs after which its training stops; None: the whole training.
+        bracket: the scheduler's, 0 or more; only candidates of one bracket compete.
+        reached: epochs of its training that are recorded.
+        spent: seconds of its training that are recorded.
     """
 
     batch: Batch
@@ -46,6 +50,10 @@ class Candidate:
     std: float | None = None
     seconds: float = 0.0
     step: int | None = None
+    until: int | None = None
+    bracket: int = 0
+    reached: int = 0
+    spent: float = 0.0
 
     @property
     def genes(self) -> NDArray[np.uint8]:
@@ -65,12 +73,12 @@ class Outcome:
 
     Attributes:
         values: what was measured, by name, such as `{"validation": .93}`; empty where the evaluation failed.
-        seconds: of training, at least 0, or None where unknown.
+        seconds: of training since what was recorded of it, at least 0, or None where unknown.
         epochs: the fidelity: how many epochs of training are behind the values, or None where unknown.
         error: why the evaluation failed, or None.
         details: what else the evaluator has to tell, such as learning curves; plain numbers, texts, lists and
             mappings, also of NumPy. A number that is not finite becomes None.
-        checkpoint: the file from which the training can go on, or None.
+        partial: whether the training stopped before its end, and may go on.
 
     Raises:
         ValueError: a value, or the seconds, is no finite number; neither a value nor an error is given.
@@ -82,7 +90,7 @@ class Outcome:
     epochs: int | None = None
     error: str | None = None
     details: Mapping[str, Any] | None = None
-    checkpoint: str | None = None
+    partial: bool = False
 
     def __post_init__(self) -> None:
         values = {str(name): finite(number, name) for name, number in self.values.items()}
@@ -100,7 +108,8 @@ class Outcome:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Let it pass from one process to another: a read-only mapping cannot."""
-        return type(self), (dict(self.values), self.seconds, self.epochs, self.error, self.details, self.checkpoint)
+        fields = self.seconds, self.epochs, self.error, self.details, self.partial
+        return type(self), (dict(self.values), *fields)
 
     @classmethod
     def failed(cls, error: str, seconds: float | None = None, details: Mapping[str, Any] | None = None) -> Outcome:

@@ -131,6 +131,10 @@ class Evaluator(Protocol):
     """How many architectures may be measured at once."""
     value: str
     """The name, among an outcome's values, of the one that the search sees."""
+    fidelities: tuple[int, ...] = ()
+    """After how many epochs a candidate can be measured, ascending, the last being the whole training; empty: only then."""
+    continues: bool = True
+    """Whether a training goes on from where it stopped; else each fidelity is a training of its own, paid for whole."""
 
     def identity(self) -> dict[str, str]:
         """What is measured and on what; results of different identities must never be mixed."""
