@@ -132,7 +132,7 @@ class Evaluator(Protocol):
     value: str
     """The name, among an outcome's values, of the one that the search sees."""
     fidelities: tuple[int, ...] = ()
-    """After how many epochs a candidate can be measured, ascending, the last being the whole training; empty: only then."""
+    """After how many epochs a candidate can be measured, ascending, the last the whole training; empty: only then."""
     continues: bool = True
     """Whether a training goes on from where it stopped; else each fidelity is a training of its own, paid for whole."""
 
