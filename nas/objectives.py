@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -71,6 +72,10 @@ class ConstrainedEvaluator:
         measured = sha256(repr(sorted(evaluator.identity().items())).encode()).hexdigest()[:16]
         self.space: Space = Constrained(evaluator.space, self.satisfied, self._text, measured)
         self.slots, self.value = evaluator.slots, evaluator.value
+        self.fidelities = getattr(evaluator, "fidelities", ())  # an evaluator of the user's may not say
+        self.continues = getattr(evaluator, "continues", True)
+        self.simulated = getattr(evaluator, "simulated", False)
+        self.tells_seconds = getattr(evaluator, "tells_seconds", True)
 
     def satisfied(self, archs: Architectures) -> NDArray[np.bool_]:
         """`(n,)`: which architectures satisfy all constraints."""
@@ -112,6 +117,11 @@ class ConstrainedEvaluator:
     def submit(self, candidate: Candidate) -> Future[Outcome]:
         """Begin to measure one architecture."""
         return self._evaluator.submit(candidate)
+
+    def keep_checkpoints(self, folder: Path) -> None:
+        """Say where trainings that may go on are kept."""
+        if hasattr(self._evaluator, "keep_checkpoints"):
+            self._evaluator.keep_checkpoints(folder)
 
     def close(self) -> None:
         """Stop what is being measured."""

@@ -26,7 +26,7 @@ from nas.encoders.cache import trained
 from nas.errors import UserError
 from nas.evaluators import TableEvaluator
 from nas.search.journal import read_trials
-from nas.search.trials import Trial
+from nas.search.trial import Trial
 from nas.spaces import NB101, NB201
 from nas.types import Space
 

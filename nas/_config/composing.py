@@ -12,6 +12,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 
 from nas._config import sources
+from nas.budget import Budget
 from nas.errors import UserError
 from nas.options import Natural, PositiveInt, fitted, hints
 
@@ -25,7 +26,8 @@ class SearchConfig:
             nothing. It is moved there by `checked`.
         stop: when a search ends before its budget is spent (see `nas.search.Stop`).
         seed: of all that a search draws, 0 or more.
-        budget: evaluations in all.
+        scheduler: how long each candidate is trained, and which trainings go on.
+        budget: what it may spend: a number of evaluations, `epochs:N` or `seconds:N`; see `nas.budget.Budget`.
         initial: of them before the estimator is first asked; null: 7, and of a budget up to 7 a quarter.
         pool: candidates of a round.
         batch: evaluated of them, at most `pool`.
@@ -45,9 +47,10 @@ class SearchConfig:
     dataset: Any = field(default_factory=dict)
     executor: Any = field(default_factory=dict)
     objective: Any = field(default_factory=dict)
+    scheduler: Any = field(default_factory=dict)
     stop: Any = field(default_factory=dict)
     seed: Natural = 0
-    budget: PositiveInt = 150
+    budget: int | str = 150
     initial: PositiveInt | None = None
     pool: PositiveInt = 1000
     batch: PositiveInt = 1
@@ -68,6 +71,7 @@ def checked(options: dict[str, Any]) -> SearchConfig:
         raise UserError(f"{name} is {'unknown' if name in options else 'missing'}, the options are {', '.join(known)}")
     kinds = hints(SearchConfig)
     config = SearchConfig(**{name: fitted(value, kinds[name], name, parse=True) for name, value in options.items()})
+    config.budget = Budget.of(config.budget).written
     if config.pool < config.batch:
         raise UserError(f"pool is {config.pool}, must be at least {config.batch} (batch): candidates of a round")
     if config.encoder:

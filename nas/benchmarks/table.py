@@ -70,6 +70,44 @@ class Table:
             return means
         return {"validation_run": self._one_of(training.runs, seed), **means}
 
+    @property
+    def continues(self) -> bool:
+        """Whether the points of its learning curves are of one training; else each is the end of another."""
+        return self.columns.curves is not None and self.columns.curves.one_training
+
+    def fidelities(self, signal: str, epochs: int | None, seed: int) -> dict[int, Evaluation]:
+        """What a search may be shown of every row by epochs of training, ascending, the last being the whole.
+
+        Empty where the table knows the end of each training only.
+
+        Args:
+            signal: what it is shown at the end, one of `signals`.
+            epochs: of the whole training; None: the longest there is.
+            seed: draws the run of each row, the same as for `signals`.
+        """
+        trainings = [one for one in sorted(self.columns.trainings) if epochs is None or one <= epochs]
+        if len(trainings) > 1:
+            shown = {one: self.signals(one, seed) for one in trainings}
+            known = {one: signals[signal] for one, signals in shown.items() if signal in signals}
+            whole = known[trainings[-1]].seconds
+            shares = {one: whole * one / trainings[-1] for one in known}  # for seconds that are unknown
+            return {
+                one: Evaluation(each.value, np.where(np.isnan(each.seconds), shares[one], each.seconds))
+                for one, each in known.items()
+            }
+        curves = self.columns.curves
+        if not self.continues or curves is None or signal not in ("validation", "validation_run"):
+            return {}
+        accuracy, seconds = curves.metrics.get("valid_accuracy"), curves.seconds
+        if accuracy is None or np.isnan(accuracy).any() or np.isnan(seconds).any():
+            return {}
+        rows, run = np.arange(len(self)), self._drawn(~np.isnan(accuracy[:, :, -1]), seed)
+        if signal == "validation_run":
+            accuracy, seconds = accuracy[rows, run], seconds[rows, run]
+        else:  # the mean of all runs, all of which were paid for
+            accuracy, seconds = accuracy.mean(axis=1), seconds.sum(axis=1)
+        return {int(one): Evaluation(accuracy[:, at], seconds[:, at]) for at, one in enumerate(curves.epochs)}
+
     def _one_of(self, runs: Runs, seed: int) -> Evaluation:
         """One run of every row, each of those that there are as likely."""
         one = np.arange(len(self)), self._drawn(~np.isnan(runs.validation), seed)

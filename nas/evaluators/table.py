@@ -32,14 +32,16 @@ class TableEvaluator:
         epochs: after how many epochs of training the search sees it, where the table has several trainings of each
             architecture; None: the longest. The report tells the test accuracy of the longest.
         seed: draws the runs of `validation_run`, 0 or more.
+        workers: how many trainings the clock of the search takes to go on at once, at least 1.
 
     Raises:
         UserError: there is no such file, it is not a valid table of this space or only of some of it, or it lacks the
             signal or the epochs, `table` and `dataset` contradict each other, or a number is out of its range.
     """
 
-    slots = 1
     deaths = 0
+    simulated = True
+    """Its seconds are the table's, not those of the wall."""
 
     def __init__(
         self,
@@ -51,6 +53,7 @@ class TableEvaluator:
         dataset: Dataset | None = None,
         epochs: PositiveInt | None = None,
         seed: Natural = 0,
+        workers: PositiveInt = 1,
     ) -> None:
         tables = benchmark_of(space).tables
         if not tables:
@@ -69,8 +72,16 @@ class TableEvaluator:
             )
         self._shown = signals[self._signal]
         self.value = self._signal
-        self._seed = seed
+        self._seed, self.slots = seed, workers
         self._epochs = max(self.table.columns.trainings, default=None) if epochs is None else epochs
+        self._rungs = self.table.fidelities(self._signal, self._epochs, seed)
+        self.fidelities = tuple(self._rungs)
+        self.continues = bool(self._rungs) and self.table.continues
+        self.tells_seconds = not np.isnan(self._shown.seconds).any()
+        if workers > 1 and not self.tells_seconds:
+            raise OptionError(
+                "workers", f"is {workers}, but {self.table.path} has no training seconds: there is no clock to simulate"
+            )
         _log.info("table %s (%s, %d architectures), signal %s", self._name, file, len(self.table), self._signal)
 
     def identity(self) -> dict[str, str]:
@@ -99,12 +110,25 @@ class TableEvaluator:
             raise UserError(f"{self.table.path} has no architecture with key {error.args[0]}") from error
 
     def submit(self, candidate: Candidate) -> Future[Outcome]:
-        """Look one architecture up, at once."""
-        found = self.evaluate(candidate.batch)
-        seconds = float(found.seconds[0])
+        """Look one architecture up, at once; after as many epochs as it is to be trained.
+
+        Raises:
+            UserError: the table does not know it after so many.
+        """
+        until = candidate.until
+        if until is not None and until not in self._rungs:
+            there = ", ".join(map(str, self._rungs)) or "its whole training only"
+            raise UserError(f"a candidate is to be measured after {until} epochs, but {self.table.path} has {there}")
+        shown = self._shown if until is None else self._rungs[until]
+        [row] = self._rows(candidate.batch)
+        seconds = float(shown.seconds[row])
+        if candidate.reached and self.continues:
+            seconds -= float(self._rungs[candidate.reached].seconds[row])
+        partial = until is not None and until != self.fidelities[-1]
         future: Future[Outcome] = Future()
-        measured = {self.value: float(found.value[0])}
-        future.set_result(Outcome(measured, None if np.isnan(seconds) else seconds, self._epochs))
+        measured = {self.value: float(shown.value[row])}
+        epochs = until or self._epochs or (self.fidelities[-1] if self.fidelities else None)
+        future.set_result(Outcome(measured, None if np.isnan(seconds) else max(seconds, 0.0), epochs, partial=partial))
         return future
 
     def platform(self) -> dict[str, str]:

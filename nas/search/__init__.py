@@ -6,6 +6,7 @@ from nas.search.result import Result, load
 from nas.search.runner import run
 from nas.search.search import Search
 from nas.search.stop import Stop
-from nas.search.trials import Trial, Trials
+from nas.search.trial import Trial
+from nas.search.trials import Trials
 
 __all__ = ["Callback", "Progress", "Result", "Search", "Stop", "Trial", "Trials", "compose_search", "load", "run"]

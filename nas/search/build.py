@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from nas._config import SearchConfig, build, checked
 from nas.benchmarks import benchmark_of
+from nas.budget import Budget
 from nas.encoders import Joined, observers
 from nas.errors import UserError
 from nas.search.compose import composed_run
 from nas.search.phases import Phases
+from nas.search.schedule import Schedule
 from nas.search.search import Search
 from nas.search.stop import Stop
 from nas.types import Acquisition, Estimator, Evaluator, Space, Strategy
@@ -30,6 +32,7 @@ class Parts:
     estimator: Estimator
     strategy: Strategy
     acquisition: Acquisition
+    schedule: Schedule
     stop: Stop
 
     @property
@@ -62,25 +65,53 @@ class Parts:
                 f"{type(estimator).__name__} gives none: choose another estimator, or stop.patience"
             )
         _refuse_gaps(self.evaluator, estimator)
+        budget = Budget.of(config.budget)
+        self._check_budget(budget)
         reference = self.evaluator.reference()
         if reference is None:
             return
-        if config.budget > len(reference.signal):
-            raise UserError(
-                f"budget is {config.budget}, must be at most {len(reference.signal)}: the table has no more"
-            )
+        evaluations = budget.evaluations
+        if evaluations is not None and evaluations > len(reference.signal):
+            raise UserError(f"budget is {evaluations}, must be at most {len(reference.signal)}: the table has no more")
         (least, most), signal = estimator.values_in, reference.signal
-        if config.budget > config.initial and not (least <= signal.min() and signal.max() <= most):
+        if (evaluations is None or evaluations > config.initial) and not (
+            least <= signal.min() and signal.max() <= most
+        ):
             column = benchmark_of(self.space).column(self.evaluator.value)
             raise UserError(
                 f"column {column!r} holds {signal.min():g}..{signal.max():g} (of losses, the sign is turned), "
                 f"{type(estimator).__name__} needs values in {least:g}..{most:g}: choose another estimator"
             )
 
+    def _check_budget(self, budget: Budget) -> None:
+        """Refuse a budget in what the evaluator does not tell, or that is not enough for anything."""
+        rungs, estimator = self.schedule.rungs, self.estimator
+        if budget.unit == "epochs":
+            if not rungs:
+                raise UserError(
+                    f"budget is {budget.written!r}, but how many epochs an evaluation takes is unknown here: give a "
+                    f"number of evaluations"
+                )
+            if budget.amount < rungs[-1]:
+                raise UserError(
+                    f"budget is {budget.written!r}, must be at least epochs:{rungs[-1]}: one whole training takes that"
+                )
+            if any(encoder.partial for encoder in observers(estimator)):
+                raise UserError(
+                    f"budget is {budget.written!r}, but {type(estimator).__name__} trains for epochs of its own, which "
+                    f"are charged in seconds: use budget=seconds:N"
+                )
+        if budget.unit == "seconds" and not getattr(self.evaluator, "tells_seconds", True):
+            raise UserError(
+                f"budget is {budget.written!r}, but the table does not tell training seconds: give a number of "
+                f"evaluations, or epochs:N where it knows several fidelities"
+            )
+
     def search(self, config: SearchConfig, phases: Phases) -> Search:
         """Return the search, which knows no trial yet."""
         parts = self.estimator, self.strategy, self.acquisition
-        return _search(config, self.space, parts, budget=config.budget, value=self.evaluator.value, phases=phases)
+        more = {"budget": config.budget, "value": self.evaluator.value, "schedule": self.schedule}
+        return _search(config, self.space, parts, phases=phases, **more)
 
 
 def build_parts(config: SearchConfig, function: Function | None = None) -> Parts:
@@ -103,8 +134,9 @@ def build_parts(config: SearchConfig, function: Function | None = None) -> Parts
         evaluator = FunctionEvaluator(given["space"], function)
     evaluator = build(config.objective, "objective").restrict(evaluator)
     seen = {name: part for name, part in given.items() if name == "dataset"}
-    stop = build(config.stop, "stop")
-    return Parts(evaluator, *_proposing(config, evaluator.space, evaluator=evaluator, **seen), stop)
+    schedule = Schedule.of(build(config.scheduler, "scheduler"), evaluator)
+    proposing = _proposing(config, evaluator.space, evaluator=evaluator, **seen)
+    return Parts(evaluator, *proposing, schedule, build(config.stop, "stop"))
 
 
 def compose_search(*overrides: str, space: Space | None = None, value: str = "value") -> Search:
@@ -138,9 +170,10 @@ def _search(config: SearchConfig, space: Space, parts: tuple[Estimator, Strategy
 
 def _proposing(config: SearchConfig, space: Space, **given: Any) -> tuple[Estimator, Strategy, Acquisition]:
     estimator: Estimator = build(config.estimator, "estimator", space=space, **given)
-    strategy = build(config.strategy, "strategy", space=space, budget=config.budget, **shared_encoder(estimator))
+    budget = Budget.of(config.budget).evaluations
+    strategy = build(config.strategy, "strategy", space=space, budget=budget, **shared_encoder(estimator))
     if config.initial is None:  # it follows the budget, and is at least what the surrogate needs
-        follows = _INITIAL if config.budget > _INITIAL else max(config.budget // 4, 1)
+        follows = _INITIAL if budget is None or budget > _INITIAL else max(budget // 4, 1)
         config.initial = max(follows, estimator.min_trials)
     return estimator, strategy, build(config.acquisition, "acquisition")
 
@@ -166,7 +199,8 @@ def _check_together(estimator: Estimator, acquisition: Acquisition, config: Sear
             f"but {type(estimator).__name__} gives none: choose acquisition=mean or another estimator"
         )
     assert config.initial is not None
-    if config.budget > config.initial < estimator.min_trials:
+    budget = Budget.of(config.budget).evaluations
+    if (budget is None or budget > config.initial) and config.initial < estimator.min_trials:
         raise UserError(
             f"initial is {config.initial}, must be at least {estimator.min_trials}: "
             f"the estimator needs as many known architectures (estimator.k neighbours, where it has k)"

@@ -6,10 +6,9 @@ from collections.abc import Iterable
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from nas._output import console
-from nas.search.trials import Trial
+from nas.budget import Budget
+from nas.search.trial import Trial
 
 if TYPE_CHECKING:
     from nas.search.search import Search
@@ -20,7 +19,7 @@ _DRAWN = 0.1  # seconds between two looks of the bar
 class Callback:
     """Is told what happens; a subclass overrides what it wants to hear."""
 
-    def on_start(self, search: Search, budget: int) -> None:
+    def on_start(self, search: Search, budget: Budget) -> None:
         """The search begins or goes on; trials that are recorded are there already."""
 
     def on_trial(self, search: Search, trial: Trial) -> None:
@@ -40,7 +39,7 @@ class Callbacks(Callback):
     def __init__(self, callbacks: Iterable[Callback]) -> None:
         self._callbacks = list(callbacks)
 
-    def on_start(self, search: Search, budget: int) -> None:
+    def on_start(self, search: Search, budget: Budget) -> None:
         """Tell all."""
         for callback in self._callbacks:
             callback.on_start(search, budget)
@@ -63,14 +62,14 @@ class Progress(Callback):
         self._bar: Any = None
         self._shown = 0.0
 
-    def on_start(self, search: Search, budget: int) -> None:
+    def on_start(self, search: Search, budget: Budget) -> None:
         """Show the bar."""
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
         best, failed = TextColumn("best {task.fields[best]}"), TextColumn("{task.fields[failed]}")
-        columns = TextColumn("evaluations"), BarColumn(), MofNCompleteColumn(), best, failed, TimeElapsedColumn()
+        columns = TextColumn(budget.unit), BarColumn(), MofNCompleteColumn(), best, failed, TimeElapsedColumn()
         self._bar = Progress(*columns, console=console())
-        self._task = self._bar.add_task("search", total=budget, best="-", failed="")
+        self._task = self._bar.add_task("search", total=int(budget.amount), best="-", failed="")
         self._bar.start()
         self._show(search)
 
@@ -88,6 +87,6 @@ class Progress(Callback):
     def _show(self, search: Search) -> None:
         trials = search.trials
         failed = f"{trials.failures} failed" if trials.failures else ""
-        best = "-" if trials.best is None else f"{np.nanmax(trials.value):.5f}"
-        self._bar.update(self._task, completed=trials.charged, best=best, failed=failed)
+        best = "-" if trials.best is None else f"{trials.best.values[trials.value_name]:.5f}"
+        self._bar.update(self._task, completed=int(search.spending.spent), best=best, failed=failed)
         self._shown = monotonic()

@@ -17,13 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.errors import UserError
-from nas.search.trials import Trial, Trials
+from nas.search.trial import Trial
+from nas.search.trials import Trials
 from nas.types import Candidate, Keys, Outcome, Space, finite
 
 _log = logging.getLogger(__name__)
 
 _SYNCED = 0.1  # seconds between two writes through to the disk: all that a power cut can cost of cheap evaluations
-_OF_CANDIDATE = ("origin", "mean", "std", "seconds", "step")
+_OF_CANDIDATE = ("origin", "mean", "std", "seconds", "step", "until", "bracket", "reached", "spent", "begun")
 _KEY = re.compile("[0-9a-f]{16}")
 _ALWAYS = ("step", "key", "genes", "values", "seconds", "predicted_mean", "predicted_std", "proposed_by")
 
@@ -79,7 +80,6 @@ class Journal:
             os.truncate(self.path, whole)
         if not self._pending.exists():
             return trials, []
-        succeeded = np.isfinite(trials.value)
         recorded = set(trials.keys.tolist())
         try:
             noted = json.loads(self._pending.read_text(encoding="utf-8"))
@@ -87,7 +87,7 @@ class Journal:
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
             raise UserError(f"{self._pending} is damaged ({error}): remove it, and lose what was pending") from error
         new = [one for one in candidates if one.step is None and int(one.batch.keys[0]) not in recorded]
-        again = [one for one in candidates if one.step is not None and not succeeded[one.step]]
+        again = [one for one in candidates if one.step is not None and _is_open(one, trials)]
         return trials, [*again, *new]
 
     def note_pending(self, candidates: Iterable[Candidate]) -> None:
@@ -135,7 +135,7 @@ def read_trials(path: Path, space: Space, value: str) -> Trials:
 
 
 def take_over(path: Path, trials: Trials, lines: Sequence[Trial], genes: NDArray[np.uint8], keys: Keys) -> None:
-    """Append the lines of a history; one of an earlier step takes the place of the trial that failed there.
+    """Append the lines of a history; one of an earlier step takes the place of what failed, or was partial, there.
 
     Raises:
         UserError: lines are missing, or out of order.
@@ -151,10 +151,10 @@ def take_over(path: Path, trials: Trials, lines: Sequence[Trial], genes: NDArray
             continue
         take(number)
         taken = number + 1
-        if not 0 <= line.step < step or trials.keys[line.step] != keys[number] or np.isfinite(trials.value[line.step]):
+        if not 0 <= line.step < step or trials.keys[line.step] != keys[number] or trials.closed(line.step):
             raise UserError(f"line {number + 1} of {path} is step {line.step}, not {step}: lines are missing")
-        outcome = Outcome(line.values, line.seconds, line.epochs, line.error, line.details, line.checkpoint)
-        trials.replace(line.step, outcome)
+        outcome = Outcome(line.values, line.seconds, line.epochs, line.error, line.details, line.partial)
+        trials.replace(line.step, outcome, line.clock)
     take(len(lines))
 
 
@@ -179,19 +179,21 @@ def read_lines(path: Path) -> list[Trial]:
 
 def _check(line: Trial) -> None:
     """Raise ValueError or TypeError for what `Journal.record` would not have written."""
-    whole = [line.step, *(line.genes if isinstance(line.genes, list) else [None])]
+    whole = [line.step, line.bracket, *(line.genes if isinstance(line.genes, list) else [None])]
     if not all(type(number) is int and number >= 0 for number in whole):
-        raise TypeError(f"its step is {line.step!r}, its genes are {line.genes!r}")
+        raise TypeError(f"its step is {line.step!r}, its bracket {line.bracket!r}, its genes are {line.genes!r}")
     if not isinstance(line.key, str) or not _KEY.fullmatch(line.key):
         raise TypeError(f"its key is {line.key!r}")
-    texts = (line.proposed_by, line.error or "", line.checkpoint or "")
-    if not all(isinstance(text, str) for text in texts) or not isinstance(line.warm, bool):
-        raise TypeError(f"its texts are {texts!r}, warm is {line.warm!r}")
+    texts = (line.proposed_by, line.error or "")
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError(f"its texts are {texts!r}")
+    if not all(isinstance(one, bool) for one in (line.warm, line.partial)):
+        raise TypeError(f"warm is {line.warm!r}, partial is {line.partial!r}")
     if not isinstance(line.details, dict | None):
         raise TypeError(f"its details are {line.details!r}")
     if not isinstance(line.values, dict) or not (line.values or isinstance(line.error, str)):
         raise TypeError(f"its values are {line.values!r}, its error {line.error!r}")
-    numbers = (line.seconds, line.epochs, line.predicted_mean, line.predicted_std, line.estimate_seconds)
+    numbers = (line.seconds, line.epochs, line.predicted_mean, line.predicted_std, line.estimate_seconds, line.clock)
     for number in (*line.values.values(), *numbers):
         if number is not None and not (isinstance(number, int | float) and math.isfinite(number)):
             raise ValueError(f"it has the number {number!r}")
@@ -204,7 +206,19 @@ def _candidate(entry: dict[str, Any], space: Space, trials: Trials) -> Candidate
     batch = space.batch(genes)
     if step is not None and not (0 <= step < len(trials) and trials.keys[step] == batch.keys[0]):
         raise ValueError(f"it repeats step {step}, which is no trial of this network")
-    return Candidate(batch, str(entry["origin"]), mean, std, finite(entry["seconds"], "seconds"), step)
+    until = None if entry.get("until") is None else int(entry["until"])
+    bracket, reached = (int(entry.get(name, 0)) for name in ("bracket", "reached"))
+    spent, begun = finite(entry.get("spent", 0.0), "spent"), entry.get("begun")
+    seconds = finite(entry["seconds"], "seconds")
+    begun = None if begun is None else finite(begun, "begun")
+    return Candidate(batch, str(entry["origin"]), mean, std, seconds, step, until, bracket, reached, spent, begun)
+
+
+def _is_open(candidate: Candidate, trials: Trials) -> bool:
+    """Whether the repetition, or what goes on, is not recorded: its trial is as it was when this was chosen."""
+    row = candidate.step or 0
+    reached = trials.epochs[row] if np.isfinite(trials.value[row]) else 0
+    return not trials.closed(row) and (candidate.until is None or not reached > candidate.reached)
 
 
 def write_whole(path: Path, text: str) -> None:

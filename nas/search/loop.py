@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future
 from dataclasses import replace
 
+import numpy as np
+
+from nas.budget import Budget
 from nas.errors import UserError
 from nas.search.callbacks import Callback
+from nas.search.clock import Clock, SimulatedClock, WallClock
 from nas.search.journal import Journal
 from nas.search.search import Search
 from nas.types import Candidate, Evaluator, Outcome
@@ -22,7 +26,7 @@ def run_search(
     search: Search,
     evaluator: Evaluator,
     journal: Journal,
-    budget: int,
+    budget: Budget,
     callback: Callback,
     stops: Callable[[], str | None] = lambda: None,
 ) -> str | None:
@@ -35,30 +39,37 @@ def run_search(
         UserError: nothing can be evaluated; whatever else was done at the same time is recorded first.
     """
     running: dict[Future[Outcome], Candidate] = {}
-    noted = -1
+    before = float(np.nanmax(search.trials.events.clock, initial=0.0))
+    clock: Clock = SimulatedClock(before) if getattr(evaluator, "simulated", False) else WallClock(before)
+    search.clock, noted = clock.now, -1
+    several = evaluator.slots > 1 or not search.schedule.scheduler.full
     reason: str | None = None
     callback.on_start(search, budget)
     try:
         while True:
             reason = reason or stops()
             while reason is None and len(running) < evaluator.slots and (asked := search.ask()):
-                if search.rounds != noted and (evaluator.slots > 1 or len(search.unfinished) > 1):
+                if several or (search.rounds != noted and len(search.unfinished) > 1):
                     journal.note_pending(search.unfinished)
                     noted = search.rounds
                 with search.phases("evaluate"):
-                    running[_submitted(evaluator, asked[0])] = asked[0]
+                    future = _submitted(evaluator, asked[0])
+                    running[future] = asked[0]
+                    clock.begin(asked[0], future)
             if not running:
                 break
             with search.phases("evaluate"):
-                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                done = clock.wait(running)
+            search.clock = clock.now
             _record(
                 [(running.pop(future), future) for future in [*running] if future in done], search, journal, callback
             )
-        if reason is None and search.trials.charged < budget:
+        whole = search.spending.spent >= budget.amount
+        if reason is None and search.used_up and not whole:
             _log.warning("the space is used up after %d evaluations", search.trials.charged)
     finally:
         callback.on_end(search)
-    return reason if search.trials.charged < budget else None
+    return None if whole else reason
 
 
 def _record(
@@ -75,7 +86,7 @@ def _record(
             continue
         trial = search.tell(candidate, outcome)
         journal.record(trial if candidate.step is None else replace(trial, seconds=outcome.seconds))
-        if candidate.step is not None:  # else a repetition that failed again would be pending for ever
+        if candidate.step is not None and trial.error:  # else a repetition that failed again would be pending for ever
             journal.note_pending(search.unfinished)
         trials.append(trial)
     if len(done) > 1:

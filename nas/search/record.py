@@ -20,7 +20,7 @@ from nas.search._messages import override
 from nas.search.journal import write_whole
 
 _DATA = ("space", "dataset", "evaluator")  # parts whose `path` names a file with data
-_OF_RECORD: dict[str, type] = {
+_OF_RECORD: dict[str, Any] = {
     "measured_on": dict,
     "made_with": dict,
     "choices": dict,
@@ -62,7 +62,7 @@ def read_record(folder: Path) -> dict[str, Any] | None:
             )
         return None
     record = read_yaml(path)
-    for name, kind in {**_OF_RECORD, "budget": int}.items():
+    for name, kind in {**_OF_RECORD, "budget": int | str}.items():
         if not isinstance(record.get(name), kind | None):
             raise UserError(f"{path} is not the record of a run: {name} is {record[name]!r}")
     return record

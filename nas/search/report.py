@@ -17,7 +17,7 @@ from nas.errors import UserError
 from nas.search.journal import write_whole
 from nas.search.plots import draw_cell, draw_progress
 from nas.search.search import Search
-from nas.search.trials import Trial
+from nas.search.trial import Trial
 from nas.types import Batch, Evaluator, Reference, Values
 
 

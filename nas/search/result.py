@@ -16,7 +16,8 @@ from nas.errors import UserError
 from nas.search._messages import assigned
 from nas.search.journal import read_lines, take_over
 from nas.search.record import NO_RUN, measured_on, measured_on_code, read_record
-from nas.search.trials import Trial, Trials
+from nas.search.trial import Trial
+from nas.search.trials import Trials
 
 if TYPE_CHECKING:
     from nas.search.callbacks import Callback
@@ -96,7 +97,7 @@ class Result:
         return self.trials.top(n)
 
     def to_csv(self, path: str | Path) -> None:
-        """Write the trials that succeeded as a CSV that `warm_start` reads: genes, value, seconds, `measured_on`.
+        """Write the trials that were measured whole as a CSV for `warm_start`: genes, value, seconds, `measured_on`.
 
         Raises:
             OSError: the file cannot be written.
@@ -105,7 +106,7 @@ class Result:
         with Path(path).open("w", encoding="utf-8", newline="") as file:
             rows = csv.writer(file)
             rows.writerow(["genes", trials.value_name, "seconds", "measured_on"])
-            for trial in map(trials.__getitem__, trials.known.tolist()):
+            for trial in map(trials.__getitem__, trials.known[~trials.partial[trials.known]].tolist()):
                 rows.writerow([trial.genes, trial.values[trials.value_name], trial.seconds, code])
 
     def resume(self, *, function: Function | None = None, callbacks: Iterable[Callback] = (), **changes: Any) -> Result:

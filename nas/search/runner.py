@@ -10,6 +10,7 @@ from typing import Any
 
 from nas._config import SearchConfig, checked, differences
 from nas._version import __version__
+from nas.budget import Budget
 from nas.errors import UserError
 from nas.search.build import Parts, build_parts
 from nas.search.callbacks import Callback, Callbacks
@@ -109,9 +110,7 @@ def run_composed(composed: Composed, *, function: Function | None = None, callba
     if before is not None:
         check_same(folder, before, record)
         record["diverged_at"] = before.get("diverged_at")
-        if (before.get("budget") or 0) > config.budget:
-            least = f"the {before['budget']} of the run in {folder}"
-            raise UserError(f"budget is {config.budget}, must be at least {least}")
+        _check_grown(before, config, folder)
     return _run(config, parts, record, before, folder, phases, callbacks)
 
 
@@ -133,7 +132,7 @@ def _run(
         trials, unfinished = journal.read(parts.space, parts.evaluator.value)
         recorded = trials.charged
         failed = trials.failures if config.retry_failed else 0
-        if recorded >= config.budget and not failed and (folder / "result.json").exists():
+        if not failed and _is_done(config.budget, recorded, folder):
             _log.info("%s holds the finished run: nothing is evaluated anew", folder)
             return load(folder)
         if before is not None and len(trials):
@@ -154,19 +153,21 @@ def _run(
         if search.asks_estimator:
             with phases("prepare"):
                 parts.estimator.prepare()
-        seconds = Seconds(folder)
+        seconds, budget = Seconds(folder), Budget.of(config.budget)
+        if hasattr(parts.evaluator, "keep_checkpoints"):
+            parts.evaluator.keep_checkpoints(folder / "checkpoints")
         with closing(parts.evaluator):
             told = Callbacks([*callbacks, seconds])
             stopped = run_search(
                 search,
                 parts.evaluator,
                 journal,
-                config.budget,
+                budget,
                 told,
                 lambda: parts.stop.reason(search, sum(seconds.total(search).values())),
             )
             if stopped:
-                _log.info("stopped after %d of %d evaluations: %s", search.trials.charged, config.budget, stopped)
+                _log.info("stopped after %d evaluations of a budget of %s: %s", search.trials.charged, budget, stopped)
     from nas.search.report import write_report  # brings the plotting libraries
 
     if not search.estimated and parts.estimator.min_trials:
@@ -186,6 +187,28 @@ def _run(
     }
     write_report(folder, search, parts.evaluator, about, seconds.total)
     return load(folder)
+
+
+def _check_grown(before: Mapping[str, Any], config: SearchConfig, folder: Path) -> None:
+    """Refuse a budget that is less than it was, or of something else."""
+    then, now = Budget.of(before.get("budget") or 1), Budget.of(config.budget)
+    if then.unit != now.unit:
+        text = f"the run in {folder} has {then.written}"
+        raise UserError(f"budget is {now.written}, but {text}: give more of the same")
+    if then.amount > now.amount:
+        raise UserError(f"budget is {now.written}, must be at least the {then.written} of the run in {folder}")
+
+
+def _is_done(budget: str | int, recorded: int, folder: Path) -> bool:
+    """Whether the run in a folder has spent as much of the same already."""
+    path = folder / "result.json"
+    if not path.exists():
+        return False
+    wanted = Budget.of(budget)
+    if wanted.unit == "evaluations" and recorded < wanted.amount:
+        return False
+    content = load(folder).content
+    return content.get("stopped") is None and Budget.of(content.get("budget") or 1) == wanted
 
 
 def _note_divergence(before: Mapping[str, Any], record: dict[str, Any], recorded: int) -> None:

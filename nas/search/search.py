@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import replace
 
@@ -11,21 +11,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nas._growing import GrowingBatch
+from nas.budget import Budget
 from nas.errors import OptionError, UserError
 from nas.options import Natural, PositiveInt, validated
+from nas.schedulers import Job
+from nas.search.choosing import Belief, believe_estimates, choose, outcome_of, recommended
 from nas.search.phases import Phases
-from nas.search.trials import Trial, Trials
-from nas.types import Acquisition, Batch, Candidate, Estimator, Outcome, Prediction, Space, Strategy, Values, top
-
-Belief = Callable[[list[Candidate], Values], list[float]]
-
-
-def believe_estimates(pending: list[Candidate], values: Values) -> list[float]:
-    """Take each pending candidate to be worth its estimate (Ginsbourger et al. 2010, the kriging believer).
-
-    Where there is no estimate, it is taken to be worth the mean of the `(n,)` known values.
-    """
-    return [float(values.mean()) if one.mean is None else one.mean for one in pending]
+from nas.search.schedule import Schedule
+from nas.search.spending import Spending
+from nas.search.trial import Trial
+from nas.search.trials import Trials
+from nas.types import Acquisition, Batch, Candidate, Estimator, Outcome, Space, Strategy, Values
 
 
 @validated
@@ -44,12 +40,13 @@ class Search:
         initial: trials before the surrogate is asked, at least 1.
         pool: candidates of a round, at least `batch`.
         batch: chosen of them, at least 1.
-        budget: trials in all; None: no end.
+        budget: what it may spend, as a `Budget` or as an option says it, such as 150; None: no end.
         value: the name of the value that the search sees; the higher, the better.
         phases: collects the seconds of each phase.
+        schedule: how long candidates are trained; None: to the end.
 
     Raises:
-        OptionError: a number is out of its range.
+        UserError: a number is out of its range.
     """
 
     def __init__(
@@ -63,22 +60,30 @@ class Search:
         initial: PositiveInt = 20,
         pool: PositiveInt = 1000,
         batch: PositiveInt = 1,
-        budget: PositiveInt | None = None,
+        budget: Budget | int | str | None = None,
         value: str = "value",
         phases: Phases | None = None,
+        schedule: Schedule | None = None,
     ) -> None:
         self.space, self.strategy, self.estimator, self.acquisition = space, strategy, estimator, acquisition
         if pool < batch:
             raise OptionError("pool", f"is {pool}, must be at least {batch} (batch): candidates of a round")
-        self.seed, self.initial, self.pool, self.batch, self.budget = seed, initial, pool, batch, budget
+        self.seed, self.initial, self.pool, self.batch = seed, initial, pool, batch
+        self.budget = None if budget is None else Budget.of(budget)
         self.phases = Phases() if phases is None else phases
+        self.schedule = schedule or Schedule()
+        self.clock: float | None = None
+        """Seconds on the clock, where there is one: what a budget of seconds is held against."""
         self.trials = Trials(len(space.cardinalities), value)
         self.believe: Belief = believe_estimates
         """What the surrogate is told of pending candidates, given the known values: a value each, or nothing."""
         self.rounds = 0
         """How often candidates were chosen."""
+        self.used_up = False
+        """Whether there is no candidate left."""
         self._batch = GrowingBatch(space)
-        self._queue: deque[Candidate] = deque()
+        self._queue: deque[Candidate] = deque()  # chosen to follow
+        self._again: deque[Candidate] = deque()  # that failed, or were pending when the run was stopped
         self._pending: dict[str, Candidate] = {}
         self._told: set[int] = set()  # keys
 
@@ -87,20 +92,21 @@ class Search:
         """The trial with the highest value; None where there is none."""
         return self.trials.best
 
+    @property
+    def values(self) -> Values:
+        """`(n,)`: what each trial would be worth after a whole training, as far as is known; NaN where it failed."""
+        return self.schedule.projected(self.trials)
+
     def recommended(self) -> Trial | None:
         """Fit the surrogate, and return the trial with the highest mean of value and posterior mean.
 
         The highest value may be luck. Of what it does not share with its neighbours half is taken to be luck, and half
         to be the network's own: one measurement does not tell them apart. The trial of the highest value is returned
-        where the surrogate tells no noise apart or knows too few trials.
+        where the surrogate tells no noise apart or knows too few trials. Of trials that stopped, none is returned where
+        another was trained to the end.
         """
-        known, posterior = self.trials.known, getattr(self.estimator, "posterior", None)
-        if posterior is not None and len(known) >= self.estimator.min_trials:
-            batch, values = self._batch.view.take(known), self.trials.value[known]
-            self.estimator.fit(batch, values)
-            if (believed := posterior(batch)) is not None and np.isfinite(believed.mean).any():
-                return self.trials[int(known[np.nanargmax(believed.mean + values)])]
-        return self.best
+        row = recommended(self.estimator, self._batch.view, self.values, self.trials)
+        return self.best if row is None else self.trials[row]
 
     @property
     def estimated(self) -> bool:
@@ -110,34 +116,65 @@ class Search:
     @property
     def asks_estimator(self) -> bool:
         """Whether the surrogate will be asked before the budget is spent."""
-        return self.budget is None or self.budget > self.initial - (len(self.trials) - self.trials.charged)
+        most = self.budget.evaluations if self.budget else None
+        return most is None or most > self.initial - (len(self.trials) - self.trials.charged)
 
     @property
     def unfinished(self) -> list[Candidate]:
         """The candidates that were asked for and not told, and those that were chosen to follow."""
-        return [*self._pending.values(), *self._queue]
+        return [*self._pending.values(), *self._again, *self._queue]
 
     @property
     def allocated(self) -> int:
-        """How many trials of the budget are done or pending."""
+        """How many trials of this search are done or pending."""
         return self.trials.charged + sum(one.step is None for one in self._pending.values())
+
+    @property
+    def spending(self) -> Spending:
+        """What is spent of the budget, and what is left."""
+        return Spending(self.budget, self.trials, self.schedule, self._pending.values(), self.clock)
 
     def ask(self, n: int = 1) -> list[Candidate]:
         """Return up to `n` candidates to evaluate, in order; each stays pending until it is told.
 
-        Fewer come back where the budget ends, where the space is used up, or where the surrogate has to wait for what
-        is pending.
+        Fewer come back where the budget ends, where the space is used up, or where the surrogate or the scheduler has
+        to wait for what is pending.
         """
         asked: list[Candidate] = []
-        while len(asked) < n:
-            spent = self.budget is not None and self.allocated >= self.budget
-            if not self._queue and not spent:
-                self._queue.extend(self._choose())
-            if not self._queue or (spent and self._queue[0].step is None):
-                break
-            asked.append(self._queue.popleft())
-            self._pending[asked[-1].key] = asked[-1]
+        while len(asked) < n and (one := self._next()) is not None:
+            asked.append(replace(one, begun=self.clock) if one.begun is None else one)
+            self._pending[one.key] = asked[-1]
         return asked
+
+    def _next(self) -> Candidate | None:
+        """The next candidate: one that is tried again or was pending before, one that goes on, or a new one."""
+        if self._again:
+            return self._again.popleft()
+        spending = self.spending
+        new = spending.left > 0
+        while spending.goes_on and (job := self.schedule.next(spending, new)) is not None:
+            one = self._going_on(job.row, job) if job.row is not None else self._beginning(job)
+            if one is not None and spending.pays(one):
+                return one
+            if one is not None and one.step is None:
+                self._queue.appendleft(one)
+            if one is not None or not new:
+                return None
+            new = False  # none is left, or the surrogate waits: others may go on meanwhile
+        return None
+
+    def _beginning(self, job: Job) -> Candidate | None:
+        if not self._queue:
+            self._queue.extend(self._choose())
+            self.used_up = not self._queue and not self._pending
+        return replace(self._queue.popleft(), until=job.until, bracket=job.bracket) if self._queue else None
+
+    def _going_on(self, row: int, job: Job) -> Candidate:
+        trial, batch = self.trials[row], self._batch.view.take(slice(row, row + 1))
+        one = Candidate(batch, trial.proposed_by, trial.predicted_mean, trial.predicted_std, step=row, until=job.until)
+        if trial.error is None:
+            one = replace(one, reached=trial.epochs or 0, spent=trial.seconds or 0.0)
+        return replace(one, bracket=trial.bracket)
 
     def tell(self, candidate: Candidate | ArrayLike, outcome: Outcome | Mapping[str, float] | float) -> Trial:
         """Learn what became of a candidate, or of an architecture `(genes,)` that was not asked for.
@@ -154,16 +191,19 @@ class Search:
             candidate = self._candidate(candidate)
         if self._is_told(candidate):
             raise UserError(f"the architecture with key {candidate.key} was told before: tell each once")
-        outcome = self._outcome(outcome)
+        outcome = outcome_of(outcome, self.trials.value_name)
+        if outcome.error is not None and outcome.epochs is None and self.schedule.rungs:
+            outcome = replace(outcome, epochs=candidate.until or self.schedule.rungs[-1])  # charged as if it were done
         if self._pending.pop(candidate.key, None) is None and self._queue:  # told before it was asked for
             self._queue = deque(one for one in self._queue if one.key != candidate.key)
         if candidate.step is None:
-            row = self.trials.append(candidate, outcome)
+            row = self.trials.append(candidate, outcome, self.clock)
             self._learn(candidate.batch, np.array([0]), self.trials.value[row:])
         else:
             row = candidate.step
-            self.trials.replace(row, outcome)
-            if np.isfinite(self.trials.value[row]):
+            failed = np.isnan(self.trials.value[row])
+            self.trials.replace(row, outcome, self.clock)
+            if failed and np.isfinite(self.trials.value[row]):
                 self.strategy.tell(candidate.batch, self.trials.value[row : row + 1])
         return self.trials[row]
 
@@ -185,28 +225,22 @@ class Search:
             batch = self.space.batch(self.space.check(trials.genes))
             if not len(self.trials) and warm is None and trials.value_name == name:
                 self.trials = deepcopy(trials)
-                self._learn(batch, *trials.outcomes)
-                self._queue.extend(unfinished)
-                return
-            told = [trial if warm is None else replace(trial, warm=warm) for trial in trials]
-            self.trials.extend(told, batch.genes, batch.keys)
-            self._learn(batch, np.arange(len(trials)), self.trials.value[-len(trials) :])
+                self._learn(batch, *trials.events.outcomes)
+            else:
+                told = [trial if warm is None else replace(trial, warm=warm) for trial in trials]
+                self.trials.extend(told, batch.genes, batch.keys)
+                self._learn(batch, np.arange(len(trials)), self.trials.value[-len(trials) :])
             for key in {f"{key:016x}" for key in batch.keys.tolist()} & self._pending.keys():
                 del self._pending[key]
             self._queue = deque(one for one in self._queue if int(one.batch.keys[0]) not in self._told)
-        self._queue.extend(unfinished)
+        for one in unfinished:  # those that were being evaluated come first, each as far as it was to be trained
+            (self._queue if one.begun is None and one.step is None else self._again).append(one)
 
     def retry_failed(self) -> int:
         """Ask for the failed trials again, before all else; return how many they are."""
         again = {one.step for one in self.unfinished}  # of a part of the run that was stopped
         failed = [row for row in np.flatnonzero(~np.isfinite(self.trials.value)).tolist() if row not in again]
-        batch = self._batch.view
-        self._queue.extendleft(
-            Candidate(
-                batch.take(slice(row, row + 1)), trial.proposed_by, trial.predicted_mean, trial.predicted_std, step=row
-            )
-            for row, trial in ((row, self.trials[row]) for row in failed[::-1])
-        )
+        self._again.extend(self._going_on(row, Job(self.schedule.until(self.trials, row))) for row in failed)
         return len(failed)
 
     def _learn(self, batch: Batch, rows: NDArray[np.int64], values: Values) -> None:
@@ -228,21 +262,8 @@ class Search:
 
     def _is_told(self, candidate: Candidate) -> bool:
         if candidate.step is not None:
-            return bool(np.isfinite(self.trials.value[candidate.step]))
+            return self.trials.closed(candidate.step)
         return candidate.key not in self._pending and int(candidate.batch.keys[0]) in self._told
-
-    def _outcome(self, outcome: Outcome | Mapping[str, float] | float) -> Outcome:
-        name = self.trials.value_name
-        if not isinstance(outcome, Outcome):
-            try:
-                outcome = Outcome(outcome if isinstance(outcome, Mapping) else {name: outcome})
-            except ValueError as error:
-                return Outcome.failed(str(error))
-        if outcome.error is None and name not in outcome.values:
-            return Outcome.failed(
-                f"there is no {name!r} among its values ({', '.join(outcome.values)})", outcome.seconds
-            )
-        return outcome
 
     def _choose(self) -> list[Candidate]:
         """The next candidates to evaluate; none, if the surrogate has to wait for what is pending."""
@@ -253,44 +274,26 @@ class Search:
         if warm + allocated >= self.initial and not ready and pending:
             return []
         wanted = self.batch if ready else max(self.initial - allocated - warm, 1)
-        wanted = wanted if self.budget is None else min(wanted, self.budget - allocated)
+        most = self.budget.evaluations if self.budget else None
+        wanted = wanted if most is None else min(wanted, most - allocated)
         rng = np.random.default_rng([self.seed, allocated])
         if ready:
             with self.phases("fit"):  # before it is asked: a strategy may want estimates
                 self._fit(known, pending)
-        with self.phases("ask"):
-            excluded = Batch.join([one.batch for one in pending]) if pending else None
-            surrogate = self.estimator if ready else None
-            proposal = self.strategy.ask(self.pool if ready else wanted, rng, excluded, surrogate)
-        prediction = Prediction(np.full(len(proposal), np.nan))
-        scores = prediction.mean
-        if ready:
-            with self.phases("predict"):
-                prediction = proposal.prediction or self.estimator.predict(proposal.batch)
-                best = float(self.trials.value[known].max(initial=-np.inf))
-                scores = prediction.mean if proposal.chosen else self.acquisition(prediction, best, rng)
+        if self.trials.partial.any() and hasattr(self.strategy, "revalue"):
+            self.strategy.revalue(self._batch.view.take(known), self.values[known])
+        best = float(self.trials.value[self.trials.leading].max(initial=-np.inf))
         self.rounds += 1
-        if proposal.chosen:
-            wanted = len(proposal) if self.budget is None else min(len(proposal), self.budget - allocated)
-        return [
-            Candidate(
-                proposal.batch.take(slice(row, row + 1)),
-                str(proposal.origin[row]),
-                _known(prediction.mean[row]),
-                None if prediction.std is None else _known(prediction.std[row]),
-                0.0 if place else prediction.seconds,
-            )
-            for place, row in enumerate(top(scores, wanted).tolist())
-        ]
+        return choose(
+            self.strategy, self.estimator if ready else None, self.acquisition, self.pool if ready else wanted, wanted,
+            None if most is None else most - allocated, pending, best, rng, self.phases,
+        )  # fmt: skip
 
     def _fit(self, known: NDArray[np.intp], pending: list[Candidate]) -> None:
         """Fit the surrogate to all trials, and to what is believed of those that are pending."""
-        batch, values = self._batch.view.take(known), self.trials.value[known]
+        batch, values = self._batch.view.take(known), self.values[known]
+        pending = [one for one in pending if one.step is None or np.isnan(self.trials.value[one.step])]
         if pending and len(values) and (beliefs := self.believe(pending, values)):
             batch = Batch.join([batch, *(one.batch for one in pending)])
             values = np.concatenate([values, beliefs])
         self.estimator.fit(batch, values)
-
-
-def _known(number: float) -> float | None:
-    return float(number) if np.isfinite(number) else None

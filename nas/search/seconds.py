@@ -8,7 +8,7 @@ from time import monotonic
 
 from nas.search.callbacks import Callback
 from nas.search.search import Search
-from nas.search.trials import Trial
+from nas.search.trial import Trial
 
 _EVERY = 10.0  # seconds between two notes: all that a killed run forgets of its time
 

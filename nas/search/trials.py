@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,49 +10,14 @@ from numpy.typing import NDArray
 
 from nas._growing import GrowingArray
 from nas.search.columns import Columns, known_or_none
+from nas.search.events import Events
+from nas.search.trial import Trial
 from nas.types import Candidate, Keys, Outcome, Values, top
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-_NUMBERS = ("seconds", "epochs", "predicted_mean", "predicted_std", "estimate_seconds")
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One evaluated architecture; None: not known.
-
-    Attributes:
-        step: its number in order of evaluation, from 0.
-        key: the network's key, 16 hexadecimal digits.
-        genes: the architecture as it was proposed.
-        values: what was measured, by name; empty: the evaluation failed.
-        seconds: of training that it stands for.
-        predicted_mean: the estimate at the time it was chosen.
-        predicted_std: its standard deviation.
-        proposed_by: the move that proposed it.
-        epochs: the fidelity: epochs of training behind the values.
-        estimate_seconds: of candidate training that the estimates of its round cost.
-        warm: whether it was known before the search began; such a trial is charged to nobody.
-        error: why the evaluation failed.
-        details: what else the evaluator told, such as learning curves.
-        checkpoint: the file from which its training can go on.
-    """
-
-    step: int
-    key: str
-    genes: list[int]
-    values: dict[str, float]
-    seconds: float | None
-    predicted_mean: float | None
-    predicted_std: float | None
-    proposed_by: str
-    epochs: int | None = None
-    estimate_seconds: float = 0.0
-    warm: bool = False
-    error: str | None = None
-    details: dict[str, Any] | None = None
-    checkpoint: str | None = None
+_NUMBERS = ("seconds", "epochs", "predicted_mean", "predicted_std", "estimate_seconds", "clock")
 
 
 class Trials:
@@ -70,9 +34,12 @@ class Trials:
         self._keys: GrowingArray[np.uint64] = GrowingArray((), np.uint64)
         self._numbers, self._values = Columns(*_NUMBERS), Columns(value)
         self._warm: GrowingArray[np.bool_] = GrowingArray((), np.bool_)
-        self._came: GrowingArray[np.int64] = GrowingArray((), np.int64)  # the rows of outcomes as they came
+        self._partial: GrowingArray[np.bool_] = GrowingArray((), np.bool_)
+        self._brackets: GrowingArray[np.int64] = GrowingArray((), np.int64)
+        self.events = Events()
+        """The evaluations, as they came: a trial that is repeated, or goes on, has several."""
         self._origins: list[str] = []
-        self._texts: dict[str, dict[int, Any]] = {"error": {}, "details": {}, "checkpoint": {}}
+        self._texts: dict[str, dict[int, Any]] = {"error": {}, "details": {}}
         self._best = -1
         self.failures = 0
         """How many evaluations failed."""
@@ -136,6 +103,16 @@ class Trials:
         return self._warm.view
 
     @property
+    def partial(self) -> NDArray[np.bool_]:
+        """`(n,)`: whose training stopped before its end, and may go on."""
+        return self._partial.view
+
+    @property
+    def brackets(self) -> NDArray[np.int64]:
+        """`(n,)`: the scheduler's bracket of each."""
+        return self._brackets.view
+
+    @property
     def charges(self) -> Values:
         """`(m,)`: seconds of each trial that is not warm, those of estimates included; NaN where unknown."""
         own = ~self.warm
@@ -143,30 +120,27 @@ class Trials:
         return result
 
     @property
-    def outcomes(self) -> tuple[NDArray[np.int64], Values]:
-        """Rows `(m,)` in the order in which outcomes came, and the value `(m,)` of each; NaN: it failed then.
-
-        The row of a trial that was repeated comes several times.
-        """
-        rows = self._came.view
-        last = len(rows) - 1 - np.unique(rows[::-1], return_index=True)[1]
-        values = np.full(len(rows), np.nan)
-        values[last] = self.value[rows[last]]
-        return rows, values
-
-    @property
     def known(self) -> NDArray[np.intp]:
         """The rows that did not fail."""
         return np.flatnonzero(np.isfinite(self.value))
 
     @property
+    def leading(self) -> NDArray[np.intp]:
+        """The rows that did not fail and were trained the longest: to the end, where any was."""
+        known = self.known
+        trained = np.where(self.partial[known], self.epochs[known], np.inf)
+        longest: NDArray[np.intp] = known[trained == trained.max(initial=-np.inf)]
+        return longest
+
+    @property
     def best(self) -> Trial | None:
-        """The trial with the highest value, the first of equals; None where none has a value."""
+        """The trial of the highest value among the leading, the first of equals; None where none has a value."""
         return None if self._best < 0 else self[self._best]
 
     def top(self, n: int) -> list[Trial]:
-        """The `n` trials of the highest values, or fewer, best first."""
-        return [self[int(self.known[row])] for row in top(self.value[self.known], n)]
+        """The `n` trials of the highest values among the leading, or fewer, best first."""
+        rows = self.leading
+        return [self[int(rows[place])] for place in top(self.value[rows], n)]
 
     def __getitem__(self, row: int) -> Trial:
         row = range(len(self))[row]
@@ -183,16 +157,24 @@ class Trials:
             epochs=None if numbers["epochs"] is None else int(numbers["epochs"]),
             estimate_seconds=numbers["estimate_seconds"] or 0.0,
             warm=bool(self.warm[row]),
+            partial=bool(self.partial[row]),
+            bracket=int(self.brackets[row]),
+            clock=numbers["clock"],
             **{name: texts.get(row) for name, texts in self._texts.items()},
         )
 
-    def append(self, candidate: Candidate, outcome: Outcome) -> int:
+    def closed(self, row: int) -> bool:
+        """Whether a trial is measured to the end: it neither failed nor may go on."""
+        return bool(np.isfinite(self.value[row]) and not self.partial[row])
+
+    def append(self, candidate: Candidate, outcome: Outcome, clock: float | None = None) -> int:
         """Append a trial, and return its row."""
         row = len(self)
         self._keys.extend(candidate.batch.keys)
         self._genes.extend(candidate.batch.genes)
         self._warm.extend([False])
-        self._came.extend([row])
+        self._partial.extend([outcome.partial])
+        self._brackets.extend([candidate.bracket])
         self._origins.append(candidate.origin)
         self._numbers.extend(
             {
@@ -201,10 +183,12 @@ class Trials:
                 "predicted_mean": [candidate.mean],
                 "predicted_std": [candidate.std],
                 "estimate_seconds": [candidate.seconds],
+                "clock": [clock],
             },
             1,
         )
         self._values.extend({name: [number] for name, number in outcome.values.items()}, 1)
+        self.events.extend([row], [outcome], self.value[row:], [clock])
         self._note(row, outcome)
         self.charged += 1
         self.failures += not np.isfinite(self.value[row])
@@ -216,43 +200,58 @@ class Trials:
         self._keys.extend(keys)
         self._genes.extend(genes)
         self._warm.extend([trial.warm for trial in trials])
-        self._came.extend(np.arange(first, first + len(trials)))
+        self._partial.extend([trial.partial for trial in trials])
+        self._brackets.extend([trial.bracket for trial in trials])
         self._origins += [trial.proposed_by for trial in trials]
         self._numbers.extend({name: [getattr(trial, name) for trial in trials] for name in _NUMBERS}, len(trials))
         names = dict.fromkeys(name for trial in trials for name in trial.values)
         self._values.extend({name: [trial.values.get(name) for trial in trials] for name in names}, len(trials))
+        clocks = [trial.clock for trial in trials]
+        self.events.extend(np.arange(first, first + len(trials)), trials, self.value[first:], clocks)
         for row, trial in enumerate(trials, first):
             self._note(row, trial)
         self.charged = len(self) - int(self.warm.sum())
         self.failures = int(np.isnan(self.value).sum())
 
-    def replace(self, row: int, outcome: Outcome) -> None:
-        """Put the outcome of a repetition in the place of a failed trial's; the seconds of both are charged.
+    def replace(self, row: int, outcome: Outcome, clock: float | None = None) -> None:
+        """Put a further outcome in the place of a trial's that failed, or was partial; the seconds of all are charged.
 
         Raises:
-            ValueError: the trial did not fail.
+            ValueError: the trial neither failed nor was partial.
         """
-        if np.isfinite(self.value[row]):
-            raise ValueError(f"trial {row} did not fail: its outcome stays")
-        for name, number in outcome.values.items():
-            self._values.column(name)[row] = number
+        if self.closed(row):
+            raise ValueError(f"trial {row} neither failed nor was partial: its outcome stays")
+        for name in self._values.names:
+            self._values.column(name)[row] = outcome.values.get(name, np.nan)
+        for name in outcome.values.keys() - set(self._values.names):
+            self._values.column(name)[row] = outcome.values[name]
         spent = [seconds for seconds in (known_or_none(self.seconds[row]), outcome.seconds) if seconds is not None]
         self.seconds[row] = sum(spent) if spent else np.nan
+        self._numbers.column("clock")[row] = np.nan if clock is None else clock
         if outcome.epochs is not None:
             self.epochs[row] = outcome.epochs
         for texts in self._texts.values():
             texts.pop(row, None)
-        self._came.extend([row])
+        self.partial[row] = outcome.partial
+        self._best = -1  # it may have been this one
+        self.events.extend([row], [outcome], self.value[row : row + 1], [clock])
         self._note(row, outcome)
-        self.failures -= bool(np.isfinite(self.value[row]))
+        leading = self.leading
+        self._best = int(leading[self.value[leading].argmax()]) if len(leading) else -1
+        self.failures = int(np.isnan(self.value).sum())
 
     def _note(self, row: int, told: Outcome | Trial) -> None:
         for name, texts in self._texts.items():
             if (content := getattr(told, name)) is not None:
                 texts[row] = content
-        value, best = self.value[row], self.value[self._best] if self._best >= 0 else -np.inf
-        if value > best or (value == best and row < self._best):  # a repetition comes late to its row
+        if self._rank(row) > self._rank(self._best):
             self._best = row
+
+    def _rank(self, row: int) -> tuple[float, float]:
+        """What is compared: how long it was trained, and its value."""
+        if row < 0 or np.isnan(self.value[row]):
+            return -np.inf, -np.inf
+        return float(self.epochs[row]) if self.partial[row] else np.inf, float(self.value[row])
 
     def detail(self, name: str) -> list[Any]:
         """`n` entries of this name among the details, None where there is none."""

@@ -59,6 +59,13 @@ class ArchiveStrategy(ABC):
         self._values.extend(values[succeeded])
         self._known.add(batch.keys)
 
+    def revalue(self, batch: Batch, values: Values) -> None:
+        """Put other values `(n,)` in the place of those that were told, as of trainings that went on."""
+        order = np.argsort(batch.keys)
+        place = order[np.minimum(np.searchsorted(batch.keys[order], self.told.keys), len(order) - 1)]
+        same = batch.keys[place] == self.told.keys
+        self.values[same] = values[place[same]]
+
     def ask(self, n: int, rng: Generator, pending: Batch | None = None, surrogate: Estimator | None = None) -> Proposal:
         """Propose up to `n` distinct architectures, none told before and none pending, best guess first.
 

@@ -38,6 +38,12 @@ class BayesianOptimisation:
             asked = self.elsewhere
         return asked.ask(n, rng, pending, surrogate)
 
+    def revalue(self, batch: Batch, values: Values) -> None:
+        """Put other values in the place of those that were told."""
+        for part in (self.pool, self.elsewhere):
+            if part is not None and hasattr(part, "revalue"):
+                part.revalue(batch, values)
+
     def tell(self, batch: Batch, values: Values) -> None:
         """Tell all but the start, which is not asked again."""
         self._begun = self._begun or len(batch) > 0

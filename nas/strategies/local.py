@@ -6,7 +6,7 @@ import numpy as np
 from numpy.random import Generator
 
 from nas.strategies.base import ArchiveStrategy
-from nas.types import Batch, Estimator, Proposal, Space, Values
+from nas.types import Batch, Estimator, Keys, Proposal, Space, Values
 
 
 class LocalSearch(ArchiveStrategy):
@@ -26,6 +26,7 @@ class LocalSearch(ArchiveStrategy):
     def __init__(self, space: Space) -> None:
         super().__init__(space)
         self._value = -np.inf  # of the incumbent
+        self._key: Keys = np.empty(0, dtype=np.uint64)  # its key
         self._open = self.told  # its neighbours that are not known
 
     def tell(self, batch: Batch, values: Values) -> None:
@@ -34,11 +35,16 @@ class LocalSearch(ArchiveStrategy):
             one = batch.take(slice(row, row + 1))
             super().tell(one, values[row : row + 1])
             if value > self._value or (np.isfinite(value) and not len(self._open)):
-                self._value = float(value)
+                self._value, self._key = float(value), one.keys
                 self._open, _ = self.space.neighbours(one)
                 self._open = self._open.take(~self._known.holds(self._open.keys))
             else:
                 self._open = self._open.take(self._open.keys != one.keys[0])
+
+    def revalue(self, batch: Batch, values: Values) -> None:
+        """Also the incumbent's; it stays the incumbent."""
+        super().revalue(batch, values)
+        self._value = float(values[batch.keys == self._key].max(initial=-np.inf)) if len(self._key) else self._value
 
     def propose(self, n: int, rng: Generator, surrogate: Estimator | None) -> Proposal:
         """Return the neighbours left, in random order; random architectures where there are none."""

@@ -42,6 +42,7 @@ class Candidate:
         bracket: the scheduler's, 0 or more; only candidates of one bracket compete.
         reached: epochs of its training that are recorded.
         spent: seconds of its training that are recorded.
+        begun: on the clock of the search when it was submitted; None: it was not.
     """
 
     batch: Batch
@@ -54,6 +55,7 @@ class Candidate:
     bracket: int = 0
     reached: int = 0
     spent: float = 0.0
+    begun: float | None = None
 
     @property
     def genes(self) -> NDArray[np.uint8]:

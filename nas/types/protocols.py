@@ -135,6 +135,10 @@ class Evaluator(Protocol):
     """After how many epochs a candidate can be measured, ascending, the last the whole training; empty: only then."""
     continues: bool = True
     """Whether a training goes on from where it stopped; else each fidelity is a training of its own, paid for whole."""
+    tells_seconds: bool = True
+    """Whether outcomes tell how long the training took."""
+    simulated: bool = False
+    """Whether its seconds are those that measuring took elsewhere: the clock of the search is simulated then."""
 
     def identity(self) -> dict[str, str]:
         """What is measured and on what; results of different identities must never be mixed."""
