@@ -16,8 +16,8 @@ import numpy as np
 
 from nas._config import checked, composed
 from nas.search.build import build_parts
-from nas.search.phases import Phases
 from nas.search.choosing import Belief, believe_estimates
+from nas.search.phases import Phases
 
 RESULT = Path(__file__).parent / "results" / "pending.json"
 AT_ONCE, BUDGET = 10, 150

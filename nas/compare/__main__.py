@@ -15,9 +15,10 @@ from nas._drawing import attempt
 from nas._output import read_to_the_end
 from nas._page import print_tables
 from nas.compare.figures import costs_known, draw_comparison
+from nas.compare.methods import by_method
 from nas.compare.metrics import percent_scale
 from nas.compare.page import html, remarks, tables
-from nas.compare.runs import Run, by_method, check_comparable, read_runs
+from nas.compare.runs import Run, check_comparable, read_runs
 from nas.compare.statistics import MEASURES, compare
 from nas.errors import UserError
 from nas.objectives import Objective
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _AT = (50, 100, 150, 300)
+_AT_PERCENT = (10, 25, 50, 75)
 _LEVEL = "values to be reached, in percent where all values are within 0..1, as accuracies are"
 
 
@@ -38,7 +40,8 @@ def run(
 
     Args:
         folders: of runs, or with runs somewhere below them.
-        at: numbers of evaluations to tell of; None: 50, 100, 150, 300 and the budget.
+        at: numbers of evaluations, or percents of the budget, to tell of; None: 50, 100, 150 and 300, or 10, 25, 50
+            and 75, and the budget.
         levels: values, in percent where values are within 0..1, the time to which is to be told.
         seed: of the bootstrap.
         config_dirs: folders with the user's own YAML files, as for `whole_space`.
@@ -52,10 +55,10 @@ def run(
     runs, left_out = read_runs(folders)
     check_comparable(runs)
     methods, repeated = by_method(runs)
-    budget = runs[0].budget
+    points, unit = runs[0].points, runs[0].unit
     for n in at or []:
-        if not 1 <= n <= budget:
-            raise UserError(f"--at is {n}, must be 1..{budget}: the budget of these runs")
+        if not 1 <= n <= points:
+            raise UserError(f"--at is {n}, must be 1..{points}: the budget of these runs")
     measures = _measures(runs)
     scale = measures["scales"]["value"]
     for level in levels:
@@ -71,11 +74,13 @@ def run(
         omitted.append(f"no sample efficiency gain: {error}")
     if not costs_known(methods):
         omitted.append("no figure against cost: the training seconds of some evaluations are unknown")
-    shown_at = sorted({*(at or [n for n in _AT if n < budget]), budget})
+    usual = _AT if unit == "evaluations" else _AT_PERCENT
+    shown_at = sorted({*(at or [n for n in usual if n < points]), points})
     found = compare(methods, shown_at, [level / scale for level in levels], population, np.random.default_rng(seed))
     comparison = {
         "measured_on": {key: value for key, value in runs[0].measured_on.items() if key != "seed"},
-        "budget": budget,
+        "budget": points,
+        "unit": unit,
         "at": shown_at,
         **measures,
         **found,
@@ -112,6 +117,8 @@ def whole_space(runs: list[Run], folders: Sequence[str] = ()) -> Values:
     from nas._config import build, check_recorded
 
     run = runs[0]
+    if run.unit != "evaluations":
+        raise UserError("the budget is not of whole trainings")
     if run.best_of_space is None:
         raise UserError("nothing is known of the whole space")
     if not all(_saw_the_same(run, other) for other in runs):

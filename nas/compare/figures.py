@@ -65,7 +65,7 @@ def _draw(
     first = next(iter(methods.values()))[0]
     shown, ends = [], []
     for place, (name, runs) in enumerate(methods.items()):
-        x = np.arange(1, first.budget + 1, dtype=np.float64)
+        x = np.arange(1, first.points + 1, dtype=np.float64)
         matrix = np.array([_regret(run, measure, measure) if regret else getattr(run, measure) for run in runs])
         if against_cost:
             x, matrix = by_cost(np.array([run.cost for run in runs]), matrix)
@@ -77,7 +77,7 @@ def _draw(
         ends.append(x[-1])
     random = f"random_{measure}"
     drawn = {run.seed: run for runs in methods.values() for run in runs}.values()  # the signal may be another by seed
-    if not against_cost and all(np.isfinite(getattr(run, random)).all() for run in drawn):
+    if not against_cost and all(np.isfinite(getattr(run, random)[-1]) for run in drawn):
         curves = [_regret(run, measure, random) if regret else getattr(run, random) for run in drawn]
         curve = scale * np.mean(curves, axis=0)
         label = "random search, exact expectation"
@@ -87,7 +87,7 @@ def _draw(
     label = (_REGRETS if regret else _LABELS)[measure]
     unit = "" if scale == 1 else " (points)" if regret else " (%)"
     axes.set_ylabel(label.format(signal=drawable(first.measured_on.get("signal", "value"), 30)) + unit)
-    axes.set_xlabel("training seconds of what was evaluated" if against_cost else "evaluations")
+    axes.set_xlabel("training seconds of what was evaluated" if against_cost else first.unit)
     axes.set_xlim(0, max(ends))
     axes.grid(alpha=0.3)
 

@@ -18,6 +18,7 @@ def tables(comparison: dict[str, Any]) -> list[Table]:
     """The tables of what `nas.compare` found; those without figures are left out."""
     signal = comparison["measured_on"].get("signal", "value")
     methods = comparison["methods"]
+    unit, whole = comparison["unit"], f"{comparison['budget']}{_spaced(comparison['unit'])}"
     told = []
     titles = {
         "value": f"Best {signal} so far",
@@ -26,7 +27,7 @@ def tables(comparison: dict[str, Any]) -> list[Table]:
     scales = comparison["scales"]
     titles = {measure: titles[measure] + (", percent" if scales[measure] == 100 else "") for measure in scales}
     for measure in comparison["measures"]:
-        note = f"Mean ± standard error after so many evaluations.{comparison['notes'].get(measure, '')}"
+        note = f"Mean ± standard error after so many {unit}.{comparison['notes'].get(measure, '')}"
         header = ["method", "runs", *(str(n) for n in comparison["at"])]
         rows = [
             [one["method"], str(one["runs"]), *(_mean(one[measure][str(n)], scales[measure]) for n in comparison["at"])]
@@ -36,28 +37,28 @@ def tables(comparison: dict[str, Any]) -> list[Table]:
     if "test_accuracy" in comparison["measures"] and (told_of := [one for one in methods if _recommends(one)]):
         scale, columns = scales["test_accuracy"], ("best", "recommended", "difference")
         note = (
-            f"Mean test accuracy ± standard error after {comparison['budget']} evaluations: of the trial with the best "
-            f"{signal}, which may be luck, and of that with the highest mean of value and posterior mean."
+            f"Mean test accuracy ± standard error after {whole}: of the trial with the best {signal}, "
+            f"which may be luck, and of that with the highest mean of value and posterior mean."
         )
         rows = [[one["method"], *(_mean(one["recommended"][column], scale) for column in columns)] for one in told_of]
         told.append(Table("Best and recommended", note, ["method", *columns], rows))
     if levels := list(methods[0]["queries_to"]):
         note = (
             "Median of the Kaplan-Meier estimate (runs that did not reach the level are censored where they ended); "
-            "restricted mean ± standard error: of the evaluations until the level or the end."
+            f"restricted mean ± standard error: of the {unit} until the level or the end."
         )
-        unit = " %" if scales["value"] == 100 else ""
+        percent = " %" if scales["value"] == 100 else ""
         rows = [
             [
                 one["method"],
-                f"{scales['value'] * float(level):.10g}{unit}",
+                f"{scales['value'] * float(level):.10g}{percent}",
                 *_time_to(one["queries_to"][level], one["runs"], comparison["budget"]),
             ]
             for level in levels
             for one in methods
         ]
         header = ["method", "level", "runs that reached it", "median", "restricted mean"]
-        told.append(Table(f"Evaluations to reach a level of {signal}", note, header, rows))
+        told.append(Table(f"{unit[0].upper()}{unit[1:]} to reach a level of {signal}", note, header, rows))
     if methods[0]["gain"] is not None:
         note = (
             "Evaluations that random search needs for the same expected best, over those used (after Mauch et al.); in "
@@ -76,12 +77,17 @@ def tables(comparison: dict[str, Any]) -> list[Table]:
         )
         told.append(Table("Wall seconds of a run, by phase", note, ["method", *phases, "total"], rows))
     for measure in comparison["measures"] if len(methods) > 1 else []:
-        told.append(_pairs(comparison["tests"][measure], titles[measure], scales[measure], comparison["budget"]))
+        told.append(_pairs(comparison["tests"][measure], titles[measure], scales[measure], whole))
     return told
 
 
 def _recommends(one: dict[str, Any]) -> bool:
     return one["recommended"]["difference"]["mean"] is not None
+
+
+def _spaced(unit: str) -> str:
+    """As it stands behind a number."""
+    return unit if unit.startswith("%") else f" {unit}"
 
 
 def _number(number: float, scale: int, sign: str = "") -> str:
@@ -119,10 +125,9 @@ def _seconds(one: dict[str, Any], phases: list[str]) -> list[str]:
     return [one["method"], *(f"{seconds.get(phase, 0.0):.2f}" for phase in phases), f"{sum(seconds.values()):.2f}"]
 
 
-def _pairs(tests: list[dict[str, Any]], title: str, scale: int, budget: int) -> Table:
+def _pairs(tests: list[dict[str, Any]], title: str, scale: int, whole: str) -> Table:
     note = (
-        f"After {budget} evaluations, by seed; Wilcoxon's signed-rank test, two-sided, corrected for all {len(tests)} "
-        f"pairs (Holm)."
+        f"After {whole}, by seed; Wilcoxon's signed-rank test, two-sided, corrected for all {len(tests)} pairs (Holm)."
     )
     known = [test["seeds"] for test in tests if test["p"] is not None]
     if known and (corrected := min(len(known) * (least := 2.0 ** (1 - max(known))), 1.0)) > _SIGNIFICANT:
@@ -147,11 +152,15 @@ def remarks(comparison: dict[str, Any]) -> list[str]:
     left_out = [f"left out: {line}" for line in comparison["left_out"][:_LEFT_OUT]]
     if (more := len(comparison["left_out"]) - _LEFT_OUT) > 0:
         left_out.append(f"left out: {more} more, which --json names")
-    told = [f"measured on {measured_on}; budget {comparison['budget']}", *comparison["omitted"], *left_out]
+    told = [
+        f"measured on {measured_on}; budget {comparison['budget']}{_spaced(comparison['unit'])}",
+        *comparison["omitted"],
+        *left_out,
+    ]
     for one in comparison["methods"]:
         if (did := one["evaluations"])["least"] < comparison["budget"]:
             told.append(
-                f"{one['method']} ended before the budget: after {did['least']} to {did['most']} evaluations, "
+                f"{one['method']} ended before the budget: after {did['least']} to {did['most']}{unit}, "
                 f"{did['median']:g} in the median; beyond, its last value stands"
             )
     if len({tuple(one["seeds"]) for one in comparison["methods"]}) > 1:

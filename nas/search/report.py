@@ -12,8 +12,9 @@ import numpy as np
 from nas._drawing import attempt
 from nas._version import __version__
 from nas.benchmarks import benchmark_of
-from nas.compare.metrics import expected_best_of_random, incumbents
+from nas.compare.metrics import expected_best_of_random
 from nas.errors import UserError
+from nas.search.course import Course
 from nas.search.journal import write_whole
 from nas.search.plots import draw_cell, draw_progress
 from nas.search.search import Search
@@ -49,39 +50,43 @@ def write_report(
     if trials.best is None:
         raise UserError(f"all {len(trials)} evaluations failed; the first: {trials[0].error}")
     with search.phases("report"):
-        best, values = trials.best, trials.value
-        batch = space.batch(trials.genes)
-        best_so_far = incumbents(values)[-trials.charged :]
+        best, batch = trials.best, space.batch(trials.genes)
+        course = Course.of(search)
         test = _test_accuracy(evaluator, search, batch)
         reference = evaluator.reference()
         exact = reference is not None and np.array_equal(reference.signal, reference.test, equal_nan=True)
         recommended = best if exact else search.recommended() or best
         random = random_test = None
-        if reference is not None:
-            random = expected_best_of_random(reference.signal, len(best_so_far))
-            random_test = expected_best_of_random(reference.signal, len(best_so_far), reference.test)
-    leaders = _leaders(values)[-trials.charged :]
+        if reference is not None and course.draws is not None:
+            random = _random(reference.signal, course.draws)
+            random_test = _random(reference.signal, course.draws, reference.test)
     the_best = batch.take(slice(best.step, best.step + 1))
     result = {
         "version": __version__,
         **about,
         "best": _described(best, search, batch, test),
         "recommended": _described(recommended, search, batch, test),
+        "unit": course.unit,
+        "evaluations": trials.charged,
+        "spent": search.spending.spent,
         "failures": trials.failures,
         "test_regret": None if test is None or reference is None else _finite(reference.test.max() - test[best.step]),
         "best_of_space": None if reference is None else _best_of_space(reference),
-        "incumbent_value": _filled(values, leaders),
-        "incumbent_test_accuracy": None if test is None else _filled(test, leaders),
-        "random_search_expected_value": None if random is None else random.tolist(),
-        "random_search_expected_test_accuracy": None if random_test is None else random_test.tolist(),
-        "cumulative_cost_seconds": _cumulative_cost(search),
+        "incumbent_value": course.of_column(trials.value),
+        "incumbent_test_accuracy": None if test is None else course.of_column(test),
+        "random_search_expected_value": random,
+        "random_search_expected_test_accuracy": random_test,
+        "cumulative_cost_seconds": [None if np.isnan(cost) else round(float(cost), 3) for cost in course.cost],
         "observed_seconds": round(float(trials.estimate_seconds[~trials.warm].sum()), 3),
         "wall_seconds": {name: round(spent, 3) for name, spent in seconds(search).items()},
     }
     write_whole(folder / "result.json", json.dumps(result, indent=1, allow_nan=False, default=_plain) + "\n")
     title = f"{best.key}: {best.values[trials.value_name]:.4f}"
     progress, cell = folder / "progress.png", folder / "best_cell.png"
-    attempt(progress.name, lambda: draw_progress(best_so_far, random, evaluator.identity()).savefig(progress, dpi=120))
+    curve, expected = (np.array(numbers, dtype=np.float64) for numbers in (result["incumbent_value"], random or []))
+    unit = course.unit if course.unit == "evaluations" else f"% of {search.budget}"
+    about_it = evaluator.identity()
+    attempt(progress.name, lambda: draw_progress(curve, expected, about_it, unit).savefig(progress, dpi=120))
     attempt(cell.name, lambda: draw_cell(cell, the_best.graphs, title))
     return result
 
@@ -107,29 +112,14 @@ def _test_accuracy(evaluator: Evaluator, search: Search, batch: Batch) -> Values
     return evaluator.test(batch)
 
 
-def _leaders(values: Values) -> list[int | None]:
-    """After each evaluation the first row that has the best value; None until one succeeded."""
-    best = np.fmax.accumulate(np.where(np.isnan(values), -np.inf, values))
-    rises = np.flatnonzero(np.concatenate([best[:1] > -np.inf, best[1:] > best[:-1]]))
-    place = np.searchsorted(rises, np.arange(len(values)), side="right") - 1
-    return [int(rises[row]) if row >= 0 else None for row in place]
+def _random(signal: Values, draws: list[int], reported: Values | None = None) -> list[float | None]:
+    """What random search is expected to have after so many whole trainings; None before the first."""
+    expected = expected_best_of_random(signal, min(max(draws[-1], 1), len(signal)), reported).tolist()
+    return [None if n < 1 else expected[min(n, len(expected)) - 1] for n in draws]
 
 
 def _best_of_space(reference: Reference) -> dict[str, float]:
     return {"value": float(reference.signal.max()), "test_accuracy": float(reference.test.max())}
-
-
-def _cumulative_cost(search: Search) -> list[float | None]:
-    """Training seconds up to each evaluation, in their order, those of estimates included.
-
-    None from the first one on whose seconds are unknown. What was known before the search is charged to nobody.
-    """
-    totals = np.cumsum(search.trials.charges)
-    return [None if np.isnan(total) else round(float(total), 3) for total in totals]
-
-
-def _filled(column: Values, leaders: list[int | None]) -> list[float | None]:
-    return [None if leader is None else _finite(column[leader]) for leader in leaders]
 
 
 def _finite(number: Any) -> float | None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from helpers import SWEEP_BUDGET, changed, result, run_search, write_run
 
-from nas.compare.runs import by_method, read_runs
+from nas.compare.methods import by_method
+from nas.compare.runs import read_runs
 from nas.errors import UserError
 
 

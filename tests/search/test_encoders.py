@@ -64,7 +64,8 @@ def test_a_sweep_over_lists_records_and_tells_each(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     results = [json.loads(path.read_text()) for path in sorted((tmp_path / "sweep").glob("*/result.json"))]
     assert [result["choices"]["encoder"] for result in results] == ["[features]", "[features,early]"]
-    from nas.compare.runs import by_method, read_runs
+    from nas.compare.methods import by_method
+    from nas.compare.runs import read_runs
 
     methods, _ = by_method(read_runs([tmp_path / "sweep"])[0])
     assert [name.rpartition("encoder=")[2] for name in methods] == ["[features]", "[features,early]"]

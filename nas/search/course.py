@@ -1,0 +1,89 @@
+"""How the incumbent of a search rose, by evaluations or by parts of its budget."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nas.search.search import Search
+from nas.types import Values
+
+_POINTS = 100  # parts of a budget that is not of whole trainings
+
+
+@dataclass(frozen=True)
+class Course:
+    """The incumbent at some points of a search.
+
+    Attributes:
+        unit: what is counted: `evaluations`, or `percent` of the budget.
+        incumbents: `p` rows of trials, None where there was none yet. Of trials that stopped early, none is an
+            incumbent where another was trained to the end: to know what it is worth, its training has to be paid.
+        cost: `(p,)` seconds of training so far, those of estimates included; NaN where unknown.
+        draws: `(p,)` how many whole trainings could have been paid so far, or None where that is unknown.
+    """
+
+    unit: str
+    incumbents: list[int | None]
+    cost: Values
+    draws: list[int] | None
+
+    @classmethod
+    def of(cls, search: Search) -> Course:
+        """That of a search that has ended."""
+        trials = search.trials
+        by_evaluations = search.spending.unit == "evaluations"
+        if by_evaluations and not trials.partial.any() and len(trials.events) - len(trials) <= _repeated(search):
+            leaders = _leaders(trials.value)[len(trials) - trials.charged :]
+            return cls("evaluations", leaders, np.cumsum(trials.charges), list(range(1, len(leaders) + 1)))
+        return _by_percent(search)
+
+    def of_column(self, column: Values) -> list[float | None]:
+        """What is known of the incumbent at each point, of `(n,)` numbers of all trials; None: unknown."""
+        known = [None if row is None else float(column[row]) for row in self.incumbents]
+        return [None if number is None or not np.isfinite(number) else number for number in known]
+
+
+def _repeated(search: Search) -> int:
+    """How many evaluations repeated one that failed."""
+    return int(np.isnan(search.trials.events.value).sum())
+
+
+def _leaders(values: Values) -> list[int | None]:
+    """After each evaluation the first row that has the best value; None until one succeeded."""
+    best = np.fmax.accumulate(np.where(np.isnan(values), -np.inf, values))
+    rises = np.flatnonzero(np.concatenate([best[:1] > -np.inf, best[1:] > best[:-1]]))
+    place = np.searchsorted(rises, np.arange(len(values)), side="right") - 1
+    return [int(rises[row]) if row >= 0 else None for row in place]
+
+
+def _by_percent(search: Search) -> Course:
+    trials, events, budget, schedule = search.trials, search.trials.events, search.budget, search.schedule
+    assert budget is not None  # of a run
+    own = ~trials.warm[events.rows]
+    estimates = np.where(own & events.first, trials.estimate_seconds[events.rows], 0.0)
+    cost = np.cumsum(np.where(own, np.nan_to_num(events.seconds) + estimates, 0.0))
+    unknown = np.maximum.accumulate(own & np.isnan(events.seconds) & np.isfinite(events.value))
+    clock = np.where(np.isnan(events.clock), cost, events.clock)
+    spent = {
+        "evaluations": np.cumsum(own & events.first),
+        "epochs": np.cumsum(np.where(own, np.nan_to_num(events.trained(schedule.continues)), 0.0)),
+        "seconds": np.maximum.accumulate(np.where(own, clock, 0.0)),
+    }[budget.unit]
+    competes = np.isfinite(events.value) & ~events.partial
+    competes = competes if competes.any() else np.isfinite(events.value)
+    leaders = [None if place is None else int(events.rows[place])
+               for place in _leaders(np.where(competes, events.value, np.nan))]  # fmt: skip
+    points = budget.amount * np.arange(1, _POINTS + 1) / _POINTS
+    last = np.searchsorted(spent, points * (1 + 1e-12), side="right") - 1
+    draws = None
+    if budget.unit == "epochs":
+        draws = [int(point // schedule.rungs[-1]) for point in points]
+    costs = np.where(unknown, np.nan, cost)
+    return Course(
+        "percent",
+        [None if place < 0 else leaders[place] for place in last.tolist()],
+        np.array([0.0 if place < 0 else costs[place] for place in last.tolist()]),
+        draws,
+    )
