@@ -82,38 +82,47 @@ class Training:
             The validation accuracy after the last epoch, where the training may go on with batch-norm statistics
             computed anew; the wall seconds of the training alone since what is recorded, or all of them where it began
             anew; and as details the parameters, the test accuracy after the whole training (for reports only), the
-            `fresh_accuracy` where that is the value, and lists of what was seen in each of the `epochs`, all of them from the first.
+            `fresh_accuracy` where that is the value, and lists of what was seen in each of the `epochs` from the first.
 
         Raises:
             UserError: the data set (which may have changed, or be another one on this machine), the device, the
                 skeleton, the recipe or the checkpoint is at fault, not the candidate.
         """
-        whole = self.recipe.epochs
-        last = whole if until is None else until
-        observer = FreshAccuracy(None if curves_only or last == whole else last)
+        last = self.recipe.epochs if until is None else until
         try:
-            with self._ready(graph) as (images, device):
-                state, on_epoch = None, None
-                if checkpoint is not None:
-                    told = description(graph, images, self.skeleton, self.recipe, [self.seed])
-                    state, on_epoch = checkpoint.load(told, last, observer), checkpoint.save
-                train_on = partial(
-                    train, graph, images, self.skeleton, self.recipe, [self.seed], device, self.threads, self.patience,
-                    self.time_limit, until=last, on_epoch=on_epoch, observer=observer,
-                )  # fmt: skip
-                curves, end = train_on(state=state, test=last == whole and not curves_only)
-                over = len(curves.seconds) == whole or curves.stalled(self.patience)
-                if over and last < whole and not curves_only:
-                    curves, _ = train_on(state=end)  # for no further epoch, but the test images
+            curves, held = self._train(graph, last, checkpoint, curves_only)
         except (RuntimeError, ArithmeticError, MemoryError, TimeoutError) as error:
             if checkpoint is not None and isinstance(error, TimeoutError):
                 checkpoint.remove()  # its seconds would count again
             return Outcome.failed(describe(error))
+        over = self._over(curves)
         if checkpoint is not None and (over or curves.diverged):
             checkpoint.remove()
-        recorded = 0 if state is None else min(reached, state.epochs)
+        recorded = min(reached, held)
         seconds = float(curves.seconds[-1] - (curves.seconds[recorded - 1] if recorded else 0.0))
         return _outcome(curves, seconds, over, fresh=not (over or curves_only))
+
+    def _train(self, graph: Graphs, last: int, checkpoint: Checkpoint | None, curves_only: bool) -> tuple[Curves, int]:
+        """What was seen, and how many epochs of it the checkpoint held."""
+        stops = last < self.recipe.epochs
+        observer = FreshAccuracy(last if stops and not curves_only else None)
+        with self._ready(graph) as (images, device):
+            state, on_epoch = None, None
+            if checkpoint is not None:
+                told = description(graph, images, self.skeleton, self.recipe, [self.seed])
+                state, on_epoch = checkpoint.load(told, last, observer), checkpoint.save
+            go_on = partial(
+                train, graph, images, self.skeleton, self.recipe, [self.seed], device, self.threads, self.patience,
+                self.time_limit, until=last, on_epoch=on_epoch, observer=observer,
+            )  # fmt: skip
+            curves, end = go_on(state=state, test=not (stops or curves_only))
+            if stops and self._over(curves) and not curves_only:
+                curves, _ = go_on(state=end)  # no epoch more, but the test images
+        return curves, 0 if state is None else state.epochs
+
+    def _over(self, curves: Curves) -> bool:
+        """Whether the training has come to its end."""
+        return len(curves.seconds) == self.recipe.epochs or curves.stalled(self.patience)
 
     def prepare(self, graph: Graphs) -> None:
         """Do what only the first training of a process needs. Raises what `run` raises or tells."""
