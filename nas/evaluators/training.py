@@ -192,8 +192,8 @@ class TrainingEvaluator:
             raise UserError(f"until is {until}, must be 1..{last}: name one of the recipe's epochs, or train more")
         if until <= candidate.reached:
             raise UserError(
-                f"until is {until}, must be {candidate.reached + 1}..{last}: {candidate.reached} of the recipe's "
-                f"{last} epochs are recorded already, let the training go on beyond them"
+                f"until is {until}, must be above {candidate.reached}, the epochs that are recorded already: "
+                f"let the training go on beyond them, or evaluate another candidate"
             )
 
     def close(self) -> None:
