@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +14,11 @@ from numpy.typing import NDArray
 from nas.datasets import Dataset, Images
 from nas.errors import UserError
 from nas.evaluators.calls import describe
+from nas.evaluators.checkpoint import Checkpoint
 from nas.evaluators.devices import existing, kind, lease
 from nas.graphs import Graphs
 from nas.networks import Skeleton
-from nas.training import Recipe, train
+from nas.training import FRESH_ACCURACY, Curves, FreshAccuracy, Recipe, description, train
 from nas.types import Outcome
 
 VALUE = "validation"
@@ -57,44 +59,70 @@ class Training:
     patience: int | None
     time_limit: float | None
 
-    def run(self, graph: Graphs, until: int | None = None) -> Outcome:
+    def run(
+        self,
+        graph: Graphs,
+        until: int | None = None,
+        *,
+        reached: int = 0,
+        checkpoint: Checkpoint | None = None,
+        curves_only: bool = False,
+    ) -> Outcome:
         """Train one network; a fault of the candidate, such as too little memory for it, is its outcome.
 
         Args:
             graph: the network's.
-            until: the epoch after which to stop, as the recipe's whole training would have gone; None: its last.
+            until: epochs after which to stop, as the recipe's whole training would have gone; None: its last.
+            reached: epochs whose seconds are recorded already.
+            checkpoint: where to go on from, written after each epoch, and removed when there is nothing to go on with;
+                None: from the start, and nothing is written.
+            curves_only: whether nothing is measured but the curves; the value is then the last validation accuracy.
 
         Returns:
-            The validation accuracy after the last epoch, the wall seconds of the training alone, and as details the
-            parameters, the test accuracy after the last epoch (for reports only), and lists of what was seen in each of
-            the `epochs`.
+            The validation accuracy after the last epoch, where the training may go on with batch-norm statistics
+            computed anew; the wall seconds of the training alone since what is recorded, or all of them where it began
+            anew; and as details the parameters, the test accuracy after the whole training (for reports only), the
+            `fresh_accuracy` where that is the value, and lists of what was seen in each of the `epochs` from the first.
 
         Raises:
             UserError: the data set (which may have changed, or be another one on this machine), the device, the
-                skeleton or the recipe is at fault, not the candidate.
+                skeleton, the recipe or the checkpoint is at fault, not the candidate.
         """
+        last = self.recipe.epochs if until is None else until
         try:
-            with self._ready(graph) as (images, device):
-                curves, _ = train(
-                    graph, images, self.skeleton, self.recipe, [self.seed], device, self.threads, self.patience,
-                    self.time_limit, until=until, test=until is None,
-                )  # fmt: skip
+            curves, held = self._train(graph, last, checkpoint, curves_only)
         except (RuntimeError, ArithmeticError, MemoryError, TimeoutError) as error:
+            if checkpoint is not None and isinstance(error, TimeoutError):
+                checkpoint.remove()  # its seconds would count again
             return Outcome.failed(describe(error))
-        epochs = {
-            "train_loss": _plain(curves.train_loss[0]),
-            "train_accuracy": _plain(curves.accuracy("train")[0]),
-            "valid_loss": _plain(curves.valid_loss[0]),
-            "valid_accuracy": _plain(curves.accuracy("valid")[0]),
-            "seconds": _plain(curves.seconds),
-        }
-        [tested] = [None] if curves.diverged else _plain(curves.accuracy("test"))
-        details = {"parameters": curves.parameters, "test_accuracy": tested, "epochs": epochs}
-        seconds = float(curves.seconds[-1])
-        if curves.diverged:
-            return Outcome.failed("the loss became NaN or infinite", seconds, details)
-        value = float(curves.accuracy("valid")[0, -1])
-        return Outcome({VALUE: value}, seconds, len(curves.seconds), details=details)
+        over = self._over(curves)
+        if checkpoint is not None and (over or curves.diverged):
+            checkpoint.remove()
+        recorded = min(reached, held)
+        seconds = float(curves.seconds[-1] - (curves.seconds[recorded - 1] if recorded else 0.0))
+        return _outcome(curves, seconds, over, fresh=not (over or curves_only))
+
+    def _train(self, graph: Graphs, last: int, checkpoint: Checkpoint | None, curves_only: bool) -> tuple[Curves, int]:
+        """What was seen, and how many epochs of it the checkpoint held."""
+        stops = last < self.recipe.epochs
+        observer = FreshAccuracy(last if stops and not curves_only else None)
+        with self._ready(graph) as (images, device):
+            state, on_epoch = None, None
+            if checkpoint is not None:
+                told = description(graph, images, self.skeleton, self.recipe, [self.seed])
+                state, on_epoch = checkpoint.load(told, last, observer), checkpoint.save
+            go_on = partial(
+                train, graph, images, self.skeleton, self.recipe, [self.seed], device, self.threads, self.patience,
+                self.time_limit, until=last, on_epoch=on_epoch, observer=observer,
+            )  # fmt: skip
+            curves, end = go_on(state=state, test=not (stops or curves_only))
+            if stops and self._over(curves) and not curves_only:
+                curves, _ = go_on(state=end)  # no epoch more, but the test images
+        return curves, 0 if state is None else state.epochs
+
+    def _over(self, curves: Curves) -> bool:
+        """Whether the training has come to its end."""
+        return len(curves.seconds) == self.recipe.epochs or curves.stalled(self.patience)
 
     def prepare(self, graph: Graphs) -> None:
         """Do what only the first training of a process needs. Raises what `run` raises or tells."""
@@ -146,6 +174,24 @@ class _Process:
 @cache
 def _process() -> _Process:
     return _Process()
+
+
+def _outcome(curves: Curves, seconds: float, over: bool, fresh: bool) -> Outcome:
+    epochs = {
+        "train_loss": _plain(curves.train_loss[0]),
+        "train_accuracy": _plain(curves.accuracy("train")[0]),
+        "valid_loss": _plain(curves.valid_loss[0]),
+        "valid_accuracy": _plain(curves.accuracy("valid")[0]),
+        "seconds": _plain(curves.seconds),
+    }
+    [tested] = [None] if curves.diverged else _plain(curves.accuracy("test"))
+    details: dict[str, Any] = {"parameters": curves.parameters, "test_accuracy": tested, "epochs": epochs}
+    if curves.diverged:
+        return Outcome.failed("the loss became NaN or infinite", seconds, details)
+    value = float(curves.accuracy("valid")[0, -1])
+    if fresh:
+        value = details[FRESH_ACCURACY] = float(curves.observed[FRESH_ACCURACY][0, -1])
+    return Outcome({VALUE: value}, seconds, len(curves.seconds), details=details, partial=not over)
 
 
 def _plain(values: NDArray[np.float64]) -> list[float | None]:

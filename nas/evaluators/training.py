@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from concurrent.futures import CancelledError, Executor, Future
 from dataclasses import asdict, replace
 from functools import cached_property, partial
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from nas.datasets import Dataset, Digits
 from nas.errors import OptionError, UserError
 from nas.evaluators.calls import describe, leave_import_of_main
 from nas.evaluators.candidate import VALUE, Training, load
+from nas.evaluators.checkpoint import Checkpoint
 from nas.evaluators.devices import check_names, existing, kind
 from nas.evaluators.executors import LocalExecutor, Opener
 from nas.networks import Skeleton, skeleton_of
@@ -25,6 +27,10 @@ from nas.types import Batch, Candidate, Evaluation, Outcome, Reference, Space, V
 @validated
 class TrainingEvaluator:
     """Trains every candidate; its value is the validation accuracy after the last epoch.
+
+    A candidate's training may stop after any epoch, and go on later: the value is then the validation accuracy with
+    batch-norm statistics computed anew (see `nas.training.recalibrated`). What a training needs to go on is in a
+    checkpoint, see `keep_checkpoints`.
 
     What a candidate gets depends on the seed and its graph only, not on when it is trained: a network that comes again
     is not trained again.
@@ -52,6 +58,7 @@ class TrainingEvaluator:
 
     slots = 1
     value = VALUE
+    continues = True
 
     def __init__(
         self,
@@ -72,10 +79,12 @@ class TrainingEvaluator:
         self.space = space
         self.slots = workers
         self._opener = executor or LocalExecutor()
+        self._checkpoints: Path | None = None
         dataset, recipe, devices_ = dataset or Digits(), recipe or Recipe(), check_names(device, devices)
         if not self._opener.elsewhere:
             for name in devices_:
                 existing(name)
+        self.fidelities = tuple(range(1, recipe.epochs + 1))
         images = load(dataset)
         shape = images.x_train.shape
         if len(images.y_train) < recipe.batch:
@@ -138,12 +147,54 @@ class TrainingEvaluator:
         """How many workers died so far."""
         return getattr(self._executor, "deaths", 0) if "_executor" in vars(self) else 0
 
+    def keep_checkpoints(self, folder: Path | None) -> None:
+        """Let trainings go on from their last epoch, after the death of a worker or of the search too.
+
+        Without, a training that is to go on begins anew. What is being trained is left as it is.
+
+        Args:
+            folder: made where it is missing; holds `KEY.safetensors` for each network whose training is not over. All
+                workers must see it. None: no checkpoints.
+
+        Raises:
+            UserError: the folder cannot be made.
+        """
+        try:
+            if folder is not None:
+                folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"the folder of checkpoints {folder} cannot be made: {error.strerror}") from error
+        self._checkpoints = folder and folder.absolute()  # a worker may be in another folder
+
     def submit(self, candidate: Candidate) -> Future[Outcome]:
-        """Train one architecture. Whatever goes wrong with it, the death of its worker included, is its outcome."""
-        training = self._executor.submit(self.training.run, candidate.batch.graphs)
+        """Train one architecture. Whatever goes wrong with it, the death of its worker included, is its outcome.
+
+        Raises:
+            UserError: the candidate's `until` is no epoch of the recipe, or is not above `reached`.
+        """
+        self._check(candidate)
+        checkpoint = None if self._checkpoints is None else Checkpoint(self._checkpoints, candidate.key)
+        training = self._executor.submit(
+            self.training.run,
+            candidate.batch.graphs,
+            candidate.until,
+            reached=candidate.reached,
+            checkpoint=checkpoint,
+        )
         outcome: Future[Outcome] = Future()
         training.add_done_callback(lambda done: _settle(done, outcome))
         return outcome
+
+    def _check(self, candidate: Candidate) -> None:
+        last = self.fidelities[-1]
+        until = last if candidate.until is None else candidate.until
+        if until not in self.fidelities:
+            raise UserError(f"until is {until}, must be 1..{last}: name one of the recipe's epochs, or train more")
+        if until <= candidate.reached:
+            raise UserError(
+                f"until is {until}, must be above {candidate.reached}, the epochs that are recorded already: "
+                f"let the training go on beyond them, or evaluate another candidate"
+            )
 
     def close(self) -> None:
         """Stop the workers; what they are training is given up."""
@@ -159,7 +210,7 @@ class TrainingEvaluator:
         if epochs > self._training.recipe.epochs:
             raise OptionError("epochs", f"is {epochs}, must be at most {self._training.recipe.epochs}, the recipe's")
         parts = batch.split(1) if len(batch) else []
-        training = [self._executor.submit(self.training.run, part.graphs, epochs) for part in parts]
+        training = [self._executor.submit(self.training.run, part.graphs, epochs, curves_only=True) for part in parts]
         outcomes: list[Future[Outcome]] = [Future() for _ in training]
         for done, outcome in zip(training, outcomes, strict=True):
             done.add_done_callback(partial(_settle, outcome=outcome))

@@ -3,21 +3,26 @@
 from nas.training.curves import Curves
 from nas.training.loop import train
 from nas.training.observer import Observer
-from nas.training.recalibration import recalibrated
+from nas.training.recalibration import FRESH_ACCURACY, FreshAccuracy, recalibrated
 from nas.training.recipe import Recipe
 from nas.training.scoring import Part, score
-from nas.training.state import State, load_state, save_state
+from nas.training.state import DamagedStateError, State, description, load_state, remove_state, save_state
 from nas.training.supernet import SupernetRecipe, shared_accuracy, train_supernet
 
 __all__ = [
+    "FRESH_ACCURACY",
     "Curves",
+    "DamagedStateError",
+    "FreshAccuracy",
     "Observer",
     "Part",
     "Recipe",
     "State",
     "SupernetRecipe",
+    "description",
     "load_state",
     "recalibrated",
+    "remove_state",
     "save_state",
     "score",
     "shared_accuracy",

@@ -52,6 +52,10 @@ class Curves:
         """Whether the loss of training or validation became NaN or infinite."""
         return not all(np.isfinite(loss).all() for loss in (self.train_loss, self.valid_loss))
 
+    def stalled(self, patience: int | None) -> bool:
+        """Whether the mean validation loss was not lower in the last `patience` epochs than before them."""
+        return _stalled([float(loss.mean()) for loss in self.valid_loss.T], patience)
+
     def accuracy(self, part: str) -> NDArray[np.float64]:
         """Share of correct images of `train` or `valid` `(s, e)`, or of `test` `(s,)`, 0..1; NaN without images."""
         images = self.images[PARTS.index(part)]
@@ -93,9 +97,8 @@ class Record:
             self.observed.setdefault(name, []).append(number.detach().cpu().double().numpy())
 
     def stalled(self, patience: int | None) -> bool:
-        """Whether the mean validation loss was not lower in the last `patience` epochs than before them."""
-        losses = [float(loss.mean()) for loss in self.columns["valid_loss"]]
-        return patience is not None and len(losses) > patience and min(losses[-patience:]) >= min(losses[:-patience])
+        """As `Curves.stalled`."""
+        return _stalled([float(loss.mean()) for loss in self.columns["valid_loss"]], patience)
 
     def curves(self) -> Curves:
         """What was seen so far, at least one epoch."""
@@ -134,6 +137,10 @@ class Record:
 
     def _stacked(self) -> dict[str, NDArray[Any]]:
         return {name: np.stack(column, axis=1) for name, column in self.columns.items()}
+
+
+def _stalled(losses: list[float], patience: int | None) -> bool:
+    return patience is not None and len(losses) > patience and min(losses[-patience:]) >= min(losses[:-patience])
 
 
 def _mean(losses: Tensor, images: int) -> NDArray[np.float64]:

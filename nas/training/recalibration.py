@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from nas.training.scoring import Part, scores_of
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.errors import UserError
+from nas.training.scoring import Part, score, scores_of
+from nas.training.state import State
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from nas.networks.classifier import Classifier
+
+FRESH_ACCURACY = "fresh_accuracy"
+"""What `FreshAccuracy` gives: its name among `Curves.observed`."""
 
 _BATCH = 256  # images of which statistics are taken at once, in each copy
 
@@ -49,3 +59,42 @@ def recalibrated(network: Classifier, train: Part) -> Iterator[None]:
             norm.momentum = momentum
             for name, buffer in norm.named_buffers():
                 buffer.copy_(buffers[name])
+
+
+class FreshAccuracy:
+    """Measures, once, the validation accuracy with batch-norm statistics computed anew; an `Observer`.
+
+    Its `fresh_accuracy` is 0..1 after that epoch, and NaN after all others.
+
+    Args:
+        epoch: after which; None: after none.
+    """
+
+    def __init__(self, epoch: int | None) -> None:
+        self._epoch, self._over = epoch, 0
+
+    def after_step(self, network: Classifier) -> None:
+        """Do nothing."""
+
+    def after_epoch(self, network: Classifier, parts: Mapping[str, Part]) -> Mapping[str, Tensor]:
+        """`(copies,)`: see above."""
+        import torch
+
+        self._over += 1
+        if self._over != self._epoch:
+            return {FRESH_ACCURACY: torch.full((network.copies,), torch.nan)}
+        with recalibrated(network, parts["train"]):
+            _, correct = score(network, parts["valid"])
+        return {FRESH_ACCURACY: correct.double() / len(parts["valid"])}
+
+    def tensors(self) -> Mapping[str, NDArray[Any]]:
+        """Nothing beyond what the curves hold."""
+        return {}
+
+    def restore(self, state: State) -> None:
+        """Count on. Raises UserError for a state that nobody measured so, or not after the epoch where it stopped."""
+        shape = state.tensors["curves.valid_loss"].shape
+        measured = state.tensor(f"curves.observed.{FRESH_ACCURACY}", shape, np.dtype(np.float64))
+        if state.epochs == self._epoch and np.isnan(measured[:, -1]).any():
+            raise UserError(f"the state has no {FRESH_ACCURACY} after epoch {self._epoch}: start without this state")
+        self._over = state.epochs

@@ -19,6 +19,10 @@ from nas.networks import Skeleton
 from nas.training.recipe import Recipe
 
 
+class DamagedStateError(UserError):
+    """The file of a state is damaged, such as by a full disk, or never was one."""
+
+
 @dataclass(frozen=True, eq=False)
 class State:
     """All that a training needs to go on from the end of an epoch; nothing in it is code.
@@ -90,8 +94,7 @@ def save_state(path: str | Path, state: State) -> None:
     """
     from safetensors.numpy import save
 
-    path = Path(path)
-    part = path.with_name(f"{path.name}.part")
+    path, part = Path(path), _part(path)
     content = save(dict(state.tensors), metadata={**state.training, "sha256": _digest(state)})
     try:
         with open(part, "wb") as file:
@@ -107,7 +110,8 @@ def load_state(path: str | Path) -> State:
     """Read what `save_state` wrote.
 
     Raises:
-        UserError: the file is missing, is damaged, or is no state of a training.
+        DamagedStateError: the file is damaged, or is no state of a training.
+        UserError: the file is missing, or cannot be read.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -120,10 +124,29 @@ def load_state(path: str | Path) -> State:
     except OSError as error:
         raise UserError(f"no state can be read from {path}: {error.strerror or error}") from error
     except SafetensorError as error:
-        raise UserError(f"{path} is damaged, or no state of a training ({error}): start without it") from error
+        raise DamagedStateError(f"{path} is damaged, or no state of a training ({error}): start without it") from error
     if stated is None or stated != _digest(state):
-        raise UserError(f"{path} is damaged, or no state of a training (its digest is another): start without it")
+        text = f"{path} is damaged, or no state of a training (its digest is another): start without it"
+        raise DamagedStateError(text)
     return state
+
+
+def remove_state(path: str | Path) -> None:
+    """Remove a file of `save_state`, and what a write that was killed left of it; either may be missing.
+
+    Raises:
+        UserError: it cannot be removed.
+    """
+    try:
+        for file in (Path(path), _part(path)):
+            file.unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(f"the state {path} cannot be removed: {error.strerror}") from error
+
+
+def _part(path: str | Path) -> Path:
+    """The file while it is written; one that a kill left is written over."""
+    return Path(f"{path}.part")
 
 
 def _digest(state: State) -> str:

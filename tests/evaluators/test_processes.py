@@ -263,7 +263,7 @@ def test_a_program_without_a_file_needs_no_guard(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "outcome",
-    [Outcome({"validation": 0.9}, 2.0, 3, details={"epochs": [1, 2]}, checkpoint="a"), Outcome.failed("no memory", 1)],
+    [Outcome({"validation": 0.9}, 2.0, 3, details={"epochs": [1, 2]}, partial=True), Outcome.failed("no memory", 1)],
 )
 def test_an_outcome_passes_between_processes(outcome: Outcome) -> None:
     assert pickle.loads(pickle.dumps(outcome)) == outcome

@@ -19,7 +19,7 @@ from nas.errors import UserError
 from nas.graphs import Graphs
 from nas.networks import ResidualSkeleton, Skeleton
 from nas.spaces import NB101, NB201
-from nas.training import Curves, Recipe, State, load_state, save_state, train
+from nas.training import Curves, Recipe, State, load_state, remove_state, save_state, train
 
 RECIPE = Recipe(epochs=8, batch=16, shift=1, noise=0.1, cutout=2, flip=True)
 SHORT = Recipe(epochs=3, batch=5)
@@ -213,3 +213,14 @@ def test_other_files_are_refused(state: State, tmp_path: Path) -> None:
     save_file(load_file(path), path)  # the tensors alone
     with pytest.raises(UserError, match="its digest is another"):
         load_state(path)
+
+
+def test_a_removed_file_is_gone_with_what_a_killed_write_left(tmp_path: Path, state: State) -> None:
+    save_state(tmp_path / "a.safetensors", state)
+    (tmp_path / "a.safetensors.part").touch()
+    for _ in range(2):  # it may be missing
+        remove_state(tmp_path / "a.safetensors")
+        assert not list(tmp_path.iterdir())
+    (tmp_path / "b").mkdir()
+    with pytest.raises(UserError, match=r"^the state \S+/b cannot be removed: Is a directory$"):
+        remove_state(tmp_path / "b")
