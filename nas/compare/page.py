@@ -152,11 +152,8 @@ def remarks(comparison: dict[str, Any]) -> list[str]:
     left_out = [f"left out: {line}" for line in comparison["left_out"][:_LEFT_OUT]]
     if (more := len(comparison["left_out"]) - _LEFT_OUT) > 0:
         left_out.append(f"left out: {more} more, which --json names")
-    told = [
-        f"measured on {measured_on}; budget {comparison['budget']}{_spaced(comparison['unit'])}",
-        *comparison["omitted"],
-        *left_out,
-    ]
+    unit = _spaced(comparison["unit"])
+    told = [f"measured on {measured_on}; budget {comparison['budget']}{unit}", *comparison["omitted"], *left_out]
     for one in comparison["methods"]:
         if (did := one["evaluations"])["least"] < comparison["budget"]:
             told.append(

@@ -74,8 +74,8 @@ class Training:
             graph: the network's.
             until: epochs after which to stop, as the recipe's whole training would have gone; None: its last.
             reached: epochs whose seconds are recorded already.
-            checkpoint: where to go on from, written after each epoch, and removed when there is nothing to go on with;
-                None: from the start, and nothing is written.
+            checkpoint: where to go on from, written after each epoch, and removed when the training fails by itself;
+                whoever records the outcome removes that of a whole training. None: from the start, nothing is written.
             curves_only: whether nothing is measured but the curves; the value is then the last validation accuracy.
 
         Returns:
@@ -96,7 +96,7 @@ class Training:
                 checkpoint.remove()  # its seconds would count again
             return Outcome.failed(describe(error))
         over = self._over(curves)
-        if checkpoint is not None and (over or curves.diverged):
+        if checkpoint is not None and curves.diverged:
             checkpoint.remove()
         recorded = min(reached, held)
         seconds = float(curves.seconds[-1] - (curves.seconds[recorded - 1] if recorded else 0.0))

@@ -14,6 +14,7 @@ from nas.budget import Budget
 from nas.errors import UserError
 from nas.search.build import Parts, build_parts
 from nas.search.callbacks import Callback, Callbacks
+from nas.search.checkpoints import Checkpoints
 from nas.search.compose import Composed, composed_run, group_path
 from nas.search.journal import Journal
 from nas.search.loop import run_search
@@ -154,10 +155,11 @@ def _run(
             with phases("prepare"):
                 parts.estimator.prepare()
         seconds, budget = Seconds(folder), Budget.of(config.budget)
-        if hasattr(parts.evaluator, "keep_checkpoints"):
+        checkpoints = Checkpoints(folder / "checkpoints")
+        if hasattr(parts.evaluator, "keep_checkpoints"):  # an evaluator that trains
             parts.evaluator.keep_checkpoints(folder / "checkpoints")
         with closing(parts.evaluator):
-            told = Callbacks([*callbacks, seconds])
+            told = Callbacks([*callbacks, seconds, checkpoints])
             stopped = run_search(
                 search,
                 parts.evaluator,
@@ -168,6 +170,7 @@ def _run(
             )
             if stopped:
                 _log.info("stopped after %d evaluations of a budget of %s: %s", search.trials.charged, budget, stopped)
+    checkpoints.remove_all()
     from nas.search.report import write_report  # brings the plotting libraries
 
     if not search.estimated and parts.estimator.min_trials:
