@@ -273,13 +273,13 @@ def draw(report: dict[str, Any], path: Path) -> None:
 
     journals = report["journals"]
     figure = Figure(figsize=(11, 1.2 + 3.9 * -(-len(journals) // 2)), layout="constrained")
-    panels = figure.subplots(-(-len(journals) // 2), 2, squeeze=False, sharex=True).flat
-    for axes, (title, one) in zip(panels, journals.items(), strict=False):
+    for place, (title, one) in enumerate(journals.items(), 1):
+        axes = figure.add_subplot(-(-len(journals) // 2), 2, place)
         for names, (label, colour) in DRAWN.items():
             lines = [line for line in one["proxies"][name_of(names)] if line[1] <= 1]
             axes.plot(*zip(*((line[1], line[2]) for line in lines), strict=True), ".-", color=colour, label=label)
         axes.set_title(f"{title}: {one['networks']} networks", fontsize="medium")
-        axes.set(xlabel="price, as a share of a full training", ylabel="Kendall's tau", xlim=(0, 1))
+        axes.set(xlabel="price, as a share of a full training", ylabel="Kendall's tau", xlim=(0, 1.02))
         axes.set_ylim(bottom=max(0.0, axes.get_ylim()[0]))
         axes.grid(alpha=0.3)
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize="small")
