@@ -10,8 +10,9 @@ networks.
 A price is a share of that of a full training: CPU seconds of the steps up to an epoch, and those of what a proxy needs,
 over those of the steps of all epochs and one scoring. A proxy is asked once, after the epoch that is told: `fresh` pays
 for one recalibration, a consensus for a scoring in each epoch it spans, heads for the features of all their epochs.
-Averaging of weights at each step (`ema`) is free here. What is chosen (the best of the histories, the best combination)
-is chosen on the even rows of a journal and told of the odd ones. Writes `experiments/results/proxies.{json,png}`.
+Averaging of weights at each step (`ema`) is free here. What is best (of the histories, of combinations of two or three,
+of those `with size`, the parameters) is chosen on the even rows of a journal and told of the odd ones; `*`: chosen for
+all journals together. Writes `experiments/results/proxies.{json,png}`.
 """
 
 from __future__ import annotations
@@ -72,6 +73,10 @@ MEMBERS = (
     "sotl", "sotl_e",
 )  # fmt: skip
 COMBINATIONS: tuple[Names, ...] = (*combinations(MEMBERS, 2), *combinations(MEMBERS, 3))
+SIZED: tuple[Names, ...] = tuple((*names, "parameters") for k in (1, 2) for names in combinations(MEMBERS, k))
+GROUPS: dict[str, tuple[Names, ...]] = {
+    "history": tuple((name,) for name in HISTORIES), "combination": COMBINATIONS, "with size": SIZED,
+}  # fmt: skip
 NAMED: tuple[Names, ...] = (("fresh", "sotl_e"), ("consensus_nll", "sotl_e"), ("fresh_consensus_nll", "sotl_e"))
 PARTS = {"all": slice(None), "even": slice(0, None, 2), "odd": slice(1, None, 2)}
 DRAWN: dict[Names, tuple[str, str]] = {
@@ -248,17 +253,13 @@ def compared(measured: Measured, names: Names | None, price: float) -> dict[str,
 
 
 def choices(journals: Sequence[Measured]) -> dict[str, Any]:
-    """At each price: the best of the histories and the best combination, of each journal and of all of them."""
+    """At each price: the best of each group, of each journal and of all of them (`*`)."""
     found: dict[str, Any] = {one.title: {} for one in journals}
-    groups: dict[str, Sequence[Names]] = {
-        "history": [(name,) for name in HISTORIES],
-        "combination": COMBINATIONS,
-    }
     for price in PRICES:
-        common = {group: best(journals, candidates, price) for group, candidates in groups.items()}
+        common = {group: best(journals, candidates, price) for group, candidates in GROUPS.items()}
         for one in journals:
             line: dict[str, Any] = {}
-            for group, candidates in groups.items():
+            for group, candidates in GROUPS.items():
                 line[group] = compared(one, best([one], candidates, price), price)
                 line[f"{group}*"] = compared(one, common[group], price)
             for name in COMPARED:
@@ -293,16 +294,16 @@ def table(report: dict[str, Any]) -> str:
         networks = report["journals"][title]["networks"]
         lines.append(f"{title}, {networks} networks: price, tau on odd rows (* chosen for all journals)")
         for price, line in prices.items():
-            cells = [f"{name} {line[name]['tau'][0]:.3f}" for name in COMPARED if line[name]]
-            for group in ("history", "history*", "combination", "combination*"):
+            cells = ["  ".join(f"{name} {line[name]['tau'][0]:.3f}" for name in COMPARED if line[name])]
+            for group in (f"{name}{end}" for name in GROUPS for end in ("", "*")):
                 if one := line[group]:
                     gaps = [
                         f"{name} {one[f'above {name}'][0]:+.3f} ± {one[f'above {name}'][1]:.3f}" for name in COMPARED
                     ]
                     over = f" (over {', '.join(gaps)})" if "*" in group else ""
-                    cells.append(f"\n       {group} {one['what']} {one['tau'][0]:.3f} ± {one['tau'][1]:.3f}{over}")
-            lines.append(f"  {price:5}" + "  ".join(cells))
-        if one := prices["0.25"]["combination*"]:
+                    cells.append(f"{group} {one['what']} {one['tau'][0]:.3f} ± {one['tau'][1]:.3f}{over}")
+            lines.append(f"  {price:5}" + "\n       ".join(cells))
+        for one in filter(None, (prices["0.25"][f"{group}*"] for group in GROUPS)):
             gap = one["above last at 0.75"]
             lines.append(f"  a quarter for {one['what']}, over three quarters for last: {gap[0]:+.3f} ± {gap[1]:.3f}")
     return "\n".join(lines)
