@@ -1,6 +1,7 @@
 """Training of candidates: the recipe, augmentation, the loop, and the state from which it goes on."""
 
 from nas.training.curves import Curves
+from nas.training.history import History
 from nas.training.loop import train
 from nas.training.observer import Observer
 from nas.training.recalibration import FRESH_ACCURACY, FreshAccuracy, recalibrated
@@ -14,6 +15,7 @@ __all__ = [
     "Curves",
     "DamagedStateError",
     "FreshAccuracy",
+    "History",
     "Observer",
     "Part",
     "Recipe",
