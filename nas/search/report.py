@@ -84,7 +84,7 @@ def write_report(
     title = f"{best.key}: {best.values[trials.value_name]:.4f}"
     progress, cell = folder / "progress.png", folder / "best_cell.png"
     curve, expected = (np.array(numbers, dtype=np.float64) for numbers in (result["incumbent_value"], random or []))
-    unit = course.unit if course.unit == "evaluations" else f"% of {search.budget}"
+    unit = course.unit if course.unit == "evaluations" else f"% of {search.spending.budget}"
     about_it = evaluator.identity()
     attempt(progress.name, lambda: draw_progress(curve, expected, about_it, unit).savefig(progress, dpi=120))
     attempt(cell.name, lambda: draw_cell(cell, the_best.graphs, title))
