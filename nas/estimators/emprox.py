@@ -26,6 +26,7 @@ from nas.options import NonNegative, Positive, PositiveInt, validated
 from nas.types import Batch, Keys, Prediction, Space, Values
 
 _SAMPLE = 256  # architectures drawn anywhere in the space
+_EVEN = 0.3  # share of evenly spaced scores where networks are heard
 _PART_OF = 10  # of the known networks, beyond `points` of them, one part more before all is fitted anew
 
 
@@ -164,7 +165,7 @@ class EmProx(NetworkEstimator):
     def _hear(self, batch: Batch, embedded: NDArray[np.float32], sizes: NDArray[np.float32], values: Values) -> _Fit:
         """Observe known networks; what their numbers tell depends on those of the networks that are asked for."""
         assert self._anywhere is not None
-        target = RankNormal(values)
+        target = RankNormal(values, _EVEN)
         self._slope = self.size
         heard = [
             Listening(self.priors[0], self.noise, embedded, self._embed(observer, batch))
