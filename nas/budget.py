@@ -26,7 +26,7 @@ class Budget:
     unit: Unit = "evaluations"
 
     @classmethod
-    def of(cls, written: str | int | Budget) -> Budget:
+    def of(cls, written: object) -> Budget:
         """Read `150`, `epochs:4000` or `seconds:3600`.
 
         Raises:

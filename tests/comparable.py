@@ -17,5 +17,6 @@ def run_of(curve: Values, seed: int = 0, **known: Any) -> Run:
     rest: dict[str, Any] = {
         "folder": Path(f"{seed}"), "config": {}, "choices": {}, "measured_on": {}, "best_of_space": None,
         "recommended": np.nan, "seconds": None, "budget": len(curve), "evaluations": len(curve),
+        "points": len(curve), "unit": "evaluations",
     }  # fmt: skip
     return Run(seed=seed, **{**rest, **dict.fromkeys(columns, curve), **known})

@@ -50,7 +50,7 @@ class SearchConfig:
     scheduler: Any = field(default_factory=dict)
     stop: Any = field(default_factory=dict)
     seed: Natural = 0
-    budget: int | str = 150
+    budget: Any = 150
     initial: PositiveInt | None = None
     pool: PositiveInt = 1000
     batch: PositiveInt = 1

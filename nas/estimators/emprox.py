@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import product
 from typing import Annotated
 
 import numpy as np
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from nas.encoders import Encoder, parted
 from nas.errors import OptionError
 from nas.estimators.base import NetworkEstimator
+from nas.estimators.hearing import Hearing
 from nas.estimators.kriging import Kriging
 from nas.estimators.listening import Listening
 from nas.estimators.memory import Memory
@@ -26,6 +26,7 @@ from nas.options import NonNegative, Positive, PositiveInt, validated
 from nas.types import Batch, Keys, Prediction, Space, Values
 
 _SAMPLE = 256  # architectures drawn anywhere in the space
+_EVEN = 0.3  # share of evenly spaced scores where networks are heard
 _PART_OF = 10  # of the known networks, beyond `points` of them, one part more before all is fitted anew
 
 
@@ -36,7 +37,7 @@ class _Fit:
     keys: Keys
     values: Values
     target: RankNormal
-    kriging: Kriging
+    kriging: Kriging | Hearing
 
     def begins(self, keys: Keys, values: Values) -> bool:
         """Whether others begin with these."""
@@ -63,8 +64,8 @@ class EmProx(NetworkEstimator):
         space: the search space.
         encoder: maps architectures of the space to vectors of mean squared length about 1; trained without labels. Of
             several (`nas.encoders.Joined`), those that observe a network at a price, such as its early accuracy, are
-            listened to: each number is one more coordinate, smoothed over the embedding or as it is, whichever is
-            likelier (`nas.estimators.listening`). A network of which it could not be observed, NaN, counts, too.
+            listened to: each number is one more coordinate, smoothed over the embedding or as it is, with a trend of
+            its own (`nas.estimators.hearing`). A network of which it could not be observed, NaN, counts, too.
         k: how many of the nearest known networks count where not all do, at least 1.
         points: up to how many known networks all count, and how many inducing points there are beyond, at least 1.
             What a fit costs grows with their cube.
@@ -79,8 +80,9 @@ class EmProx(NetworkEstimator):
             from anywhere differ by what the embedding tells.
         rank: where all count, how many directions of their covariance the standard deviation takes into account, at
             least 1.
-        weights: of the coordinates that are observed, each at least 0; each fit takes the likeliest, for one encoder
-            after the other.
+        weights: of the coordinates that are observed, each at least 0; estimates are averaged over them, and over
+            lengths and noises, as likely as they are; of several encoders the likeliest of all but the last is taken.
+        trend: prior variance of the trend along each number that is observed, at least 0.
 
     Raises:
         UserError: a number is out of its range, or the encoder only observes; from `fit`, fewer than 2 networks are
@@ -103,6 +105,7 @@ class EmProx(NetworkEstimator):
         noise: Annotated[Sequence[Positive], MinLen(1)] = (0.01, 0.03, 0.1, 0.3, 1.0),
         rank: PositiveInt = 64,
         weights: Annotated[Sequence[NonNegative], MinLen(1)] = (0.0, 0.5, 1.0, 2.0, 4.0),
+        trend: NonNegative = 1.0,
     ) -> None:
         super().__init__(space, min_trials=2)
         self.encoder = encoder
@@ -111,13 +114,12 @@ class EmProx(NetworkEstimator):
             text = "only observes, must also give an embedding of the graph, such as encoder=[graph,early]"
             raise OptionError("encoder", text)
         self._graph = graph
-        self.k, self.points, self.rank = k, points, rank
+        self.points, self._numbers = points, {"points": points, "k": k, "rank": rank}
         self.priors, self.noise = [Prior(one, linear, noise[0]) for one in length], noise
-        self.size, self.doubt, self.weights = size, doubt, weights
+        self.size, self.doubt, self.weights, self.trend = size, doubt, weights, trend
         self._slope = size  # as the last fit found it
-        self._heard: list[tuple[Listening, int, float]] = []  # of each observer: which coordinates, and their weight
         self._whole: _Fit | None = None
-        self._known: _Fit | None = None  # the same, and networks that joined since
+        self._known: _Fit | None = None  # the same, and networks that joined since; or all, with what was observed
         self._anywhere: NDArray[np.float64] | None = None
         log_size = LogSize(space)
         self._embeddings = Memory(partial(self._embed, graph))
@@ -133,7 +135,10 @@ class EmProx(NetworkEstimator):
     def _fit(self, batch: Batch, values: Values) -> None:
         self.prepare()
         embedded, sizes = self._embeddings.known(batch), self._sizes.known(batch)
-        whole = len(batch) if self._observers else _fitted_anew(len(batch), self.points)
+        if self._observers:
+            self._known = self._hear(batch, embedded, sizes, values)
+            return
+        whole = _fitted_anew(len(batch), self.points)
         if self._whole is None or len(self._whole.keys) != whole or not self._whole.begins(batch.keys, values):
             some = slice(whole)
             self._whole = self._fit_anew(batch.take(some), embedded[some], sizes[some], values[some])
@@ -142,6 +147,7 @@ class EmProx(NetworkEstimator):
         if known is None or not known.begins(batch.keys, values):
             known = self._whole
         more = slice(len(known.keys), None)
+        assert isinstance(known.kriging, Kriging)
         scores = known.target.forward(values[more]) - self._slope * sizes[more]
         self._known = _Fit(batch.keys, values, known.target, known.kriging.joined_by(embedded[more], scores))
 
@@ -152,19 +158,23 @@ class EmProx(NetworkEstimator):
         target = RankNormal(values)
         self._slope = self._likeliest_slope(embedded, target.scores, sizes)
         scores = target.scores - self._slope * sizes
-        anywhere = self._anywhere
-        points, self._heard = embedded, []
-        for observer in self._observers:
-            listening = Listening(self.priors[0], self.noise, embedded, self._embed(observer, batch))
-            form, weight = self._likeliest_form(points, listening.known, scores)
-            self._heard.append((listening, form, weight))
-            heard = weight * listening.known[form]
-            points = np.hstack([points, heard])
-            anywhere = np.hstack([anywhere, heard[np.arange(len(anywhere)) % len(heard)]])  # for a sample nobody pays
-        prior, _ = likeliest(self.priors, self.noise, points, scores)
-        numbers = {"points": self.points, "k": self.k, "rank": self.rank}
-        kriging = Kriging(prior, points, scores, **numbers, anywhere=anywhere)
+        prior, _ = likeliest(self.priors, self.noise, embedded, scores)
+        kriging = Kriging(prior, embedded, scores, **self._numbers, anywhere=self._anywhere)
         return _Fit(batch.keys, values, target, kriging)
+
+    def _hear(self, batch: Batch, embedded: NDArray[np.float32], sizes: NDArray[np.float32], values: Values) -> _Fit:
+        """Observe known networks; what their numbers tell depends on those of the networks that are asked for."""
+        assert self._anywhere is not None
+        target = RankNormal(values, _EVEN)
+        self._slope = self.size
+        heard = [
+            Listening(self.priors[0], self.noise, embedded, self._embed(observer, batch))
+            for observer in self._observers
+        ]
+        scores = target.scores - self.size * sizes
+        beliefs = (self.priors, self.noise, self.weights, self.trend)
+        hearing = Hearing(*beliefs, heard, embedded, self.doubt * sizes, scores, self._anywhere, self._numbers)
+        return _Fit(batch.keys, values, target, hearing)
 
     def _likeliest_slope(self, points: NDArray[np.float32], scores: Values, sizes: NDArray[np.float32]) -> float:
         """How much a score is higher for each deviation of size."""
@@ -172,17 +182,6 @@ class EmProx(NetworkEstimator):
             return self.size
         prior, _ = likeliest(self.priors, self.noise, points, scores - self.size * sizes)
         return prior.slope(points, scores, sizes, self.size, self.doubt)
-
-    def _likeliest_form(
-        self, points: NDArray[np.float32], forms: NDArray[np.float32], scores: Values
-    ) -> tuple[int, float]:
-        """Which of several forms of the same coordinates, and with which weight."""
-
-        def surprise(choice: tuple[int, float]) -> float:
-            form, weight = choice
-            return likeliest(self.priors[:1], self.noise, np.hstack([points, weight * forms[form]]), scores)[1]
-
-        return min(product(range(len(forms)), self.weights), key=surprise)
 
     def posterior(self, batch: Batch) -> Prediction:
         """Estimate values without their noise, of known architectures, too; deviations are those of further values."""
@@ -192,7 +191,7 @@ class EmProx(NetworkEstimator):
         """One in the same embedding, not fitted yet, which believes in so much noise and observes nothing."""
         made, self._seconds = copy(self), 0.0  # what was observed is charged once
         made.noise, made.priors = [noise], [replace(prior, noise=noise) for prior in self.priors]
-        made.rank = 1  # its deviations are all but those of the noise
+        made._numbers = {**self._numbers, "rank": 1}  # its deviations are all but those of the noise
         made._observers, made._fitted, made._whole, made._known = [], None, None, None
         return made
 
@@ -206,14 +205,13 @@ class EmProx(NetworkEstimator):
 
     def _estimate(self, batch: Batch) -> Prediction:
         assert self._known is not None
-        kriging, target = self._known.kriging, self._known.target
-        queries = self._embeddings.asked(batch)
-        heard = [
-            weight * listening.coordinates(queries, self._embed(observer, batch))[form]
-            for observer, (listening, form, weight) in zip(self._observers, self._heard, strict=True)
-        ]
-        scores, deviation = kriging.estimate(np.hstack([queries, *heard]) if heard else queries)
-        scores += self._slope * self._sizes.asked(batch)
+        target, queries, sizes = self._known.target, self._embeddings.asked(batch), self._sizes.asked(batch)
+        if isinstance(self._known.kriging, Hearing):
+            observed = [self._embed(observer, batch) for observer in self._observers]
+            scores, deviation = self._known.kriging.estimate(queries, self.doubt * sizes, observed)
+        else:
+            scores, deviation = self._known.kriging.estimate(queries)
+        scores += self._slope * sizes
         return Prediction(target.inverse(scores), target.spread(scores, deviation))
 
 

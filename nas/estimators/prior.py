@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -64,34 +64,71 @@ class Prior:
         variance = max(float(left @ solved[:, 0]), _LEAST) / len(y)
         return mean + float(z @ solved[:, 0]) / (float(z @ solved[:, 1]) + variance / deviation**2)
 
+    def slopes(self, known: Points, scores: Values, trends: NDArray[np.float64]) -> Values:
+        """`(c,)`: by how much scores rise along each of `(k, c)` trends; a slope was expected to be 0, within 1.
+
+        Their posterior mean (Rasmussen and Williams 2006, 2.7), from as many known points as suffice. What scores
+        `(k,)` then leave has the covariance of the points.
+        """
+        from scipy.linalg import solve
+
+        some = _compared(known)
+        x, along = known[some].astype(np.float64), trends[some]
+        covariance = self.covariance(x, x) + along @ along.T
+        covariance[np.diag_indices_from(covariance)] += self.noise
+        result: Values = along.T @ solve(covariance, scores[some], assume_a="pos")
+        return result
+
 
 def likeliest(priors: Sequence[Prior], noises: Sequence[float], known: Points, scores: Values) -> tuple[Prior, float]:
     """The prior and its noise that make all known scores, or as many of them as suffice, the likeliest, at any scale.
 
-    The marginal likelihood (Rasmussen and Williams 2006, equation 2.30), at the best factor for the whole covariance.
-
     Returns:
-        The prior, and minus the logarithm of the likelihood, less what is the same for all priors and points.
+        The prior, and its surprise: see `surprises`.
     """
-    from scipy.linalg import solve_triangular
-
-    some = _compared(known)
-    x, y = known[some].astype(np.float64), scores[some]
-
-    def surprise(covariance: NDArray[np.float64], diagonal: Values, noise: float) -> float:
-        np.fill_diagonal(covariance, diagonal + noise)
-        factor = np.linalg.cholesky(covariance)
-        squares = float((solve_triangular(factor, y, lower=True) ** 2).sum())
-        return float(len(y) / 2 * np.log(max(squares, _LEAST)) + np.log(np.diag(factor)).sum())
-
-    found = []
-    for prior in priors:
-        covariance = prior.covariance(x, x)
-        diagonal = np.diag(covariance).copy()
-        found += [(surprise(covariance, diagonal, noise), replace(prior, noise=noise)) for noise in noises]
-    least, best = min(found, key=lambda one: one[0])
+    least, best = min(surprises(priors, noises, known, scores), key=lambda one: one[0])
     return best, least
 
 
-def _compared(known: Points) -> NDArray[np.intp]:
-    return np.linspace(0, len(known) - 1, min(_COMPARED, len(known))).astype(np.intp)
+def surprises(
+    priors: Sequence[Prior],
+    noises: Sequence[float],
+    known: Points,
+    scores: Values,
+    trends: NDArray[np.float64] | None = None,
+    most: int = _COMPARED,
+) -> Iterator[tuple[float, Prior]]:
+    """How little each prior, with each noise, let expect known scores, or as many of them as suffice, at any scale.
+
+    The marginal likelihood (Rasmussen and Williams 2006, equation 2.30), at the best factor for the whole covariance.
+
+    Args:
+        priors: with any noise.
+        noises: of each prior.
+        known: `(k, width)`.
+        scores: `(k,)`.
+        trends: `(k, c)` along which scores may rise or fall, each times the deviation of its slope.
+        most: how many known scores suffice.
+
+    Yields:
+        Minus the logarithm of the likelihood, less what is the same for all priors and points, and the prior.
+    """
+    from scipy.linalg import solve_triangular
+
+    some = _compared(known, most)
+    x, y = known[some].astype(np.float64), scores[some]
+    for prior in priors:
+        covariance = prior.covariance(x, x)
+        if trends is not None:
+            covariance += trends[some] @ trends[some].T
+        diagonal = np.diag(covariance).copy()
+        for noise in noises:
+            np.fill_diagonal(covariance, diagonal + noise)
+            factor = np.linalg.cholesky(covariance)
+            squares = float((solve_triangular(factor, y, lower=True) ** 2).sum())
+            surprise = len(y) / 2 * np.log(max(squares, _LEAST)) + np.log(np.diag(factor)).sum()
+            yield float(surprise), replace(prior, noise=noise)
+
+
+def _compared(known: Points, most: int = _COMPARED) -> NDArray[np.intp]:
+    return np.linspace(0, len(known) - 1, min(most, len(known))).astype(np.intp)

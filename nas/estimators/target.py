@@ -15,14 +15,17 @@ class RankNormal:
 
     Args:
         values: `(n,)` finite.
+        even: 0 to 1: the share of evenly spaced scores of the same deviation in the scores, which are then less far
+            apart at either end.
     """
 
-    def __init__(self, values: Values) -> None:
+    def __init__(self, values: Values, even: float = 0.0) -> None:
         from scipy.special import ndtri
 
         self._values, rank, count = np.unique(values, return_inverse=True, return_counts=True)
         shared = np.cumsum(count) - (count - 1) / 2  # the mean rank of each distinct value, from 1
-        self._scores: Values = ndtri((shared - 0.5) / len(values))
+        place = (shared - 0.5) / len(values)
+        self._scores: Values = (1 - even) * ndtri(place) + even * 12**0.5 * (place - 0.5)
         self.scores: Values = self._scores[rank]
         """`(n,)`: the scores of the known values."""
         last = len(self._values) - 1

@@ -63,8 +63,11 @@ class Checkpoint:
         return state
 
     def save(self, seen: Curves, state: Callable[[], State]) -> None:
-        """Write the file after an epoch. Raises UserError where that is impossible."""
-        save_state(self.path, state())
+        """Write the file after an epoch; where that is impossible, say so: the training is worth more than its file."""
+        try:
+            save_state(self.path, state())
+        except UserError as error:
+            _log.warning("%s: if it is stopped now, it begins anew", error)
 
     def remove(self) -> None:
         """Remove the file of a training that is over. Raises UserError where that is impossible."""

@@ -59,7 +59,7 @@ def _leaders(values: Values) -> list[int | None]:
 
 
 def _by_percent(search: Search) -> Course:
-    trials, events, budget, schedule = search.trials, search.trials.events, search.budget, search.schedule
+    trials, events, budget, schedule = search.trials, search.trials.events, search.spending.budget, search.schedule
     assert budget is not None  # of a run
     own = ~trials.warm[events.rows]
     estimates = np.where(own & events.first, trials.estimate_seconds[events.rows], 0.0)

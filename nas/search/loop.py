@@ -26,7 +26,7 @@ def run_search(
     search: Search,
     evaluator: Evaluator,
     journal: Journal,
-    budget: Budget,
+    budget: Budget | int,
     callback: Callback,
     stops: Callable[[], str | None] = lambda: None,
 ) -> str | None:
@@ -39,6 +39,7 @@ def run_search(
         UserError: nothing can be evaluated; whatever else was done at the same time is recorded first.
     """
     running: dict[Future[Outcome], Candidate] = {}
+    budget = Budget.of(budget)
     before = float(np.nanmax(search.trials.events.clock, initial=0.0))
     clock: Clock = SimulatedClock(before) if getattr(evaluator, "simulated", False) else WallClock(before)
     search.clock, noted = clock.now, -1

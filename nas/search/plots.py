@@ -17,17 +17,19 @@ if TYPE_CHECKING:
 
 
 @as_written()
-def draw_progress(incumbent: Values, random: Values, measured_on: dict[str, str], unit: str) -> Figure:
-    """Draw the incumbent against what was spent, and random search's exact expectation, empty where it is unknown."""
+def draw_progress(
+    incumbent: Values, random: Values | None, measured_on: dict[str, str], unit: str = "evaluations"
+) -> Figure:
+    """Draw the incumbent against what was spent, and random search's exact expectation where it is known."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6.4, 4))
     axes = figure.add_axes((0.13, 0.13, 0.83, 0.78))  # no layout to be found: that would draw everything twice
     evaluations = np.arange(1, len(incumbent) + 1)
-    curves = [curve for curve in (incumbent, random) if len(curve)]
+    curves = [curve for curve in (incumbent, random) if curve is not None]
     scale = percent_scale(np.concatenate(curves))
     axes.step(evaluations, scale * incumbent, where="post", label="this run", color="C0")
-    if len(random):
+    if random is not None:
         axes.plot(evaluations, scale * random, "--", color="0.5", label="random search, expected")
     # The first evaluations say little and would squeeze the rest of the figure.
     shown = np.concatenate([curve[len(curve) // 50 :] for curve in curves])

@@ -15,6 +15,7 @@ from omegaconf import MISSING
 
 from nas._config import check_recorded, differences
 from nas._config import read_record as read_yaml
+from nas.budget import Budget
 from nas.errors import UserError
 from nas.search._messages import override
 from nas.search.journal import write_whole
@@ -65,6 +66,10 @@ def read_record(folder: Path) -> dict[str, Any] | None:
     for name, kind in {**_OF_RECORD, "budget": int | str}.items():
         if not isinstance(record.get(name), kind | None):
             raise UserError(f"{path} is not the record of a run: {name} is {record[name]!r}")
+    try:
+        Budget.of(record.get("budget") or 1)
+    except UserError as error:
+        raise UserError(f"{path} is not the record of a run: {error}") from error
     return record
 
 

@@ -83,8 +83,9 @@ def write_report(
     write_whole(folder / "result.json", json.dumps(result, indent=1, allow_nan=False, default=_plain) + "\n")
     title = f"{best.key}: {best.values[trials.value_name]:.4f}"
     progress, cell = folder / "progress.png", folder / "best_cell.png"
-    curve, expected = (np.array(numbers, dtype=np.float64) for numbers in (result["incumbent_value"], random or []))
-    unit = course.unit if course.unit == "evaluations" else f"% of {search.budget}"
+    curve = np.array(result["incumbent_value"], dtype=np.float64)
+    expected = None if random is None else np.array(random, dtype=np.float64)
+    unit = course.unit if course.unit == "evaluations" else f"% of {search.spending.budget}"
     about_it = evaluator.identity()
     attempt(progress.name, lambda: draw_progress(curve, expected, about_it, unit).savefig(progress, dpi=120))
     attempt(cell.name, lambda: draw_cell(cell, the_best.graphs, title))

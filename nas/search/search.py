@@ -69,7 +69,7 @@ class Search:
         if pool < batch:
             raise OptionError("pool", f"is {pool}, must be at least {batch} (batch): candidates of a round")
         self.seed, self.initial, self.pool, self.batch = seed, initial, pool, batch
-        self.budget = None if budget is None else Budget.of(budget)
+        self.budget = budget
         self.phases = Phases() if phases is None else phases
         self.schedule = schedule or Schedule()
         self.clock: float | None = None
@@ -116,7 +116,7 @@ class Search:
     @property
     def asks_estimator(self) -> bool:
         """Whether the surrogate will be asked before the budget is spent."""
-        most = self.budget.evaluations if self.budget else None
+        most = self.spending.most
         return most is None or most > self.initial - (len(self.trials) - self.trials.charged)
 
     @property
@@ -132,7 +132,8 @@ class Search:
     @property
     def spending(self) -> Spending:
         """What is spent of the budget, and what is left."""
-        return Spending(self.budget, self.trials, self.schedule, self._pending.values(), self.clock)
+        budget = None if self.budget is None else Budget.of(self.budget)
+        return Spending(budget, self.trials, self.schedule, self._pending.values(), self.clock)
 
     def ask(self, n: int = 1) -> list[Candidate]:
         """Return up to `n` candidates to evaluate, in order; each stays pending until it is told.
@@ -274,7 +275,7 @@ class Search:
         if warm + allocated >= self.initial and not ready and pending:
             return []
         wanted = self.batch if ready else max(self.initial - allocated - warm, 1)
-        most = self.budget.evaluations if self.budget else None
+        most = self.spending.most
         wanted = wanted if most is None else min(wanted, most - allocated)
         rng = np.random.default_rng([self.seed, allocated])
         if ready:

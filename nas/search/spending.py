@@ -37,6 +37,11 @@ class Spending:
         return "evaluations" if self.budget is None else self.budget.unit
 
     @property
+    def most(self) -> int | None:
+        """The most evaluations, where the budget says how many."""
+        return None if self.budget is None else self.budget.evaluations
+
+    @property
     def spent(self) -> float:
         """By the trials that are done, in the budget's unit."""
         if self.unit == "evaluations":

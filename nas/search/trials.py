@@ -221,10 +221,8 @@ class Trials:
         """
         if self.closed(row):
             raise ValueError(f"trial {row} neither failed nor was partial: its outcome stays")
-        for name in self._values.names:
-            self._values.column(name)[row] = outcome.values.get(name, np.nan)
-        for name in outcome.values.keys() - set(self._values.names):
-            self._values.column(name)[row] = outcome.values[name]
+        for name, number in {self.value_name: np.nan, **outcome.values}.items():
+            self._values.column(name)[row] = number
         spent = [seconds for seconds in (known_or_none(self.seconds[row]), outcome.seconds) if seconds is not None]
         self.seconds[row] = sum(spent) if spent else np.nan
         self._numbers.column("clock")[row] = np.nan if clock is None else clock

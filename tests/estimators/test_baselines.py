@@ -42,6 +42,16 @@ def test_the_spread_of_normal_values_is_their_deviation_times_that_of_the_scores
     assert target.spread(np.array([-3.0, 0.0, 1.0]), deviations) == pytest.approx(3 * deviations)
 
 
+def test_scores_may_be_spaced_more_evenly() -> None:
+    values = np.random.default_rng(0).normal(size=101) ** 3
+    even, half, normal = (RankNormal(values, share) for share in (1.0, 0.5, 0.0))
+    place = (np.argsort(np.argsort(values)) + 0.5) / 101
+    assert even.scores == pytest.approx(12**0.5 * (place - 0.5))
+    assert even.scores.std() == pytest.approx(1, abs=0.01)
+    assert half.scores == pytest.approx((even.scores + normal.scores) / 2)
+    assert half.inverse(half.scores) == pytest.approx(values)
+
+
 def test_one_value_alone_has_no_slope() -> None:
     assert RankNormal(np.full(3, 0.5)).inverse(np.array([-1.0, 4.0])).tolist() == [0.5, 0.5]
 

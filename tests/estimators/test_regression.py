@@ -125,12 +125,10 @@ def test_emprox_listens_to_what_tells_and_not_to_what_does_not(cells: Batch, gra
     values = accuracy(cells.space, cells.genes)
     rng = np.random.default_rng(2)
     alone, _ = tau(cells, graph, None)
-    telling, listening = tau(cells, graph, Told(cells, values + rng.normal(0, 0.1 * values.std(), len(cells))))
-    silent, deaf = tau(cells, graph, Told(cells, rng.normal(size=len(cells))))
+    telling, _ = tau(cells, graph, Told(cells, values + rng.normal(0, 0.1 * values.std(), len(cells))))
+    silent, _ = tau(cells, graph, Told(cells, rng.normal(size=len(cells))))
     assert telling > max(alone, 0.8) + 0.02
-    assert listening._heard[0][2] >= 1
     assert silent > alone - 0.03
-    assert deaf._heard[0][2] <= 0.5
 
 
 def test_emprox_pays_for_what_it_hears_of_known_and_asked_networks_once(cells: Batch, graph: GraphEncoder) -> None:

@@ -35,12 +35,18 @@ def data(small_table: Path) -> dict[str, str]:
         (["estimator.kk=3"], "estimator.kk is unknown, allowed: encoder, k, points"),
         (["+estimator.kk=3"], "estimator.kk is unknown, allowed: encoder, k, points"),
         (["strategy=random", "strategy.population=3"], "strategy.population is unknown, allowed: no options"),
-        (["budget=abc"], "budget: Value 'abc' of type 'str' could not be converted to Integer"),
-        (["budget=1.5"], "budget: Value '1.5' of type 'float' could not be converted to Integer"),
+        (["budget=abc"], "budget is 'abc', must be a number of evaluations of at least 1, such as 150, or epochs:4000"),
+        (["budget=1.5"], "budget is 1.5, must be a number of evaluations of at least 1"),
+        (["budget=epochs:7"], "budget is 'epochs:7', but how many epochs an evaluation takes is unknown here"),
+        (["budget=minutes:7"], "budget is 'minutes:7', must be a number of evaluations of at least 1"),
+        (
+            ["scheduler=asha", "scheduler.first=9"],
+            "scheduler.first is 9, must be one of the fidelities, 1, 2, 3, 4, 5, 6, 7",
+        ),
         (["estimator.k=abc"], "estimator.k is 'abc', must be a whole number"),
         (["estimator.encoder.width=x"], "estimator.encoder.width is 'x'"),
         (["budget=[1"], "'budget=[1' is no override, expected NAME=VALUE"),
-        (["budget=0"], "budget is 0, must be at least 1"),
+        (["budget=0"], "budget is 0, must be a number of evaluations of at least 1"),
         (["budget=3000"], "budget is 3000, must be at most 2532"),
         (["seed=-1"], "seed is -1, must be at least 0"),
         (["pool=4", "batch=5"], "pool is 4, must be at least 5 (batch)"),
@@ -77,7 +83,8 @@ def test_bad_input_is_answered_with_one_line(
 
 def test_a_process_answers_bad_input_with_one_line_and_exit_code_1(tmp_path: Path, data) -> None:
     done = run_search("budget=0", cwd=tmp_path, **data)
-    assert (done.returncode, done.stderr) == (1, "error: budget is 0, must be at least 1\n")
+    allowed = "a number of evaluations of at least 1, such as 150, or epochs:4000, or seconds:3600"
+    assert (done.returncode, done.stderr) == (1, f"error: budget is 0, must be {allowed}\n")
     assert not list(tmp_path.iterdir())
 
 

@@ -19,7 +19,7 @@ class TestJournal:
     def test_what_is_recorded_is_read_again(self, journal: Journal, small_space: NB101, caplog) -> None:
         trials = made(small_space, [0.5, None, 0.75], latency=[1.0, 0.0, 2.0])
         trials.append(
-            candidate(small_space, 3, std=0.5), Outcome({VALUE: 1.0}, None, 3, details={"curve": [0.5]}, checkpoint="c")
+            candidate(small_space, 3, std=0.5), Outcome({VALUE: 1.0}, None, 3, details={"curve": [0.5]}, partial=True)
         )
         told = [replace(trial, warm=trial.step == 0) for trial in trials]
         for trial in told:
@@ -84,7 +84,7 @@ class TestJournal:
             {"values": {VALUE: "good"}}, {"values": {VALUE: float("nan")}}, {"values": {VALUE: None}, "error": 5},
             {"seconds": "long"}, {"seconds": float("inf")}, {"predicted_mean": []}, {"estimate_seconds": "x"},
             {"epochs": "x"}, {"details": [1]}, {"proposed_by": 3}, {"warm": 1}, {"warm": "no"}, {"error": 3},
-            {"checkpoint": 3}, {"unknown": 1},
+            {"partial": 3}, {"bracket": -1}, {"bracket": 0.5}, {"clock": "x"}, {"unknown": 1},
         ],
         ids=str,
     )  # fmt: skip
@@ -99,9 +99,9 @@ class TestJournal:
     @pytest.mark.parametrize(
         ("change", "message"),
         [
-            ({"step": -1}, "its step is -1, its genes are .1, 0, "),
+            ({"step": -1}, "its step is -1, its bracket 0, its genes are .1, 0, "),
             ({"key": "zz"}, "its key is 'zz'"),
-            ({"warm": 1}, "its texts are .'mutation', '', ''., warm is 1"),
+            ({"warm": 1}, "warm is 1, partial is False"),
             ({"details": [1]}, r"its details are \[1\]"),
             ({"values": 0.5}, "its values are 0.5, its error None"),
             ({"epochs": float("inf")}, "it has the number inf"),
@@ -146,12 +146,12 @@ class TestJournal:
     ) -> None:
         lines = written(journal, made(small_space, [0.5, None, 0.75]))
         failed_again = {**lines[1], "error": "killed"}
-        succeeded = {**lines[1], "values": {VALUE: 1.0, "latency": 3.0}, "error": None, "checkpoint": "d", "epochs": 8}
+        succeeded = {**lines[1], "values": {VALUE: 1.0, "latency": 3.0}, "error": None, "partial": True, "epochs": 8}
         write(journal, [*lines, failed_again, succeeded])
         trials, _ = journal.read(small_space, VALUE)
         assert len(trials) == 3
         assert (trials[1].values, trials[1].error, trials[1].seconds) == ({VALUE: 1.0, "latency": 3.0}, None, 6.0)
-        assert (trials[1].checkpoint, trials[1].epochs, trials.best.step, trials.failures) == ("d", 8, 1, 0)
+        assert (trials[1].partial, trials[1].epochs, trials.best.step, trials.failures) == (True, 8, 2, 0)
         write(journal, [*lines, {**succeeded, "key": lines[0]["key"], "genes": lines[0]["genes"]}])
         with pytest.raises(UserError, match="line 4 of .* is step 1, not 3"):
             journal.read(small_space, VALUE)
@@ -163,7 +163,7 @@ class TestJournal:
         trials, _ = journal.read(small_space, VALUE)
         assert trials.value.tolist() == [1.0, 1.0, 0.5, 0.75]
         assert trials.detail("curve") == [[1], [1], None, None]
-        assert trials.outcomes[0].tolist() == [0, 1, 2, 0, 1, 3]
+        assert trials.events.outcomes[0].tolist() == [0, 1, 2, 0, 1, 3]
 
     def test_what_failed_with_another_value_may_be_repeated(self, journal: Journal, small_space: NB101) -> None:
         lines = written(journal, made(small_space, [0.5, None]))

@@ -17,12 +17,12 @@ class TestTrials:
     def test_a_trial_is_what_was_asked_and_what_came_of_it(self, small_space: NB101) -> None:
         trials = Trials(len(small_space.cardinalities), VALUE)
         asked = candidate(small_space, 5, mean=0.25, std=0.125, seconds=3.0)
-        outcome = Outcome({VALUE: 0.5, "latency": 2.0}, 7.0, 4, details={"curve": [1, 2]}, checkpoint="a.safetensors")
+        outcome = Outcome({VALUE: 0.5, "latency": 2.0}, 7.0, 4, details={"curve": [1, 2]}, partial=True)
         assert trials.append(asked, outcome) == 0
         expected = Trial(
             step=0, key=asked.key, genes=asked.genes.tolist(), values={VALUE: 0.5, "latency": 2.0}, seconds=7.0,
             predicted_mean=0.25, predicted_std=0.125, proposed_by="mutation", epochs=4, estimate_seconds=3.0,
-            warm=False, error=None, details={"curve": [1, 2]}, checkpoint="a.safetensors",
+            warm=False, error=None, details={"curve": [1, 2]}, partial=True, bracket=0, clock=None,
         )  # fmt: skip
         assert [*trials] == [expected]
         assert trials.best == expected
@@ -65,10 +65,10 @@ class TestTrials:
 
     def test_a_repetition_takes_the_place_of_what_failed(self, small_space: NB101) -> None:
         trials = made(small_space, [0.5, None, 0.75])
-        trials.replace(1, Outcome({VALUE: 0.9}, 5.0, 6, details={"curve": [3]}, checkpoint="b"))
+        trials.replace(1, Outcome({VALUE: 0.9}, 5.0, 6, details={"curve": [3]}, partial=True))
         assert (trials[1].values, trials[1].seconds, trials[1].error) == ({VALUE: 0.9}, 7.0, None)
-        assert (trials[1].epochs, trials[1].details, trials[1].checkpoint) == (6, {"curve": [3]}, "b")
-        assert (trials.best.step, trials.failures, trials.charged, len(trials)) == (1, 0, 3, 3)
+        assert (trials[1].epochs, trials[1].details, trials[1].partial) == (6, {"curve": [3]}, True)
+        assert (trials.best.step, trials.failures, trials.charged, len(trials)) == (2, 0, 3, 3)  # it is not whole
 
     def test_a_repetition_that_fails_again_stays_failed(self, small_space: NB101) -> None:
         trials = made(small_space, [0.5, None])
@@ -97,7 +97,7 @@ class TestTrials:
             again.extend(told[rows], trials.genes[rows], trials.keys[rows])
         assert [*again] == told
         assert (again.charged, again.failures, again.best.step) == (2, 1, 2)
-        assert again.outcomes[0].tolist() == [0, 1, 2]
+        assert again.events.outcomes[0].tolist() == [0, 1, 2]
         assert again.warm.tolist() == [True, False, False]
         assert (again.warm.dtype, again.genes.dtype, again.keys.dtype) == (bool, np.uint8, np.uint64)
 
