@@ -109,7 +109,7 @@ class Full:
 
 
 def geometric(fidelities: Sequence[int], eta: float, first: int | None = None) -> tuple[int, ...]:
-    """The whole training, and those nearest to each `1 / eta` of the one above; `first` is the lowest; see `starting`."""
+    """The whole training, and those nearest to each `1 / eta` of the one above; the lowest is `first`, or the least."""
     there = np.array(starting(fidelities, first))
     chosen, target = {int(there[-1])}, there[-1] / eta
     while target > there[0] / eta**0.5:
