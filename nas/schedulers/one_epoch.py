@@ -14,6 +14,8 @@ from nas.schedulers.base import Job, Standing, starting
 class OneEpoch:
     """Every candidate stops on the lowest rung; what is left at the end trains the best of them whole.
 
+    Where the budget is too small for so many, one candidate after the other is trained whole.
+
     Args:
         first: epochs of the lowest rung, one of the fidelities; None: the least there is.
         last: how many are trained whole, at least 1.
@@ -39,6 +41,9 @@ class OneEpoch:
         if standing.new and not ending.any() and not going and enough:
             return standing.begin()
         values = np.where(standing.may_go_on, standing.at[:, 0], np.nan)
-        if open_ <= 0 or np.isnan(values).all():
+        if open_ <= 0:
             return None
+        if np.isnan(values).all():  # too little for so many, or what was thought to be: one after the other
+            looking = any(row is None for _, _, row in standing.pending)
+            return None if looking else standing.begin()
         return standing.go_on(int(np.nanargmax(values)), 1)
