@@ -26,7 +26,8 @@ from nas.strategies import RegularizedEvolution
 from nas.types import Candidate, Outcome, Strategy
 
 VALUE = "accuracy"
-ROUND = {"initial": 10, "pool": 50, "batch": 3}
+ACQUISITION: Any = Mean()
+ROUND: dict[str, Any] = {"initial": 10, "pool": 50, "batch": 3}
 
 Line = dict[str, Any]
 
@@ -72,7 +73,8 @@ class Staged:
         """What is measured after so many epochs."""
         key = int(candidate.batch.keys[0])
         noise = np.random.default_rng([key, until]).normal() * 0.01 / until
-        return self._end(tuple(candidate.genes.tolist())) * (1 - 0.5 * until**-0.7) + noise
+        end = self._end(tuple(candidate.genes.tolist()))
+        return float(end * (1 - 0.5 * until**-0.7) + noise)
 
     def submit(self, candidate: Candidate) -> Future[Outcome]:
         self.asked.append(candidate)
@@ -105,7 +107,7 @@ class Dies(Callback):
 
 def run(
     folder: Path,
-    evaluator: Staged,
+    evaluator: Any,
     scheduler: Scheduler,
     budget: str | int,
     *,
@@ -113,13 +115,13 @@ def run(
     callback: Callback | None = None,
     retry: bool = False,
     seed: int = 0,
-    **options: int,
+    **options: Any,
 ) -> Search:
     """Run, or continue, the search in the folder."""
     space = evaluator.space
     folder.mkdir(exist_ok=True)
     search = Search(
-        space, strategy(space), Ridge(space, 10.0), Mean(), budget=budget, value=VALUE, seed=seed,
+        space, strategy(space), Ridge(space, 10.0), ACQUISITION, budget=budget, value=VALUE, seed=seed,
         schedule=Schedule.of(scheduler, evaluator), **{**ROUND, **options},
     )  # fmt: skip
     with Journal(folder) as journal:

@@ -90,7 +90,8 @@ def test_trainings_that_stop_early_in_a_budget_of_evaluations(runs: Path) -> Non
 
 def compared(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> dict[str, Any]:
     assert main([*map(str, arguments), "--json"]) == 0
-    return json.loads(capsys.readouterr().out)
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
 
 
 def test_methods_are_compared_by_percent_and_named_by_their_scheduler(

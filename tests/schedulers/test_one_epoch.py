@@ -34,6 +34,10 @@ LOOKS = [[0.1], [0.4], [0.3], [0.2]]
         ([[NAN]], {"failed": [0], "new": False}, None),
         ([], {"new": False}, None),
         ([], {}, Job(1)),
+        ([], {"left": 10}, Job(1)),  # not enough for three: one after the other is trained whole
+        ([[0.3]], {"left": 9}, Job(8, 0)),
+        ([[0.3, 0.5]], {"left": 9}, Job(1)),
+        ([[0.3, 0.5]], {"left": 9, "pending": [(0, 0, None)]}, None),
     ],
 )
 def test_small_cases(at: list[list[float]], more: dict[str, Any], job: Job | None) -> None:

@@ -48,7 +48,12 @@ def test_epochs_are_never_overspent_and_all_are_spent_up_to_one_job(
     spent = trained(lines, continues)
     assert [*np.cumsum(spent)] == [*np.cumsum(search.trials.events.trained(continues))]
     assert search.spending.spent == sum(spent) <= 60
-    assert 60 - sum(spent) < (9 if name != "one_epoch" else 10)
+    spending = search.spending
+    if spending.left and (job := search.schedule.next(spending, True)):  # the next job is not paid for
+        reached = 0 if job.row is None else next(one["epochs"] for one in reversed(lines) if one["step"] == job.row)
+        assert (job.until or 9) - reached * continues > 60 - sum(spent)
+    else:
+        assert 60 - sum(spent) < (1 if name != "one_epoch" else 10)
     for number, line in enumerate(lines):  # a training goes from rung to rung, and a failure ends it
         before = [one for one in lines[:number] if one["step"] == line["step"]]
         assert not any(one.get("error") for one in before)
@@ -72,6 +77,29 @@ def test_what_goes_on_is_charged_as_the_evaluator_trains(continues: bool, small_
     assert search.trials.seconds.tolist() == [by_trial[step] for step in range(len(search.trials))]
     assert search.clock == sum(by_trial.values())
     assert [one.reached for one in evaluator.asked] == [{1: 0, 3: 1, 9: 3}[line["epochs"]] for line in lines]
+
+
+def test_of_several_that_end_at_once_what_began_first_is_done_first(small_space: NB101, tmp_path: Path) -> None:
+    evaluator = Staged(small_space, slots=8, seconds=constant)
+    run(tmp_path, evaluator, Hyperband(), "epochs:60", strategy=RandomSearch)
+    begun = {(one.key, one.until): number for number, one in enumerate(evaluator.asked)}
+    done = [(line["clock"], begun[line["key"], line["epochs"]]) for line in history(tmp_path)]
+    assert done == sorted(done)
+    assert len({clock for clock, _ in done}) < len(done) / 2
+
+
+@pytest.mark.parametrize("slots", [1, 4])
+def test_what_an_epoch_costs_is_its_mean_on_the_clock(slots: int, small_space: NB101, tmp_path: Path) -> None:
+    evaluator = Staged(small_space, slots=slots)
+    search = run(tmp_path, evaluator, OneEpoch(last=4), "seconds:90", strategy=RandomSearch)
+    lines = history(tmp_path)
+    mean = sum(line["seconds"] for line in lines) / sum(trained(lines)) / slots
+    assert search.spending.epoch == pytest.approx(mean)
+    assert Counter(line["epochs"] for line in lines)[9] == 4
+    assert abs(90 - lines[-1]["clock"]) < 20  # as many looks as leave room for the whole trainings
+    for budget, cost in (("epochs:10", 1.0), (3, 0.0)):
+        other = run(tmp_path / f"{cost}", Staged(small_space), OneEpoch(last=1), budget, strategy=RandomSearch)
+        assert other.spending.epoch == cost
 
 
 @pytest.mark.parametrize("slots", [1, 8])
@@ -275,5 +303,6 @@ def test_full_trains_whole_on_every_budget(small_space: NB101, tmp_path: Path) -
 
 
 def test_an_evaluator_with_several_fidelities_makes_the_rungs(small_space: NB101) -> None:
-    schedule = Schedule.of(Asha(first=3), Staged(small_space, (1, 3, 9), slots=4, continues=False))
+    evaluator: Any = Staged(small_space, (1, 3, 9), slots=4, continues=False)
+    schedule = Schedule.of(Asha(first=3), evaluator)
     assert (schedule.rungs, schedule.continues, schedule.slots) == ((3, 9), False, 4)

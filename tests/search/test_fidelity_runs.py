@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fidelities import Dies, Line, StopsError, history, trained
+from helpers import nb201_arrays
 
 import nas
 from nas.errors import UserError
+from nas.evaluators import TableEvaluator
+from nas.spaces import NB101, NB201
 
 SMALL = ["space.max_vertices=5", "table=digits", "strategy=evolution", "estimator=none"]
 
@@ -114,3 +118,41 @@ def test_what_cannot_be_begun_is_refused_in_one_line(
 ) -> None:
     monkeypatch.setenv("NAS_DATA_DIR", str(small_table.parent))
     assert message in refused(*SMALL, *options)
+
+
+def test_seconds_are_the_tables_for_the_epochs_that_are_trained(tmp_path: Path) -> None:
+    result = nas.run(*SMALL, "scheduler=asha", "budget=epochs:60", folder=tmp_path)
+    space = NB101(max_vertices=5)
+    evaluator = TableEvaluator(space, "digits")
+    cost = evaluator.evaluate(space.batch(result.trials.genes))
+    lines = history(tmp_path)
+    assert {line["epochs"] for line in lines} == {1, 3, 8}
+    for line, epochs in zip(lines, trained(lines), strict=True):  # each epoch takes an eighth
+        assert line["seconds"] == pytest.approx(cost.seconds[line["step"]] * epochs / 8, rel=1e-4)
+        if line["epochs"] == 8:
+            assert line["values"]["validation"] == cost.value[line["step"]]
+
+
+@pytest.mark.parametrize("scheduler", ["asha", "one_epoch"])
+def test_separate_trainings_are_charged_whole(scheduler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    arrays = nb201_arrays(NB201())
+    for name in ("test_acc", "val_acc", "train_time"):
+        arrays[f"{name}_12"] = arrays[f"{name}_200"] * np.float32(0.06 if name == "train_time" else 0.5)
+    (tmp_path / "data").mkdir()
+    np.savez(tmp_path / "data/nasbench201.npz", **arrays)  # type: ignore[arg-type]
+    monkeypatch.setenv("NAS_DATA_DIR", str(tmp_path / "data"))
+    options = ["space=nb201", "table=cifar10", "strategy=random", "estimator=none", f"scheduler={scheduler}"]
+    result = nas.run(*options, "budget=epochs:900", folder=tmp_path / "run")
+    lines = history(tmp_path / "run")
+    assert {line["epochs"] for line in lines} == {12, 200}
+    assert result.content["spent"] == sum(line["epochs"] for line in lines) <= 900
+    cost = TableEvaluator(NB201(), "cifar10").evaluate(NB201().batch(result.trials.genes)).seconds
+    for line in lines:
+        share = 1.0 if line["epochs"] == 200 else 0.06
+        assert line["seconds"] == pytest.approx(cost[line["step"]] * share, rel=1e-5)
+
+
+def test_a_budget_that_is_too_small_for_the_last_trainings_is_spent(tmp_path: Path) -> None:
+    result = nas.run(*SMALL, "scheduler=one_epoch", "budget=epochs:20", folder=tmp_path)
+    assert result.content["spent"] == sum(trained(history(tmp_path))) == 17
+    assert [line["epochs"] for line in history(tmp_path)] == [1, 8, 1, 8, 1]
