@@ -15,7 +15,7 @@ from nas.budget import Budget
 from nas.errors import OptionError, UserError
 from nas.options import Natural, PositiveInt, validated
 from nas.schedulers import Job
-from nas.search.choosing import Belief, believe_estimates, choose, outcome_of, recommended
+from nas.search.choosing import Belief, believe_estimates, choose, outcome_of, recommended, retell
 from nas.search.phases import Phases
 from nas.search.schedule import Schedule
 from nas.search.spending import Spending
@@ -281,23 +281,13 @@ class Search:
         if ready:
             with self.phases("fit"):  # before it is asked: a strategy may want estimates
                 self._fit(known, pending)
-        self._revalue()
+        retell(self.strategy, self._batch.view, self.values, self.trials)
         best = float(self.trials.value[self.trials.leading].max(initial=-np.inf))
         self.rounds += 1
         return choose(
             self.strategy, self.estimator if ready else None, self.acquisition, self.pool if ready else wanted, wanted,
             None if most is None else most - allocated, pending, best, rng, self.phases,
         )  # fmt: skip
-
-    def _revalue(self) -> None:
-        """Tell the strategy what trainings that went on have shown; of one that failed then, what it was told first."""
-        if len(self.trials.events) == len(self.trials) and not self.trials.partial.any():
-            return
-        if hasattr(self.strategy, "revalue"):
-            rows, first = self.trials.events.outcomes
-            rows, first = rows[np.isfinite(first)], first[np.isfinite(first)]
-            now = self.values[rows]
-            self.strategy.revalue(self._batch.view.take(rows), np.where(np.isfinite(now), now, first))
 
     def _fit(self, known: NDArray[np.intp], pending: list[Candidate]) -> None:
         """Fit the surrogate to all trials, and to what is believed of those that are pending."""

@@ -199,9 +199,9 @@ class TestJournal:
         journal.note_pending(noted)
         read, unfinished = journal.read(small_space, VALUE)
         assert [*read] == [*trials]
-        assert [one.key for one in unfinished] == [noted[place].key for place in (2, 0, 4)]
-        assert [one.step for one in unfinished] == [2, None, None]
-        first = unfinished[1]
+        assert [one.key for one in unfinished] == [noted[place].key for place in (0, 2, 4)]
+        assert [one.step for one in unfinished] == [None, 2, None]
+        first = unfinished[0]
         assert (first.origin, first.mean, first.std, first.seconds) == ("mutation", 0.5, 0.25, 2.0)
         journal.note_pending([])
         assert journal.read(small_space, VALUE)[1] == []
