@@ -9,7 +9,7 @@ from typing import Literal, cast
 from nas.errors import UserError
 
 Unit = Literal["evaluations", "epochs", "seconds"]
-_WRITTEN = re.compile(r"(?:(epochs|seconds):)?(\d+(?:\.\d+)?(?:e\+?\d+)?)")
+_WRITTEN = re.compile(r"(?:(epochs|seconds):)?(\d+(?:\.\d+)?(?:e[+-]?\d+)?)")
 
 
 @dataclass(frozen=True)

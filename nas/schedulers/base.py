@@ -109,13 +109,13 @@ class Full:
 
 
 def geometric(fidelities: Sequence[int], eta: float, first: int | None = None) -> tuple[int, ...]:
-    """The whole training, and those nearest to each `1 / eta` of the one above, from `first` on; see `starting`."""
+    """The whole training, and those nearest to each `1 / eta` of the one above; the lowest is `first`, or the least."""
     there = np.array(starting(fidelities, first))
     chosen, target = {int(there[-1])}, there[-1] / eta
     while target > there[0] / eta**0.5:
         chosen.add(int(there[np.abs(np.log(there / target)).argmin()]))
         target /= eta
-    return tuple(sorted(chosen))
+    return (int(there[0]), *(sorted(chosen)[1:] or chosen))
 
 
 def starting(fidelities: Sequence[int], first: int | None) -> tuple[int, ...]:

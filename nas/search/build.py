@@ -9,7 +9,7 @@ from nas._config import SearchConfig, build, checked
 from nas.benchmarks import benchmark_of
 from nas.budget import Budget
 from nas.encoders import Joined, observers
-from nas.errors import UserError
+from nas.errors import OptionError, UserError
 from nas.search.compose import composed_run
 from nas.search.phases import Phases
 from nas.search.schedule import Schedule
@@ -134,7 +134,10 @@ def build_parts(config: SearchConfig, function: Function | None = None) -> Parts
         evaluator = FunctionEvaluator(given["space"], function)
     evaluator = build(config.objective, "objective").restrict(evaluator)
     seen = {name: part for name, part in given.items() if name == "dataset"}
-    schedule = Schedule.of(build(config.scheduler, "scheduler"), evaluator)
+    try:
+        schedule = Schedule.of(build(config.scheduler, "scheduler"), evaluator)
+    except OptionError as error:
+        raise error if error.option.startswith("scheduler.") else error.below("scheduler") from error
     proposing = _proposing(config, evaluator.space, evaluator=evaluator, **seen)
     return Parts(evaluator, *proposing, schedule, build(config.stop, "stop"))
 

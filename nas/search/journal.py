@@ -86,9 +86,11 @@ class Journal:
             candidates = [_candidate(entry, space, trials) for entry in noted]
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
             raise UserError(f"{self._pending} is damaged ({error}): remove it, and lose what was pending") from error
-        new = [one for one in candidates if one.step is None and int(one.batch.keys[0]) not in recorded]
-        again = [one for one in candidates if one.step is not None and _is_open(one, trials)]
-        return trials, [*again, *new]
+        return trials, [  # in their order: of several that end at once, what began first is done first
+            one
+            for one in candidates
+            if (int(one.batch.keys[0]) not in recorded if one.step is None else _is_open(one, trials))
+        ]
 
     def note_pending(self, candidates: Iterable[Candidate]) -> None:
         """Keep on disk what is being evaluated, or chosen to be."""

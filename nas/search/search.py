@@ -281,14 +281,23 @@ class Search:
         if ready:
             with self.phases("fit"):  # before it is asked: a strategy may want estimates
                 self._fit(known, pending)
-        if self.trials.partial.any() and hasattr(self.strategy, "revalue"):
-            self.strategy.revalue(self._batch.view.take(known), self.values[known])
+        self._revalue()
         best = float(self.trials.value[self.trials.leading].max(initial=-np.inf))
         self.rounds += 1
         return choose(
             self.strategy, self.estimator if ready else None, self.acquisition, self.pool if ready else wanted, wanted,
             None if most is None else most - allocated, pending, best, rng, self.phases,
         )  # fmt: skip
+
+    def _revalue(self) -> None:
+        """Tell the strategy what trainings that went on have shown; of one that failed then, what it was told first."""
+        if len(self.trials.events) == len(self.trials) and not self.trials.partial.any():
+            return
+        if hasattr(self.strategy, "revalue"):
+            rows, first = self.trials.events.outcomes
+            rows, first = rows[np.isfinite(first)], first[np.isfinite(first)]
+            now = self.values[rows]
+            self.strategy.revalue(self._batch.view.take(rows), np.where(np.isfinite(now), now, first))
 
     def _fit(self, known: NDArray[np.intp], pending: list[Candidate]) -> None:
         """Fit the surrogate to all trials, and to what is believed of those that are pending."""

@@ -84,6 +84,9 @@ def _warm(trials: Trials, space: Space) -> Trials:
         kept.setdefault(trials[row].key, row)
     rows = np.array(sorted(kept.values()), dtype=np.intp)
     warm = Trials(len(space.cardinalities), trials.value_name)
-    marked = [replace(trials[row], step=step, warm=True, proposed_by=_ORIGIN) for step, row in enumerate(rows.tolist())]
+    marked = [
+        replace(trials[row], step=step, warm=True, proposed_by=_ORIGIN, clock=None)  # its clock was another search's
+        for step, row in enumerate(rows.tolist())
+    ]
     warm.extend(marked, trials.genes[rows], trials.keys[rows])
     return warm
