@@ -173,8 +173,8 @@ class Search:
     def _going_on(self, row: int, job: Job) -> Candidate:
         trial, batch = self.trials[row], self._batch.view.take(slice(row, row + 1))
         one = Candidate(batch, trial.proposed_by, trial.predicted_mean, trial.predicted_std, step=row, until=job.until)
-        done = (0, 0.0) if trial.error else (trial.epochs or 0, trial.seconds or 0.0)
-        return replace(one, bracket=trial.bracket, reached=done[0], spent=done[1])
+        reached, spent = (0, 0.0) if trial.error else (trial.epochs or 0, trial.seconds or 0.0)
+        return replace(one, bracket=trial.bracket, reached=reached, spent=spent)
 
     def tell(self, candidate: Candidate | ArrayLike, outcome: Outcome | Mapping[str, float] | float) -> Trial:
         """Learn what became of a candidate, or of an architecture `(genes,)` that was not asked for.
@@ -268,8 +268,7 @@ class Search:
 
     def _choose(self) -> list[Candidate]:
         """The next candidates to evaluate; none, if the surrogate has to wait for what is pending."""
-        pending = list(self._pending.values())
-        known, allocated = self.trials.known, self.allocated
+        pending, known, allocated = [*self._pending.values()], self.trials.known, self.allocated
         warm = len(self.trials) - self.trials.charged
         ready = warm + allocated >= self.initial and len(known) >= self.estimator.min_trials
         if warm + allocated >= self.initial and not ready and pending:
@@ -281,23 +280,15 @@ class Search:
         if ready:
             with self.phases("fit"):  # before it is asked: a strategy may want estimates
                 self._fit(known, pending)
-        self._revalue()
+        if self.trials.events.went_on and hasattr(self.strategy, "revalue"):
+            rows, values = self.trials.events.revalued(self.values)
+            self.strategy.revalue(self._batch.view.take(rows), values)
         best = float(self.trials.value[self.trials.leading].max(initial=-np.inf))
         self.rounds += 1
         return choose(
             self.strategy, self.estimator if ready else None, self.acquisition, self.pool if ready else wanted, wanted,
             None if most is None else most - allocated, pending, best, rng, self.phases,
         )  # fmt: skip
-
-    def _revalue(self) -> None:
-        """Tell the strategy what trainings that went on have shown; of one that failed then, what it was told first."""
-        if len(self.trials.events) == len(self.trials) and not self.trials.partial.any():
-            return
-        if hasattr(self.strategy, "revalue"):
-            rows, first = self.trials.events.outcomes
-            rows, first = rows[np.isfinite(first)], first[np.isfinite(first)]
-            now = self.values[rows]
-            self.strategy.revalue(self._batch.view.take(rows), np.where(np.isfinite(now), now, first))
 
     def _fit(self, known: NDArray[np.intp], pending: list[Candidate]) -> None:
         """Fit the surrogate to all trials, and to what is believed of those that are pending."""
