@@ -12,6 +12,7 @@ from typing import Any
 from helpers import accuracy
 
 from nas.acquisition import Mean
+from nas.budget import Budget
 from nas.estimators import Ridge
 from nas.search import Callback, Search, Trial, Trials
 from nas.search.journal import Journal
@@ -93,8 +94,8 @@ class Stop(Callback):
         self.told: list[Trial] = []
         self.ended: list[Trials] = []
 
-    def on_start(self, search: Search, budget: int) -> None:
-        self.started.append((search.trials, budget))
+    def on_start(self, search: Search, budget: Budget) -> None:
+        self.started.append((search.trials, int(budget.amount)))
 
     def on_trial(self, search: Search, trial: Trial) -> None:
         self.told.append(trial)

@@ -116,7 +116,7 @@ def test_a_module_that_cannot_be_imported_is_told_in_one_line(tmp_path, monkeypa
 
 @pytest.mark.parametrize(("name", "value"), [("seed", {"a": 1}), ("budget", "x"), ("pool", True), ("table", [1])])
 def test_an_option_beside_the_groups_has_its_type(name: str, value) -> None:
-    with pytest.raises(UserError, match=rf"^{name} is .*, must be a (whole number|text)$"):
+    with pytest.raises(UserError, match=rf"^{name} is .*, must be a (whole number|text|number of evaluations .*)$"):
         checked({**composed(), name: value})
 
 

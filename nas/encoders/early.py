@@ -18,11 +18,14 @@ from nas.errors import OptionError, UserError
 from nas.options import Natural, PositiveInt, validated
 from nas.types import Batch, Evaluator, Features, Space
 
-Metric = Literal["train_loss", "train_accuracy", "valid_loss", "valid_accuracy"]
+Metric = Literal[
+    "train_loss", "train_accuracy", "valid_loss", "valid_accuracy",
+    "fresh_accuracy", "fresh_loss", "consensus_accuracy", "consensus_loss",
+]  # fmt: skip
 Summary = Literal["last", "sum", "curve", "moments"]
 Method = Literal["least_squares", "posterior"]
 _FEWEST = 3  # points of a curve that has a shape
-_LOSSES = ("train_loss", "valid_loss")
+_LOSSES = ("train_loss", "valid_loss", "fresh_loss", "consensus_loss")
 _BEST_FIRST: tuple[Metric, ...] = ("train_loss", "train_accuracy", "valid_loss", "valid_accuracy")
 """By Kendall's tau at the same price: see docs/estimators.md, the study and the partial curves."""
 
@@ -35,7 +38,9 @@ class EarlyCurve(Observed):
         space: the search space.
         evaluator: knows the curves, or trains; its `early` is asked.
         metric: what is seen after each epoch; `auto`: the training loss, which ranks best, or what there is instead
-            (training accuracy, validation loss, validation accuracy).
+            (training accuracy, validation loss, validation accuracy). Of what is really trained also that of a history
+            of soft-max outputs: `fresh_accuracy`, `fresh_loss`, `consensus_accuracy`, `consensus_loss` (see
+            `nas.training.History`).
         epochs: how many are paid for, at least 1.
         summary: `last` (the last epoch's; of the training loss that is SoTL-E, Ru et al. 2021), `sum` (over the
             epochs: SoTL), `curve` (each epoch's), or `moments` (mean and deviation of the curve, of its first and of

@@ -18,7 +18,17 @@ from nas.evaluators.checkpoint import Checkpoint
 from nas.evaluators.devices import existing, kind, lease
 from nas.graphs import Graphs
 from nas.networks import Skeleton
-from nas.training import FRESH_ACCURACY, Curves, FreshAccuracy, Recipe, description, train
+from nas.training import (
+    FRESH_ACCURACY,
+    HISTORIES,
+    Curves,
+    FreshAccuracy,
+    History,
+    Observer,
+    Recipe,
+    description,
+    train,
+)
 from nas.types import Outcome
 
 VALUE = "validation"
@@ -46,6 +56,7 @@ class Training:
         threads: PyTorch's, on the CPU.
         patience: stop after so many epochs without a lower validation loss; None: never.
         time_limit: seconds after which a candidate has failed; None: no limit.
+        history_images: of how many validation images a history is kept; None: of all.
     """
 
     dataset: Dataset
@@ -58,6 +69,7 @@ class Training:
     threads: int
     patience: int | None
     time_limit: float | None
+    history_images: int | None = None
 
     def run(
         self,
@@ -67,6 +79,7 @@ class Training:
         reached: int = 0,
         checkpoint: Checkpoint | None = None,
         curves_only: bool = False,
+        history: bool = False,
     ) -> Outcome:
         """Train one network; a fault of the candidate, such as too little memory for it, is its outcome.
 
@@ -77,6 +90,7 @@ class Training:
             checkpoint: where to go on from, written after each epoch, and removed when the training fails by itself;
                 whoever records the outcome removes that of a whole training. None: from the start, nothing is written.
             curves_only: whether nothing is measured but the curves; the value is then the last validation accuracy.
+            history: whether the curves have what a `nas.training.History` gives, too, at its price.
 
         Returns:
             The validation accuracy after the last epoch, where the training may go on with batch-norm statistics
@@ -90,7 +104,7 @@ class Training:
         """
         last = self.recipe.epochs if until is None else until
         try:
-            curves, held = self._train(graph, last, checkpoint, curves_only)
+            curves, held = self._train(graph, last, checkpoint, curves_only, history)
         except (RuntimeError, ArithmeticError, MemoryError, TimeoutError) as error:
             if checkpoint is not None and isinstance(error, TimeoutError):
                 checkpoint.remove()  # its seconds would count again
@@ -100,13 +114,17 @@ class Training:
             checkpoint.remove()
         recorded = min(reached, held)
         seconds = float(curves.seconds[-1] - (curves.seconds[recorded - 1] if recorded else 0.0))
-        return _outcome(curves, seconds, over, fresh=not (over or curves_only))
+        return _outcome(curves, seconds, over, not (over or curves_only), history)
 
-    def _train(self, graph: Graphs, last: int, checkpoint: Checkpoint | None, curves_only: bool) -> tuple[Curves, int]:
+    def _train(
+        self, graph: Graphs, last: int, checkpoint: Checkpoint | None, curves_only: bool, history: bool
+    ) -> tuple[Curves, int]:
         """What was seen, and how many epochs of it the checkpoint held."""
         stops = last < self.recipe.epochs
-        observer = FreshAccuracy(last if stops and not curves_only else None)
+        observer: Observer = FreshAccuracy(last if stops and not curves_only else None)
         with self._ready(graph) as (images, device):
+            if history:
+                observer = History(images, last, images=self.history_images)
             state, on_epoch = None, None
             if checkpoint is not None:
                 told = description(graph, images, self.skeleton, self.recipe, [self.seed])
@@ -176,13 +194,14 @@ def _process() -> _Process:
     return _Process()
 
 
-def _outcome(curves: Curves, seconds: float, over: bool, fresh: bool) -> Outcome:
+def _outcome(curves: Curves, seconds: float, over: bool, fresh: bool, history: bool) -> Outcome:
     epochs = {
         "train_loss": _plain(curves.train_loss[0]),
         "train_accuracy": _plain(curves.accuracy("train")[0]),
         "valid_loss": _plain(curves.valid_loss[0]),
         "valid_accuracy": _plain(curves.accuracy("valid")[0]),
         "seconds": _plain(curves.seconds),
+        **{name: _plain(curves.observed[name][0]) for name in (HISTORIES if history else ())},
     }
     [tested] = [None] if curves.diverged else _plain(curves.accuracy("test"))
     details: dict[str, Any] = {"parameters": curves.parameters, "test_accuracy": tested, "epochs": epochs}

@@ -20,7 +20,7 @@ from nas.evaluators.devices import check_names, existing, kind
 from nas.evaluators.executors import LocalExecutor, Opener
 from nas.networks import Skeleton, skeleton_of
 from nas.options import Natural, Positive, PositiveInt, validated
-from nas.training import Recipe
+from nas.training import HISTORIES, History, Recipe
 from nas.types import Batch, Candidate, Evaluation, Outcome, Reference, Space, Values
 
 
@@ -51,6 +51,8 @@ class TrainingEvaluator:
         patience: stop a training after so many epochs, at least 1, without a lower validation loss; None: never.
         time_limit: seconds of training, above 0, after which a candidate has failed; None: no limit.
         executor: where candidates are trained; None: `LocalExecutor()`.
+        history_images: of how many validation images a history of outputs is kept where an encoder asks for one; None:
+            of all.
 
     Raises:
         UserError: the data set cannot be used, or an option is out of its range.
@@ -74,6 +76,7 @@ class TrainingEvaluator:
         patience: PositiveInt | None = None,
         time_limit: Positive | None = None,
         executor: Opener | None = None,
+        history_images: PositiveInt | None = None,
     ) -> None:
         leave_import_of_main()
         self.space = space
@@ -90,12 +93,16 @@ class TrainingEvaluator:
         if len(images.y_train) < recipe.batch:
             text = f"is {recipe.batch}, must be at most {len(images.y_train)}: there are no more training images"
             raise OptionError("recipe.batch", text)
+        if history_images is not None and history_images > len(images.y_valid):
+            text = f"is {history_images}, must be at most {len(images.y_valid)}, the validation images"
+            raise OptionError("history_images", text)
         numbers = {**asdict(skeleton or Skeleton()), "classes": images.classes, "image_channels": shape[1]}
         self.skeleton = skeleton_of(space)(**numbers)
         self._images = {"dataset": type(dataset).__name__, "images": str(shape), "images_sha256": images.digest}
         self._training = Training(
-            dataset, images.digest, self.skeleton, recipe, seed, devices_, None, threads, patience, time_limit
-        )
+            dataset, images.digest, self.skeleton, recipe, seed, devices_, None, threads, patience, time_limit,
+            history_images,
+        )  # fmt: skip
 
     def identity(self) -> dict[str, str]:
         """The data set with its digest, the skeleton, the recipe, the seed and the patience."""
@@ -105,6 +112,7 @@ class TrainingEvaluator:
             "recipe": str(asdict(self._training.recipe)),
             "seed": f"{self._training.seed}",
             "patience": f"{self._training.patience}",
+            **({} if self._training.history_images is None else {"history": f"{self._training.history_images} images"}),
         }
 
     def platform(self) -> dict[str, str]:
@@ -204,13 +212,19 @@ class TrainingEvaluator:
     def early(self, batch: Batch, metric: str, epochs: int) -> tuple[NDArray[np.float64], Values]:
         """Train for the first epochs: `(n, epochs)` of what is seen, NaN where that failed, and the seconds `(n,)`.
 
+        Beside the metrics of every evaluator there are those of `nas.training.History`, at its price.
+
         Raises:
-            UserError: the recipe has fewer epochs.
+            UserError: the recipe has fewer epochs, or the history would take too much memory.
         """
         if epochs > self._training.recipe.epochs:
             raise OptionError("epochs", f"is {epochs}, must be at most {self._training.recipe.epochs}, the recipe's")
         parts = batch.split(1) if len(batch) else []
-        training = [self._executor.submit(self.training.run, part.graphs, epochs, curves_only=True) for part in parts]
+        history = metric in HISTORIES
+        if history:  # refused before anything is spent
+            History(load(self._training.dataset), epochs, images=self._training.history_images)
+        run = partial(self.training.run, until=epochs, curves_only=True, history=history)
+        training = [self._executor.submit(run, part.graphs) for part in parts]
         outcomes: list[Future[Outcome]] = [Future() for _ in training]
         for done, outcome in zip(training, outcomes, strict=True):
             done.add_done_callback(partial(_settle, outcome=outcome))

@@ -90,22 +90,6 @@ def recommended(estimator: Estimator, batch: Batch, values: Values, trials: Tria
     return int(leading[np.nanargmax(believed.mean + trials.value[leading])])
 
 
-def retell(strategy: Strategy, batch: Batch, values: Values, trials: Trials) -> None:
-    """Tell a strategy what trainings that went on have shown; of one that failed then, what it was told first.
-
-    Args:
-        strategy: some have no use for it.
-        batch: the `n` architectures of the trials.
-        values: `(n,)` what each would be worth after a whole training; NaN where it failed.
-        trials: all.
-    """
-    if not hasattr(strategy, "revalue") or (len(trials.events) == len(trials) and not trials.partial.any()):
-        return
-    rows, first = trials.events.outcomes
-    rows, first = rows[np.isfinite(first)], first[np.isfinite(first)]
-    strategy.revalue(batch.take(rows), np.where(np.isfinite(values[rows]), values[rows], first))
-
-
 def outcome_of(told: Outcome | Mapping[str, float] | float, value: str) -> Outcome:
     """What was told, with the value that the search sees; else a failure that says what was missing."""
     outcome = told

@@ -93,6 +93,21 @@ class Events:
             told.setdefault((row, bool(np.isnan(value))), value)
         return np.array([row for row, _ in told], dtype=np.int64), np.array([*told.values()], dtype=np.float64)
 
+    @property
+    def went_on(self) -> bool:
+        """Whether a training stopped early, or a trial has several evaluations."""
+        return bool(self.partial.any()) or not bool(self.first.all())
+
+    def revalued(self, values: Values) -> tuple[NDArray[np.int64], Values]:
+        """Trials `(m,)` that did not fail at first, and what strategies are to believe of them now.
+
+        Args:
+            values: `(n,)` of all trials; of one that failed as it went on (NaN) stays what was told first.
+        """
+        rows, first = self.outcomes
+        rows, first = rows[np.isfinite(first)], first[np.isfinite(first)]
+        return rows, np.where(np.isfinite(values[rows]), values[rows], first)
+
     def trained(self, continues: bool) -> Values:
         """`(e,)`: epochs that each evaluation trained; NaN where unknown.
 

@@ -42,7 +42,8 @@ def run_search(
     budget = Budget.of(budget)
     before = float(np.nanmax(search.trials.events.clock, initial=0.0))
     clock: Clock = SimulatedClock(before) if getattr(evaluator, "simulated", False) else WallClock(before)
-    search.clock, noted = clock.now, -1
+    told = budget.unit == "seconds" or isinstance(clock, SimulatedClock)  # that of the wall makes no history twice
+    search.clock, noted = clock.now if told else None, -1
     several = evaluator.slots > 1 or not search.schedule.scheduler.full
     reason: str | None = None
     callback.on_start(search, budget)
@@ -61,7 +62,7 @@ def run_search(
                 break
             with search.phases("evaluate"):
                 done = clock.wait(running)
-            search.clock = clock.now
+            search.clock = clock.now if told else None
             _record(
                 [(running.pop(future), future) for future in [*running] if future in done], search, journal, callback
             )

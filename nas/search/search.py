@@ -15,7 +15,7 @@ from nas.budget import Budget
 from nas.errors import OptionError, UserError
 from nas.options import Natural, PositiveInt, validated
 from nas.schedulers import Job
-from nas.search.choosing import Belief, believe_estimates, choose, outcome_of, recommended, retell
+from nas.search.choosing import Belief, believe_estimates, choose, outcome_of, recommended
 from nas.search.phases import Phases
 from nas.search.schedule import Schedule
 from nas.search.spending import Spending
@@ -80,7 +80,7 @@ class Search:
         self.rounds = 0
         """How often candidates were chosen."""
         self.used_up = False
-        """Whether there is no candidate left."""
+        """Whether no candidate is left."""
         self._batch = GrowingBatch(space)
         self._queue: deque[Candidate] = deque()  # chosen to follow
         self._again: deque[Candidate] = deque()  # that failed, or were pending when the run was stopped
@@ -121,7 +121,7 @@ class Search:
 
     @property
     def unfinished(self) -> list[Candidate]:
-        """The candidates that were asked for and not told, and those that were chosen to follow."""
+        """The candidates that were asked for and not told, and those that are to follow."""
         return [*self._pending.values(), *self._again, *self._queue]
 
     @property
@@ -173,9 +173,8 @@ class Search:
     def _going_on(self, row: int, job: Job) -> Candidate:
         trial, batch = self.trials[row], self._batch.view.take(slice(row, row + 1))
         one = Candidate(batch, trial.proposed_by, trial.predicted_mean, trial.predicted_std, step=row, until=job.until)
-        if trial.error is None:
-            one = replace(one, reached=trial.epochs or 0, spent=trial.seconds or 0.0)
-        return replace(one, bracket=trial.bracket)
+        reached, spent = (0, 0.0) if trial.error else (trial.epochs or 0, trial.seconds or 0.0)
+        return replace(one, bracket=trial.bracket, reached=reached, spent=spent)
 
     def tell(self, candidate: Candidate | ArrayLike, outcome: Outcome | Mapping[str, float] | float) -> Trial:
         """Learn what became of a candidate, or of an architecture `(genes,)` that was not asked for.
@@ -235,7 +234,8 @@ class Search:
                 del self._pending[key]
             self._queue = deque(one for one in self._queue if int(one.batch.keys[0]) not in self._told)
         for one in unfinished:  # those that were being evaluated come first, each as far as it was to be trained
-            (self._queue if one.begun is None and one.step is None else self._again).append(one)
+            new = one.begun is None and one.until is None and one.step is None
+            (self._queue if new else self._again).append(one)
 
     def retry_failed(self) -> int:
         """Ask for the failed trials again, before all else; return how many they are."""
@@ -268,8 +268,7 @@ class Search:
 
     def _choose(self) -> list[Candidate]:
         """The next candidates to evaluate; none, if the surrogate has to wait for what is pending."""
-        pending = list(self._pending.values())
-        known, allocated = self.trials.known, self.allocated
+        pending, known, allocated = [*self._pending.values()], self.trials.known, self.allocated
         warm = len(self.trials) - self.trials.charged
         ready = warm + allocated >= self.initial and len(known) >= self.estimator.min_trials
         if warm + allocated >= self.initial and not ready and pending:
@@ -281,7 +280,9 @@ class Search:
         if ready:
             with self.phases("fit"):  # before it is asked: a strategy may want estimates
                 self._fit(known, pending)
-        retell(self.strategy, self._batch.view, self.values, self.trials)
+        if self.trials.events.went_on and hasattr(self.strategy, "revalue"):
+            rows, values = self.trials.events.revalued(self.values)
+            self.strategy.revalue(self._batch.view.take(rows), values)
         best = float(self.trials.value[self.trials.leading].max(initial=-np.inf))
         self.rounds += 1
         return choose(

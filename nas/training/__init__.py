@@ -1,7 +1,7 @@
 """Training of candidates: the recipe, augmentation, the loop, and the state from which it goes on."""
 
 from nas.training.curves import Curves
-from nas.training.history import History
+from nas.training.history import HISTORIES, History
 from nas.training.loop import train
 from nas.training.observer import Observer
 from nas.training.recalibration import FRESH_ACCURACY, FreshAccuracy, recalibrated
@@ -12,6 +12,7 @@ from nas.training.supernet import SupernetRecipe, shared_accuracy, train_superne
 
 __all__ = [
     "FRESH_ACCURACY",
+    "HISTORIES",
     "Curves",
     "DamagedStateError",
     "FreshAccuracy",

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from nas.networks.classifier import Classifier
 
+HISTORIES = ("fresh_accuracy", "fresh_loss", "consensus_accuracy", "consensus_loss")
+"""What a history gives, by name."""
+
 _BATCH = 256  # images scored at once, in each copy
 _GIB = 1 << 30
 _LEAST = 1e-12  # probability of the true class
@@ -69,7 +72,7 @@ class History:
         each = (epochs + 1) // 2 * copies * data.classes * np.dtype(np.float32).itemsize
         if kept * each > memory * _GIB:
             most = int(memory * _GIB) // each
-            mend = f"record at most {most} images (images={most})" if most else "allow more"
+            mend = f"record at most {most} of the validation images" if most else "allow more"
             raise UserError(
                 f"a history of {kept} images, {data.classes} classes, {epochs} epochs (the later half is kept) and "
                 f"{copies} copies takes {kept * each / _GIB:.3g} GiB, but {memory:g} GiB are allowed: {mend}"
@@ -97,12 +100,7 @@ class History:
         for one in self._outputs:
             total += one.to(total.device)
         fresh, consensus = (_told(mean, recorded.labels) for mean in (outputs, total / self._kept))
-        return {
-            "fresh_accuracy": fresh[0],
-            "fresh_loss": fresh[1],
-            "consensus_accuracy": consensus[0],
-            "consensus_loss": consensus[1],
-        }
+        return dict(zip(HISTORIES, (*fresh, *consensus), strict=True))
 
     def tensors(self) -> dict[str, NDArray[Any]]:
         """`observer.outputs`, `(epochs kept, images, copies, classes)` float32."""

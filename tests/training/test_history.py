@@ -102,7 +102,7 @@ def test_a_history_that_does_not_fit_is_refused_before_it_starts() -> None:
         History(data, 5, 2, memory=299.5 * image / 2**30)
     assert str(refused.value) == (
         "a history of 300 images, 3 classes, 5 epochs (the later half is kept) and 2 copies takes 2.01e-05 GiB, "
-        "but 2.0083e-05 GiB are allowed: record at most 299 images (images=299)"
+        "but 2.0083e-05 GiB are allowed: record at most 299 of the validation images"
     )
     History(data, 5, 2, images=299, memory=299.5 * image / 2**30)
     with pytest.raises(UserError, match=r"but 1e-09 GiB are allowed: allow more$"):
