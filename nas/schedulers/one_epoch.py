@@ -31,19 +31,15 @@ class OneEpoch:
         return starting(fidelities, self.first)[0], fidelities[-1]
 
     def next(self, standing: Standing) -> Job | None:
-        """Begin a new candidate as long as the whole trainings can be paid."""
-        ending = standing.whole | (standing.failed & (standing.level == 0))
-        going = sum(row is not None for _, _, row in standing.pending)
-        open_ = self.last - int(ending.sum()) - going
+        """Begin a new candidate as long as the last whole trainings can be paid, then train the best looked at."""
         low, high = standing.rungs
         price = standing.epoch * (high - low * standing.continues)
-        enough = standing.left - standing.epoch * low >= price * max(open_, 0)
-        if standing.new and not ending.any() and not going and enough:
+        if standing.new and standing.left - standing.epoch * low >= price * self.last:
             return standing.begin()
-        values = np.where(standing.may_go_on, standing.at[:, 0], np.nan)
-        if open_ <= 0:
-            return None
-        if np.isnan(values).all():  # too little for so many, or what was thought to be: one after the other
-            looking = any(row is None for _, _, row in standing.pending)
-            return None if looking else standing.begin()
-        return standing.go_on(int(np.nanargmax(values)), 1)
+        values = np.where(standing.failed, np.nan, standing.at[:, 0])
+        best = np.argsort(-values, kind="stable")[: min(self.last, int(np.isfinite(values).sum()))]
+        ready = best[standing.may_go_on[best]]
+        if len(ready):
+            return standing.go_on(int(ready[0]), 1)
+        # What is left is not enough for so many: one look after the other, each of which may be one of the best.
+        return None if any(row is None for _, _, row in standing.pending) else standing.begin()

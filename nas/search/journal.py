@@ -93,7 +93,8 @@ class Journal:
         ]
 
     def note_pending(self, candidates: Iterable[Candidate]) -> None:
-        """Keep on disk what is being evaluated, or chosen to be."""
+        """Keep on disk what is being evaluated, or chosen to be; the lines that it refers to are there before."""
+        self.sync()
         entries = [
             {"genes": one.genes.tolist(), **{name: getattr(one, name) for name in _OF_CANDIDATE}} for one in candidates
         ]

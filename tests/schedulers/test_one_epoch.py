@@ -23,12 +23,13 @@ LOOKS = [[0.1], [0.4], [0.3], [0.2]]
         (LOOKS, {"left": 11, "epoch": 0.5}, Job(1)),  # in seconds, of half a second an epoch
         (LOOKS, {"left": 10.9, "epoch": 0.5}, Job(8, 1)),
         (LOOKS, {"left": 22, "new": False}, Job(8, 1)),
-        (LOOKS, {"left": 99, "pending": [(0, 1, 1)]}, Job(8, 2)),  # once one goes on, nothing begins
-        (LOOKS, {"left": 99, "pending": [(0, 1, 1), (0, 1, 2), (0, 1, 3)]}, None),
-        ([[0.1], [0.4, 0.9], [0.3], [0.2]], {"left": 99}, Job(8, 2)),
-        ([[0.1], [0.4, 0.9], [0.3, 0.8], [0.2, 0.7]], {"left": 99}, None),
-        (LOOKS, {"left": 99, "failed": [1]}, Job(8, 2)),  # it failed on the way
-        (LOOKS, {"left": 14, "failed": [1], "pending": [(0, 1, 2), (0, 1, 3)]}, None),  # it was one of the three
+        (LOOKS, {"left": 14, "pending": [(0, 1, 1)]}, Job(8, 2)),
+        (LOOKS, {"left": 14, "pending": [(0, 1, 1), (0, 1, 2), (0, 1, 3)]}, Job(1)),  # what is left buys looks
+        ([[0.1], [0.4, 0.9], [0.3], [0.2]], {"left": 14}, Job(8, 2)),
+        ([[0.1], [0.4, 0.9], [0.3, 0.8], [0.2, 0.7]], {"left": 99}, Job(1)),  # the budget has grown
+        ([[0.5], [0.4, 0.9], [0.3, 0.8], [0.2, 0.7]], {"left": 21}, Job(8, 0)),  # better than what is trained
+        (LOOKS, {"left": 14, "failed": [1]}, Job(8, 2)),  # it failed on the way
+        (LOOKS, {"left": 14, "failed": [1], "pending": [(0, 1, 2), (0, 1, 3)]}, Job(8, 0)),  # the next takes its place
         ([[0.1], [NAN], [0.3]], {"left": 22, "failed": [1]}, Job(1)),  # a look that failed costs no whole training
         ([[0.3], [0.3]], {"new": False}, Job(8, 0)),
         ([[NAN]], {"failed": [0], "new": False}, None),

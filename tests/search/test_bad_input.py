@@ -26,9 +26,12 @@ def data(small_table: Path) -> dict[str, str]:
         (["-m", "space=5,nb101"], "space=5,nb101 names nothing, allowed: custom, nb101, nb201"),
         (
             ["encoder=[graph,5]"],
-            "encoder=[graph,5] names nothing, allowed: early, features, graph, published, zero_cost",
+            "encoder=[graph,5] names nothing, allowed: early, features, graph, history, published, zero_cost",
         ),
-        (["encoder=null"], "encoder=null names nothing, allowed: early, features, graph, published, zero_cost"),
+        (
+            ["encoder=null"],
+            "encoder=null names nothing, allowed: early, features, graph, history, published, zero_cost",
+        ),
         (["experiment=nb101/magic"], "experiment=nb101/magic is unknown, allowed: nb101/bananas, nb101/emprox, "),
         (["experiment=rea"], "experiment=rea is unknown, allowed: nb101/bananas, nb101/emprox, "),
         (["estimator=magic"], "estimator=magic is unknown, allowed: bananas, bayesian_linear, "),
