@@ -58,6 +58,7 @@ def _method(run: Run) -> dict[str, Any]:
     }
     for part, names in left_out.items():
         config[part] = {key: value for key, value in (config.get(part) or {}).items() if key not in names}
+    config["evaluator"] = {name: value for name, value in config["evaluator"].items() if value is not None}
     if config["evaluator"].get("workers") == 1:  # as before tables had any
         del config["evaluator"]["workers"]
     return config

@@ -27,7 +27,8 @@ def tables(comparison: dict[str, Any]) -> list[Table]:
     scales = comparison["scales"]
     titles = {measure: titles[measure] + (", percent" if scales[measure] == 100 else "") for measure in scales}
     for measure in comparison["measures"]:
-        note = f"Mean ± standard error after so many {unit}.{comparison['notes'].get(measure, '')}"
+        counted = "after so many evaluations" if unit == "evaluations" else f"at these {unit.replace('%', 'percents')}"
+        note = f"Mean ± standard error {counted}.{comparison['notes'].get(measure, '')}"
         header = ["method", "runs", *(str(n) for n in comparison["at"])]
         rows = [
             [one["method"], str(one["runs"]), *(_mean(one[measure][str(n)], scales[measure]) for n in comparison["at"])]

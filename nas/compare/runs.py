@@ -121,6 +121,8 @@ def _run(folder: Path, result: dict[str, Any]) -> Run:
              "random_search_expected_value", "random_search_expected_test_accuracy")  # fmt: skip
     value, test, cost, random_value, random_test = (_column(name, result[name], points) for name in names)
     if not np.isfinite(value[-1]):
+        if not by_evaluations:
+            raise UserError(f"{folder} knew no whole training within {budget}: give it more")
         raise ValueError("incumbent_value has no finite last value")
     best, advice = result["best_of_space"], result.get("recommended", {}).get("test_accuracy")
     seconds = {str(phase): float(spent) for phase, spent in result["wall_seconds"].items()}

@@ -43,8 +43,9 @@ class Standing:
         pending: the bracket and the rung of each candidate that is being trained, and its row, or None for a new one.
         new: whether a new candidate may begin.
         left: of the budget, in its unit; infinite where there is no end.
-        epoch: what an epoch costs in that unit, in the mean; 0 where the budget does not count it.
+        epoch: what an epoch of one training costs in that unit, in the mean; 0 where the budget does not count it.
         continues: whether a training goes on from where it stopped; else each rung is a training of its own.
+        at_once: how many trainings cost no more than one, because they go on side by side.
     """
 
     rungs: tuple[int, ...]
@@ -59,6 +60,7 @@ class Standing:
     left: float = np.inf
     epoch: float = 0.0
     continues: bool = True
+    at_once: int = 1
 
     @classmethod
     def empty(cls, rungs: tuple[int, ...], new: bool = True) -> Standing:

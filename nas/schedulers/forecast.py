@@ -24,7 +24,7 @@ class Forecast:
     The forecast is a Bayesian linear regression, on the whole trainings so far, of the value at the end on the value on
     the rung and on the surrogate's estimate: early epochs inform what the surrogate chose, and veto it. A training goes
     on where the probability that its end is above the incumbent is `chance` or more, the highest rungs first. The
-    first `learn` candidates go on to the end, for there is nothing to learn from before.
+    first `learn` candidates that do not fail go on to the end, for there is nothing to learn from before.
 
     Args:
         chance: above 0, below 1.
@@ -56,7 +56,7 @@ class Forecast:
             if not len(ready):
                 continue
             if not learned:
-                if (early := ready[ready < self.learn]).size:
+                if (early := ready[np.cumsum(~standing.failed)[ready] <= self.learn]).size:
                     return standing.go_on(int(early[0]), rung + 1)
                 continue
             hopes = self._chances(standing, rung, ready)

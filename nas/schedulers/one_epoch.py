@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil
 
 import numpy as np
 
@@ -33,8 +34,8 @@ class OneEpoch:
     def next(self, standing: Standing) -> Job | None:
         """Begin a new candidate as long as the last whole trainings can be paid, then train the best looked at."""
         low, high = standing.rungs
-        price = standing.epoch * (high - low * standing.continues)
-        if standing.new and standing.left - standing.epoch * low >= price * self.last:
+        price = standing.epoch * (high - low * standing.continues) * ceil(self.last / standing.at_once)
+        if standing.new and standing.left - standing.epoch * low >= price:
             return standing.begin()
         values = np.where(standing.failed, np.nan, standing.at[:, 0])
         best = np.argsort(-values, kind="stable")[: min(self.last, int(np.isfinite(values).sum()))]

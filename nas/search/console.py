@@ -23,7 +23,9 @@ def print_summary(result: dict[str, Any], folder: Path) -> None:
     best = result["best"]
     random = result["random_search_expected_value"]
     expected = f"; random search: {random[-1]:.5f} expected" if random and random[-1] is not None else ""
-    done = result["evaluations"]  # fewer than the budget where the space was used up
+    done = result.get(
+        "evaluations", len(result["incumbent_value"])
+    )  # fewer than the budget where the space was used up
     place = best["step"] - result["warm_trials"]
     found = f"found at {place + 1}" if place >= 0 else "known before"
     print(f"best after {done} evaluations: {best['value']:.5f} ({found}){expected}")

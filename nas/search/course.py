@@ -30,14 +30,14 @@ class Course:
     draws: list[int] | None
 
     @classmethod
-    def of(cls, search: Search) -> Course:
-        """That of a search that has ended."""
+    def of(cls, search: Search, stopped: bool = False) -> Course:
+        """That of a search that has ended, or was `stopped` before its budget was spent."""
         trials = search.trials
         by_evaluations = search.spending.unit == "evaluations"
         if by_evaluations and not trials.partial.any() and len(trials.events) - len(trials) <= _repeated(search):
             leaders = _leaders(trials.value)[len(trials) - trials.charged :]
             return cls("evaluations", leaders, np.cumsum(trials.charges), list(range(1, len(leaders) + 1)))
-        return _by_percent(search)
+        return _by_percent(search, stopped or search.used_up)
 
     def of_column(self, column: Values) -> list[float | None]:
         """What is known of the incumbent at each point, of `(n,)` numbers of all trials; None: unknown."""
@@ -58,7 +58,7 @@ def _leaders(values: Values) -> list[int | None]:
     return [int(rises[row]) if row >= 0 else None for row in place]
 
 
-def _by_percent(search: Search) -> Course:
+def _by_percent(search: Search, early: bool) -> Course:
     trials, events, budget, schedule = search.trials, search.trials.events, search.spending.budget, search.schedule
     assert budget is not None  # of a run
     own = ~trials.warm[events.rows]
@@ -76,6 +76,8 @@ def _by_percent(search: Search) -> Course:
     leaders = [None if place is None else int(events.rows[place])
                for place in _leaders(np.where(competes, events.value, np.nan))]  # fmt: skip
     points = budget.amount * np.arange(1, _POINTS + 1) / _POINTS
+    if early:
+        points = points[: max(int(np.searchsorted(points, spent[-1])), 1)]
     last = np.searchsorted(spent, points * (1 + 1e-12), side="right") - 1
     draws = None
     if budget.unit == "epochs":

@@ -96,7 +96,7 @@ class Events:
     @property
     def went_on(self) -> bool:
         """Whether a training stopped early, or a trial has several evaluations."""
-        return bool(self.partial.any()) or not bool(self.first.all())
+        return len(self) > int(self.rows.max(initial=-1)) + 1 or bool(self.partial.any())
 
     def revalued(self, values: Values) -> tuple[NDArray[np.int64], Values]:
         """Trials `(m,)` that did not fail at first, and what strategies are to believe of them now.
@@ -104,8 +104,9 @@ class Events:
         Args:
             values: `(n,)` of all trials; of one that failed as it went on (NaN) stays what was told first.
         """
-        rows, first = self.outcomes
-        rows, first = rows[np.isfinite(first)], first[np.isfinite(first)]
+        succeeded = np.isfinite(self.value)
+        rows, place = np.unique(self.rows[succeeded], return_index=True)
+        first = self.value[succeeded][place]
         return rows, np.where(np.isfinite(values[rows]), values[rows], first)
 
     def trained(self, continues: bool) -> Values:

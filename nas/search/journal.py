@@ -103,7 +103,9 @@ class Journal:
     def record(self, trial: Trial) -> None:
         """Append a trial; one of an earlier step takes the place of what failed there."""
         content = {
-            name: entry for name, entry in vars(trial).items() if name in _ALWAYS or entry not in (None, 0.0, False)
+            name: entry
+            for name, entry in vars(trial).items()
+            if name in _ALWAYS or entry not in (None, 0.0, False) or (name == "clock" and entry is not None)
         }
         self._file.write(json.dumps(content, allow_nan=False) + "\n")
         self._file.flush()
@@ -220,8 +222,10 @@ def _candidate(entry: dict[str, Any], space: Space, trials: Trials) -> Candidate
 def _is_open(candidate: Candidate, trials: Trials) -> bool:
     """Whether the repetition, or what goes on, is not recorded: its trial is as it was when this was chosen."""
     row = candidate.step or 0
-    reached = trials.epochs[row] if np.isfinite(trials.value[row]) else 0
-    return not trials.closed(row) and (candidate.until is None or not reached > candidate.reached)
+    failed = bool(np.isnan(trials.value[row]))
+    if candidate.reached:  # it goes on from what is recorded
+        return not failed and bool(trials.partial[row]) and not trials.epochs[row] > candidate.reached
+    return failed
 
 
 def write_whole(path: Path, text: str) -> None:

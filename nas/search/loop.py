@@ -44,14 +44,15 @@ def run_search(
     clock: Clock = SimulatedClock(before) if getattr(evaluator, "simulated", False) else WallClock(before)
     told = budget.unit == "seconds" or isinstance(clock, SimulatedClock)  # that of the wall makes no history twice
     search.clock, noted = clock.now if told else None, -1
-    several = evaluator.slots > 1 or not search.schedule.scheduler.full
+    # With one slot what a stop leaves follows from the rest, but for trainings that are paid anew.
+    alone = evaluator.slots == 1 and (isinstance(clock, SimulatedClock) or search.schedule.scheduler.full)
     reason: str | None = None
     callback.on_start(search, budget)
     try:
         while True:
             reason = reason or stops()
             while reason is None and len(running) < evaluator.slots and (asked := search.ask()):
-                if several or (search.rounds != noted and len(search.unfinished) > 1):
+                if not alone or (search.rounds != noted and len(search.unfinished) > 1):
                     journal.note_pending(search.unfinished)
                     noted = search.rounds
                 with search.phases("evaluate"):

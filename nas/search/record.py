@@ -152,6 +152,8 @@ def _essential(record: Mapping[str, Any]) -> dict[str, Any]:
         if name not in (*_MAY_CHANGE, "resume") and (name not in _OF_RECORD or name == "measured_on")
     }
     kept["measured_on"] = measured_on(record)
+    if str((kept.get("scheduler") or {}).get("_target_")).endswith(".Full"):  # as before there were others
+        del kept["scheduler"]
     for part in _DATA:
         if isinstance(node := kept.get(part), dict):
             gone = _MAY_CHANGE_OF_EVALUATOR if part == "evaluator" else ("path",)
@@ -179,7 +181,7 @@ def remove_traces(folder: Path, there: frozenset[Path]) -> None:
         files = list(folder.iterdir())
         if all(_is_trace(file) for file in files):
             for file in files:
-                file.unlink()
+                file.rmdir() if file.is_dir() else file.unlink()
             for path in (folder, *folder.parents):
                 if path in there:
                     break
@@ -187,4 +189,6 @@ def remove_traces(folder: Path, there: frozenset[Path]) -> None:
 
 
 def _is_trace(file: Path) -> bool:
+    if file.name == "checkpoints":
+        return not any(file.iterdir())
     return file.name in _TRACES or (file.name == "history.jsonl" and file.stat().st_size == 0)

@@ -51,7 +51,7 @@ def write_report(
         raise UserError(f"all {len(trials)} evaluations failed; the first: {trials[0].error}")
     with search.phases("report"):
         best, batch = trials.best, space.batch(trials.genes)
-        course = Course.of(search)
+        course = Course.of(search, about.get("stopped") is not None)
         test = _test_accuracy(evaluator, search, batch)
         reference = evaluator.reference()
         exact = reference is not None and np.array_equal(reference.signal, reference.test, equal_nan=True)

@@ -170,7 +170,8 @@ def _run(
             )
             if stopped:
                 _log.info("stopped after %d evaluations of a budget of %s: %s", search.trials.charged, budget, stopped)
-    checkpoints.remove_all()
+    if stopped is None:
+        checkpoints.remove_all()
     from nas.search.report import write_report  # brings the plotting libraries
 
     if not search.estimated and parts.estimator.min_trials:

@@ -62,6 +62,7 @@ class Schedule:
         return Standing(
             self.rungs, at, _level(at), may_go_on, failed, trials.brackets, trials.predicted_mean, running, new,
             spending.left, spending.epoch, self.continues,
+            self.slots if spending.unit == "seconds" else 1,
         )  # fmt: skip
 
     def until(self, trials: Trials, row: int) -> int | None:

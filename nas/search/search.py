@@ -158,7 +158,7 @@ class Search:
             if one is not None and spending.pays(one):
                 return one
             if one is not None and one.step is None:
-                self._queue.appendleft(one)
+                self._queue.appendleft(replace(one, until=None, bracket=0))
             if one is not None or not new:
                 return None
             new = False  # none is left, or the surrogate waits: others may go on meanwhile

@@ -79,10 +79,10 @@ class Spending:
 
     @property
     def epoch(self) -> float:
-        """What an epoch of training costs in the budget's unit, in the mean."""
+        """What an epoch of one training costs in the budget's unit, in the mean."""
         if self.unit != "seconds":
             return float(self.unit == "epochs")
         events = self.trials.events
         trained = events.trained(self.schedule.continues)
         known = np.isfinite(events.seconds) & (trained > 0)
-        return float(events.seconds[known].sum() / trained[known].sum()) / self.schedule.slots if known.any() else 0.0
+        return float(events.seconds[known].sum() / trained[known].sum()) if known.any() else 0.0

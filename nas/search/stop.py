@@ -11,7 +11,7 @@ from nas.errors import UserError
 from nas.options import Positive, PositiveInt, validated
 from nas.search.search import Search
 from nas.search.trials import Trials
-from nas.types import Prediction
+from nas.types import Prediction, Values
 
 LAST = 20  # evaluations, of which what they were expected to bring is averaged
 
@@ -47,15 +47,14 @@ class Stop:
         if not trials.charged:  # a run has something to report
             return None
         spent = 0.0 if self.training_seconds is None else self._training(trials)
-        warm = len(trials) - trials.charged
-        since = 0 if trials.best is None else len(trials) - max(trials.best.step + 1, warm)
+        since = _since(trials)
         if self.wall_seconds is not None and wall >= self.wall_seconds:
             return f"it has taken {wall:,.0f} s (stop.wall_seconds)"
         if self.training_seconds is not None and spent >= self.training_seconds:
             return f"training has taken {spent:,.0f} s (stop.training_seconds)"
         if self.patience is not None and since >= self.patience:
             return f"nothing better was found in {since} evaluations (stop.patience)"
-        if self.improvement is not None and (expected := _expected(trials)) < self.improvement:
+        if self.improvement is not None and (expected := _expected(trials, search.values)) < self.improvement:
             return f"evaluations are expected to improve the best by {expected:.2g} (stop.improvement)"
         return None
 
@@ -70,11 +69,21 @@ class Stop:
         return float(np.nansum(trials.charges))
 
 
-def _expected(trials: Trials) -> float:
+def _since(trials: Trials) -> int:
+    """How many trials have begun since the incumbent was found; 0 as long as none was trained to the end."""
+    best = trials.best
+    if best is None or best.partial:
+        return 0
+    first = trials.events.first
+    found = int(np.flatnonzero(trials.events.rows == best.step)[-1])
+    return int((first[found + 1 :] & ~trials.warm[trials.events.rows[found + 1 :]]).sum())
+
+
+def _expected(trials: Trials, values: Values) -> float:
     """What the last evaluations were expected to improve the best by, in the mean; infinite where they are too few."""
     last = np.flatnonzero(np.isfinite(trials.predicted_std) & ~trials.warm)[-LAST:]
     if len(last) < LAST:
         return np.inf
-    before = np.fmax.accumulate(trials.value)[last - 1]
+    before = np.fmax.accumulate(values)[last - 1]
     estimates = Prediction(trials.predicted_mean[last], trials.predicted_std[last])
     return float(expected_improvement(estimates, before).mean())
