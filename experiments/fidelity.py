@@ -5,7 +5,7 @@ and without (regularized evolution), seeds paired. Settings: `digits` (the embed
 8) and `nb201` (NAS-Bench-201 CIFAR-10, 12 and 200 epochs, two trainings), both on the simulated clock of one worker,
 and `training` (cells that are really trained on digits, on the wall's clock). Each run goes to a journal at once. Told
 is the test accuracy of the incumbent, by validation, at some percents of the budget, mean and standard error over
-seeds, and the percent at which a method has what full training has at its end. Writes
+seeds, and the percent from which a method has the validation accuracy that full training has at its end. Writes
 `experiments/results/fidelity_SETTING.json` and `.png`.
 """
 
@@ -76,15 +76,17 @@ def measured(setting: Setting, method: tuple[str, ...], seed: int) -> dict[str, 
 def summary(runs: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
     """Mean and standard error at some percents of the budget, and when each method has what full training has."""
     curves = {name: np.array([run["test"] for run in each], dtype=np.float64) for name, each in runs.items()}
+    values = {name: np.array([run["value"] for run in each], dtype=np.float64) for name, each in runs.items()}
     told = {}
     for name, curve in curves.items():
         own = "full + EmProx" if name.endswith("EmProx") else "full"
         told[name] = {
             "seeds": len(curve),
             "test": {at: _mean(curve[:, at - 1]) for at in AT},
+            "value": {at: _mean(values[name][:, at - 1]) for at in AT},
             "recommended": _mean(np.array([run["recommended"] for run in runs[name]], dtype=np.float64)),
             "evaluations": float(np.mean([run["evaluations"] for run in runs[name]])),
-            _REACHES: _reaches(curve, curves.get(own)),
+            _REACHES: _reaches(values[name], values.get(own)),
         }
     return told
 
@@ -102,7 +104,7 @@ def _shown(mean: float | None, error: float | None) -> str:
 
 
 def _reaches(curve: NDArray[np.float64], full: NDArray[np.float64] | None) -> int | None:
-    """The first percent from which the mean stays at least that of full training at its end."""
+    """The first percent from which the mean value stays at least that of full training at its end."""
     if full is None:
         return None
     short = ~(curve.mean(axis=0) >= full[:, -1].mean())
