@@ -34,7 +34,7 @@ class Course:
         """That of a search that has ended, or was `stopped` before its budget was spent."""
         trials = search.trials
         by_evaluations = search.spending.unit == "evaluations"
-        if by_evaluations and not trials.partial.any() and len(trials.events) - len(trials) <= _repeated(search):
+        if by_evaluations and not trials.events.partial.any():
             leaders = _leaders(trials.value)[len(trials) - trials.charged :]
             return cls("evaluations", leaders, np.cumsum(trials.charges), list(range(1, len(leaders) + 1)))
         return _by_percent(search, stopped or search.used_up)
@@ -43,11 +43,6 @@ class Course:
         """What is known of the incumbent at each point, of `(n,)` numbers of all trials; None: unknown."""
         known = [None if row is None else float(column[row]) for row in self.incumbents]
         return [None if number is None or not np.isfinite(number) else number for number in known]
-
-
-def _repeated(search: Search) -> int:
-    """How many evaluations repeated one that failed."""
-    return int(np.isnan(search.trials.events.value).sum())
 
 
 def _leaders(values: Values) -> list[int | None]:

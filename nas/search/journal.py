@@ -24,7 +24,7 @@ from nas.types import Candidate, Keys, Outcome, Space, finite
 _log = logging.getLogger(__name__)
 
 _SYNCED = 0.1  # seconds between two writes through to the disk: all that a power cut can cost of cheap evaluations
-_OF_CANDIDATE = ("origin", "mean", "std", "seconds", "step", "until", "bracket", "reached", "spent", "begun")
+_OF_CANDIDATE = ("origin", "mean", "std", "seconds", "step", "until", "bracket", "reached", "begun")
 _KEY = re.compile("[0-9a-f]{16}")
 _ALWAYS = ("step", "key", "genes", "values", "seconds", "predicted_mean", "predicted_std", "proposed_by")
 
@@ -213,10 +213,9 @@ def _candidate(entry: dict[str, Any], space: Space, trials: Trials) -> Candidate
         raise ValueError(f"it repeats step {step}, which is no trial of this network")
     until = None if entry.get("until") is None else int(entry["until"])
     bracket, reached = (int(entry.get(name, 0)) for name in ("bracket", "reached"))
-    spent, begun = finite(entry.get("spent", 0.0), "spent"), entry.get("begun")
-    seconds = finite(entry["seconds"], "seconds")
+    seconds, begun = finite(entry["seconds"], "seconds"), entry.get("begun")
     begun = None if begun is None else finite(begun, "begun")
-    return Candidate(batch, str(entry["origin"]), mean, std, seconds, step, until, bracket, reached, spent, begun)
+    return Candidate(batch, str(entry["origin"]), mean, std, seconds, step, until, bracket, reached, begun)
 
 
 def _is_open(candidate: Candidate, trials: Trials) -> bool:

@@ -173,8 +173,7 @@ class Search:
     def _going_on(self, row: int, job: Job) -> Candidate:
         trial, batch = self.trials[row], self._batch.view.take(slice(row, row + 1))
         one = Candidate(batch, trial.proposed_by, trial.predicted_mean, trial.predicted_std, step=row, until=job.until)
-        reached, spent = (0, 0.0) if trial.error else (trial.epochs or 0, trial.seconds or 0.0)
-        return replace(one, bracket=trial.bracket, reached=reached, spent=spent)
+        return replace(one, bracket=trial.bracket, reached=0 if trial.error else trial.epochs or 0)
 
     def tell(self, candidate: Candidate | ArrayLike, outcome: Outcome | Mapping[str, float] | float) -> Trial:
         """Learn what became of a candidate, or of an architecture `(genes,)` that was not asked for.

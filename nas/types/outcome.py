@@ -41,7 +41,6 @@ class Candidate:
         until: the fidelity: epochs after which its training stops; None: the whole training.
         bracket: the scheduler's, 0 or more; only candidates of one bracket compete.
         reached: epochs of its training that are recorded.
-        spent: seconds of its training that are recorded.
         begun: on the clock of the search when it was submitted; None: it was not.
     """
 
@@ -54,7 +53,6 @@ class Candidate:
     until: int | None = None
     bracket: int = 0
     reached: int = 0
-    spent: float = 0.0
     begun: float | None = None
 
     @property

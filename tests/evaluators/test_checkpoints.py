@@ -55,8 +55,8 @@ def whole(small_space: NB101, batch: Batch) -> Outcome:
 
 def go(evaluator: TrainingEvaluator, batch: Batch, until: int | None = None, before: Outcome | None = None) -> Outcome:
     """Train, as the next step of a training of which an outcome is recorded."""
-    epochs, seconds = (0, 0.0) if before is None else (before.epochs, before.seconds)
-    return evaluator.submit(Candidate(batch, "test", until=until, reached=epochs, spent=seconds)).result()
+    reached = 0 if before is None else before.epochs
+    return evaluator.submit(Candidate(batch, "test", until=until, reached=reached)).result()
 
 
 def told(outcome: Outcome) -> tuple[object, ...]:
