@@ -260,7 +260,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("space", choices=("nb101", "nb201"))
     parser.add_argument("data", choices=DATA)
-    parser.add_argument("--networks", type=int, default=200)
+    parser.add_argument("--networks", type=int, default=200, help="the first of the 200")
     parser.add_argument("--folder", type=Path, default=Path("outputs/experiments/proxies"))
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
@@ -272,7 +272,7 @@ def main() -> None:
     space: Any = build(composed([f"space={options.space}"])["space"], "space")
     images = DATA[options.data]()
     skeleton = skeleton_of(space)(8, 3, 1, 10, 1)
-    archs = space.sample(options.networks, np.random.default_rng(7))
+    archs = space.sample(200, np.random.default_rng(7))[: options.networks]
     with path.open("a", encoding="utf-8") as file:
         for arch in archs:
             what = json.dumps(arch.tolist())
