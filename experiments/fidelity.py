@@ -50,11 +50,17 @@ SETTINGS = {
 }
 
 
-def methods() -> dict[str, tuple[str, ...]]:
+def methods(setting: str) -> dict[str, tuple[str, ...]]:
     """The overrides of each method, by name."""
     alone = {name: (f"scheduler={name}", "estimator=none", "strategy=evolution") for name in SCHEDULERS}
     ranked = {f"{name} + EmProx": (f"scheduler={name}", "estimator=emprox") for name in SCHEDULERS}
-    return {**alone, **ranked}
+    if setting != "training":  # tables hold no histories
+        return {**alone, **ranked}
+    return {
+        **alone,
+        **ranked,
+        "forecast + EmProx, histories": (*ranked["forecast + EmProx"], "encoder=[graph,history]"),
+    }
 
 
 def measured(setting: Setting, method: tuple[str, ...], seed: int) -> dict[str, Any]:
@@ -79,7 +85,7 @@ def summary(runs: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
     values = {name: np.array([run["value"] for run in each], dtype=np.float64) for name, each in runs.items()}
     told = {}
     for name, curve in curves.items():
-        own = "full + EmProx" if name.endswith("EmProx") else "full"
+        own = "full + EmProx" if "EmProx" in name else "full"
         told[name] = {
             "seeds": len(curve),
             "test": {at: _mean(curve[:, at - 1]) for at in AT},
@@ -125,7 +131,7 @@ def draw(runs: dict[str, list[dict[str, Any]]], path: Path, title: str) -> None:
         curve = 100 * np.array([run["test"] for run in each], dtype=np.float64)
         x, mean = np.arange(1, curve.shape[1] + 1), curve.mean(axis=0)
         error = curve.std(axis=0, ddof=1) / np.sqrt(len(curve)) if len(curve) > 1 else np.zeros(len(mean))
-        style = "-" if "EmProx" in name else "--"
+        style = ":" if "histories" in name else "-" if "EmProx" in name else "--"
         axes.plot(x, mean, style, color=f"C{place}", label=name)
         axes.fill_between(x, mean - error, mean + error, color=f"C{place}", alpha=0.12, linewidth=0)
         ends.append(mean[19:])
@@ -146,19 +152,22 @@ def main() -> None:
     parser.add_argument("setting", choices=SETTINGS)
     parser.add_argument("--seeds", type=int, default=100)
     parser.add_argument("--first", type=int, default=0, help="the first seed; tuning uses 1000 and up")
-    parser.add_argument("--methods", nargs="+", choices=methods(), default=list(methods()))
+    parser.add_argument("--methods", nargs="+", default=None)
     parser.add_argument("--folder", type=Path, default=Path("outputs/experiments/fidelity"))
     options = parser.parse_args()
-    setting = SETTINGS[options.setting]
+    setting, known_methods = SETTINGS[options.setting], methods(options.setting)
+    chosen = options.methods or list(known_methods)
+    if unknown := set(chosen) - set(known_methods):
+        parser.error(f"--methods {sorted(unknown)} unknown, allowed: {', '.join(known_methods)}")
     options.folder.mkdir(parents=True, exist_ok=True)
     path = options.folder / f"{options.setting}.jsonl"
     known, runs = journal(path), defaultdict[str, list[dict[str, Any]]](list)
     with path.open("a", encoding="utf-8") as file:
         for seed in range(options.first, options.first + options.seeds):
-            for name in options.methods:
+            for name in chosen:
                 what = json.dumps([name, setting.budget, seed])
                 if what not in known:
-                    known[what] = measured(setting, methods()[name], seed)
+                    known[what] = measured(setting, known_methods[name], seed)
                     file.write(json.dumps({"what": what, "measures": known[what]}) + "\n")
                     file.flush()
                 runs[name].append(known[what])
