@@ -54,13 +54,9 @@ def methods(setting: str) -> dict[str, tuple[str, ...]]:
     """The overrides of each method, by name."""
     alone = {name: (f"scheduler={name}", "estimator=none", "strategy=evolution") for name in SCHEDULERS}
     ranked = {f"{name} + EmProx": (f"scheduler={name}", "estimator=emprox") for name in SCHEDULERS}
-    if setting != "training":  # tables hold no histories
-        return {**alone, **ranked}
-    return {
-        **alone,
-        **ranked,
-        "forecast + EmProx, histories": (*ranked["forecast + EmProx"], "encoder=[graph,history]"),
-    }
+    if setting == "training":  # tables hold no histories
+        ranked["forecast + EmProx, histories"] = (*ranked["forecast + EmProx"], "encoder=[graph,history]")
+    return {**alone, **ranked}
 
 
 def measured(setting: Setting, method: tuple[str, ...], seed: int) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def test_a_sweep_over_lists_records_and_tells_each(tmp_path: Path) -> None:
         (["encoder=[early]"], "estimator.encoder only observes, must also give an embedding of the graph"),
         (
             ["encoder=[nosuch]"],
-            "encoder=nosuch is unknown, allowed: early, features, graph, history, published, zero_cost",
+            "nosuch is unknown, allowed: early, features, graph, history, published, zero_cost",
         ),
         (["encoder=[graph,nosuch]"], "encoder=nosuch is unknown, allowed: early, "),
         (["encoder={a: 1}"], "encoder is {'a': 1}, must be a list of options, such as encoder=[graph,early]"),
