@@ -65,8 +65,8 @@ class TestedEachEpoch(Observer):
 
     def after_epoch(self, network: Classifier, parts: Mapping[str, Part]) -> dict[str, Tensor]:
         """Sums of losses, over the images, and correct images of each copy."""
-        losses, correct = score(network, parts["test"])
-        return {"test_loss": losses.double() / len(parts["test"]), "test_correct": correct}
+        scored = score(network, parts["test"])
+        return {"test_loss": scored.losses.double() / len(parts["test"]), "test_correct": scored.correct}
 
     def tensors(self) -> dict[str, NDArray[Any]]:
         """Nothing is remembered."""

@@ -129,6 +129,8 @@ class Table:
         """
         curves = self.columns.curves
         if curves is None or metric not in curves.metrics:
+            if metric.startswith(("fresh_", "consensus_")):
+                raise OptionError("metric", f"is {metric!r}, of a feature history, which needs evaluator=training")
             there = "no learning curves" if curves is None else f"learning curves of {', '.join(curves.metrics)} only"
             raise OptionError("metric", f"is {metric!r}, but {self.path} has {there}")
         return curves

@@ -103,6 +103,8 @@ def _read(folder: Path) -> Run:
     try:
         result = json.loads(path.read_bytes())
         return _run(folder, result)
+    except UserError:
+        raise
     except FileNotFoundError as error:
         raise UserError(f"{folder} is unfinished: continue it with resume={folder}") from error
     except OSError as error:

@@ -15,7 +15,8 @@ from annotated_types import Ge, Le
 from numpy.typing import NDArray
 
 from nas._paths import cache_folder
-from nas.datasets.base import Images, image_digests, standardised
+from nas.datasets.base import Images, places
+from nas.datasets.parts import Stored, data_set
 from nas.errors import UserError
 from nas.options import validated
 
@@ -76,7 +77,14 @@ class Cifar:
         if len(images) <= self.valid:
             raise UserError(f"{path} has {len(images)} training images, of which {self.valid} cannot be for validation")
         split = len(images) - self.valid
-        return _disjoint((images[:split], labels[:split]), (images[split:], labels[split:]), parts[-1])
+        stored = [(images[:split], labels[:split]), (images[split:], labels[split:]), parts[-1]]
+        told = "batches.meta.txt" if self.classes == 10 else "fine_label_names.txt"
+        names = members.get(told, b"").decode(errors="replace").split()
+        return data_set(
+            [Stored(*part, places("x", len(part[1]))) for part in stored],
+            "drop",
+            names if len(names) == self.classes else None,
+        )
 
     def _members(self, path: Path) -> dict[str, bytes]:
         try:
@@ -86,7 +94,9 @@ class Cifar:
                     raise ValueError(f"more than {_LARGEST:,} bytes")
             with tarfile.open(fileobj=BytesIO(content), mode="r:") as archive:
                 files = ((Path(entry.name).name, archive.extractfile(entry)) for entry in archive if entry.isfile())
-                return {name: file.read() for name, file in files if file is not None and name.endswith(".bin")}
+                return {
+                    name: file.read() for name, file in files if file is not None and name.endswith((".bin", ".txt"))
+                }
         except (OSError, EOFError, ValueError, tarfile.TarError, zlib.error) as error:
             raise UserError(f"{path} is truncated, damaged or no .tar.gz archive ({error}): obtain it again") from error
 
@@ -98,15 +108,3 @@ class Cifar:
             )
         rows = np.frombuffer(content, dtype=np.uint8).reshape(-1, before + _PIXELS)
         return rows[:, before:].reshape(-1, 3, 32, 32), rows[:, before - 1].astype(np.int64)
-
-
-def _disjoint(*parts: tuple[NDArray[np.uint8], NDArray[np.int64]]) -> Images:
-    later: set[bytes] = set()
-    kept = []
-    for images, labels in reversed(parts):
-        digests = image_digests(images)
-        rows = np.array([digest not in later for digest in digests])
-        kept.append((images[rows], labels[rows]))
-        later.update(digests)
-    kept.reverse()
-    return Images.of(standardised(*(images for images, _ in kept)), [labels for _, labels in kept])

@@ -9,7 +9,7 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge
 
-from nas.datasets.base import Images
+from nas.datasets.base import Images, Scale
 from nas.errors import OptionError
 from nas.options import PositiveInt, validated
 
@@ -22,7 +22,7 @@ class Digits:
     """8x8 images of ten digits (Alpaydin and Kaynak 1998, the test part of "optdigits"), 1,797 of them.
 
     The order of the images is that of the SHA-256 of their pixels, a shuffle that depends on no random number
-    generator; the first `train` are for training, the next `valid` for validation, all others for test. Pixels are
+    generator; the first `train` are for training, the next `valid` for validation, all others for test. Scale are
     scaled from 0..16 to -1..1.
 
     Args:
@@ -55,4 +55,5 @@ class Digits:
         images = (pixels[order].reshape(-1, 1, 8, 8) / 8 - 1).astype(np.float32)
         classes = labels[order].astype(np.int64)
         parts = np.split(np.arange(len(images)), [self.train, self.train + self.valid])
-        return Images(*(array[part] for part in parts for array in (images, classes)))
+        names = tuple(map(str, range(10)))
+        return Images.of([images[part] for part in parts], [classes[part] for part in parts], names, Scale((8,), (8,)))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -9,100 +12,133 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.datasets.base import PARTS, Images, standardised
+from nas.datasets.base import Images, Target
+from nas.datasets.files import Labelled, found
+from nas.datasets.parts import Copies, Split, Stored, data_set, divided
+from nas.datasets.pictures import Reader, UnreadableError
 from nas.errors import UserError
-from nas.options import PositiveInt, validated
+from nas.options import Natural, PositiveInt, validated
 
-_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"}
+_log = logging.getLogger(__name__)
+_TOLD = 20  # files in a message, at most
 
 
 @validated
 @dataclass(frozen=True)
 class ImageFolder:
-    """Folders `train/`, `valid/` and, where there is one, `test/`, each with one folder of image files per class.
+    """Image files in folders, or named by a table of labels.
 
-    The classes are those of `train/` in alphabetical order. Images are read as RGB, or as grey where `channels` is 1,
-    and standardised by the training images' mean and deviation of each channel. Hidden files are passed over. Grey
-    images of more than 8 bits are refused: they fit into an `.npz` file.
+    The folder holds `train/`, `valid/` and, where there is one, `test/` (`training`, `val`, `validation` and `testing`
+    are understood, too), each with one folder of image files per class; or, with `split`, one folder per class and no
+    parts, or no `valid/`. Or it holds `labels.csv` with the columns `file` and `class` or `value`, and perhaps `part`
+    (train, valid or test). The classes are those of the training part in alphabetical order.
+
+    Images are read as a person sees them (`nas.datasets.pictures.Reader`), as RGB, or as grey where `channels` is 1,
+    and standardised by the training images' mean and deviation of each channel. Folders are read to any depth; hidden
+    files are passed over. Grey images of more than 8 bits are refused: they fit into an `.npz` file.
 
     Args:
         path: the folder.
-        size: side to which every image is scaled, at least 1; None: images must all have the same shape.
+        size: side, or height and width, to which every image is scaled, at least 1; None: images must all have the
+            same shape.
         channels: 1 (grey) or 3 (RGB).
+        background: on what transparent images are laid: a colour by name, or as #rrggbb.
+        split: share of the images that are for validation, and the same for test where there is no such part; or both
+            shares. Drawn class by class; copies of an image stay in one part. None: the parts are there.
+        seed: draws the split, 0 or more.
+        copies: `refuse` images that are in two parts, or `drop` them from the training part (else from validation).
+        broken: `refuse` files that cannot be read as images, or `skip` them.
+        target: what a network learns to tell: the `class`, or a `value`.
 
     Raises:
-        OptionError: `size` or `channels` is out of its range.
+        OptionError: an option is out of its range.
     """
 
     path: str
-    size: PositiveInt | None = None
+    size: PositiveInt | tuple[PositiveInt, PositiveInt] | None = None
     channels: Literal[1, 3] = 3
+    background: str = "white"
+    split: Split | None = None
+    seed: Natural = 0
+    copies: Copies = "refuse"
+    broken: Literal["refuse", "skip"] = "refuse"
+    target: Target = "class"
+
+    def __post_init__(self) -> None:
+        assert self.reader  # which refuses a background that is no colour
 
     @property
     def name(self) -> str:
         """The name of the folder."""
         return Path(self.path).name
 
+    @property
+    def reader(self) -> Reader:
+        """How each file is read."""
+        size = (self.size, self.size) if isinstance(self.size, int) else self.size
+        return Reader(self.channels, size, self.background)
+
     def load(self) -> Images:
         """Read all image files.
 
         Raises:
-            UserError: a folder is missing or empty, or a file is no image or has another shape.
+            UserError: a folder is missing or empty, or files are no images, have another shape or are in two parts:
+                they are named, as many as fit on a line.
         """
         root = Path(self.path)
-        for part in PARTS[:2]:
-            if not (root / part).is_dir():
-                raise UserError(
-                    f"no folder {root / part}: the data set's folder must hold train/ and valid/, with classes"
-                )
-        classes = _folders(root / "train")
-        shape: tuple[int, ...] | None = None
-        images, labels = [], []
-        for part in PARTS:
-            rows, numbers = [], []
-            for name in _folders(root / part) if (root / part).is_dir() else []:
-                if name not in classes:
-                    raise UserError(f"{root / part / name} is a class that train/ has not: {', '.join(classes)}")
-                for file in sorted((root / part / name).iterdir()):
-                    if file.name.startswith("."):
-                        continue
-                    image = self._read(file)
-                    shape = shape or image.shape
-                    if image.shape != shape:
-                        raise UserError(
-                            f"{file} is {image.shape[2]}x{image.shape[1]}, others are {shape[2]}x{shape[1]}: "
-                            f"scale them all with dataset.size=SIDE"
-                        )
-                    rows.append(image)
-                    numbers.append(classes.index(name))
-            if not rows and part != "test":
-                raise UserError(f"{root / part} has no image files in folders, one folder per class is needed")
-            images.append(np.stack(rows) if rows else np.zeros((0, *(shape or ())), dtype=np.uint8))
-            labels.append(np.array(numbers, dtype=np.int64))
+        parts = {part: self._stored(entries) for part, entries in self._read(found(root, self.target)).items()}
+        names = None
+        if self.target == "class":
+            names = sorted(set(parts["train"].labels.tolist()))
+            parts = {part: _numbered(part, stored, names) for part, stored in parts.items()}
         try:
-            return Images.of(standardised(*images), labels)
+            return data_set(divided(parts, self.split, self.seed, names), self.copies, names)
         except UserError as error:
-            raise UserError(f"{root}: {error} (files in alphabetical order)") from error
+            raise UserError(f"{root}: {error}") from error
 
-    def _read(self, file: Path) -> NDArray[np.uint8]:
-        from PIL import Image
+    def _read(self, files: Mapping[str, Sequence[Labelled]]) -> dict[str, list[tuple[Labelled, NDArray[np.uint8]]]]:
+        reader, broken = self.reader, []
+        read: dict[str, list[tuple[Labelled, NDArray[np.uint8]]]] = {part: [] for part in files}
+        for part, entries in files.items():
+            for entry in entries:
+                try:
+                    read[part].append((entry, reader.read(entry.file)))
+                except UnreadableError as error:
+                    broken.append(str(error))
+        if broken and self.broken == "refuse":
+            raise UserError(f"{_some(broken)}: mend or remove such files, or pass over them with dataset.broken=skip")
+        if broken:
+            _log.warning("%d files are passed over: %s", len(broken), _some(broken))
+        shapes = Counter(image.shape[1:] for entries in read.values() for _, image in entries)
+        if len(shapes) > 1:
+            [(height, width), _] = shapes.most_common(1)[0]
+            others = [
+                f"{entry.file} is {image.shape[2]}x{image.shape[1]}"
+                for entries in read.values()
+                for entry, image in entries
+                if image.shape[1:] != (height, width)
+            ]
+            raise UserError(
+                f"most images are {width}x{height}, but {_some(others)}: "
+                f"scale all with dataset.size=SIDE or dataset.size=[HEIGHT,WIDTH]"
+            )
+        return read
 
-        if file.suffix.lower() not in _SUFFIXES:
-            raise UserError(f"{file} is no image file, allowed: {', '.join(sorted(_SUFFIXES))}")
-        try:
-            with Image.open(file) as opened:
-                opened.verify()  # of the checksums, where the format has some; the image must then be opened anew
-            with Image.open(file) as opened:
-                if opened.mode[0] in "IF":  # to convert it would turn all above 255 into white
-                    raise ValueError(f"its grey values have more than 8 bits (mode {opened.mode}): see dataset=npz")
-                image = opened.convert("RGB" if self.channels == 3 else "L")
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            raise UserError(f"{file} cannot be read as an image: {error}") from error
-        if self.size is not None:
-            image = image.resize((self.size, self.size), Image.Resampling.BILINEAR)
-        pixels = np.asarray(image, dtype=np.uint8)
-        return pixels.transpose(2, 0, 1) if pixels.ndim == 3 else pixels[None]
+    def _stored(self, entries: Sequence[tuple[Labelled, NDArray[np.uint8]]]) -> Stored:
+        labels = np.array([entry.label for entry, _ in entries], dtype=object if self.target == "class" else np.float32)
+        shape = (0, self.channels, 1, 1)
+        images = np.stack([image for _, image in entries]) if entries else np.zeros(shape, dtype=np.uint8)
+        return Stored(images, labels, [str(entry.file) for entry, _ in entries])
 
 
-def _folders(path: Path) -> list[str]:
-    return sorted(entry.name for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+def _numbered(part: str, stored: Stored, names: Sequence[str]) -> Stored:
+    """With the places of the classes for their names."""
+    for name in sorted(set(stored.labels.tolist()) - set(names)):
+        raise UserError(f"{name!r} is a class of the {part} part that the training part has not: {', '.join(names)}")
+    numbers = np.array([names.index(name) for name in stored.labels.tolist()], dtype=np.int64)
+    return Stored(stored.images, numbers, stored.called)
+
+
+def _some(told: Sequence[str]) -> str:
+    more = f", and {len(told) - _TOLD} more" if len(told) > _TOLD else ""
+    return f"{', '.join(told[:_TOLD])}{more}"

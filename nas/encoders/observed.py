@@ -57,6 +57,11 @@ class Observed(ABC):
             self._prices = np.concatenate([self._prices, found.seconds])[order]
         return Features(self._rows[np.searchsorted(self._keys, batch.keys)], seconds)
 
+    @property
+    def price(self) -> float:
+        """Seconds to observe one network, the mean of those that were; 0 where none was."""
+        return float(self._prices.mean()) if len(self._prices) else 0.0
+
     def prices(self, batch: Batch) -> Values:
         """`(n,)`: the seconds that it took, once, to observe each of these networks; all were asked for before."""
         prices: Values = self._prices[np.searchsorted(self._keys, batch.keys)]

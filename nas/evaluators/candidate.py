@@ -24,6 +24,7 @@ from nas.training import (
     Curves,
     FreshAccuracy,
     History,
+    Measure,
     Observer,
     Recipe,
     description,
@@ -57,6 +58,8 @@ class Training:
         patience: stop after so many epochs without a lower validation loss; None: never.
         time_limit: seconds after which a candidate has failed; None: no limit.
         history_images: of how many validation images a history is kept; None: of all.
+        measure: what the value is.
+        best: whether the value is that of the best epoch of a whole training, not of the last.
     """
 
     dataset: Dataset
@@ -70,6 +73,8 @@ class Training:
     patience: int | None
     time_limit: float | None
     history_images: int | None = None
+    measure: Measure = "accuracy"
+    best: bool = False
 
     def run(
         self,
@@ -93,10 +98,11 @@ class Training:
             history: whether the curves have what a `nas.training.History` gives, too, at its price.
 
         Returns:
-            The validation accuracy after the last epoch, where the training may go on with batch-norm statistics
-            computed anew; the wall seconds of the training alone since what is recorded, or all of them where it began
-            anew; and as details the parameters, the test accuracy after the whole training (for reports only), the
-            `fresh_accuracy` where that is the value, and lists of what was seen in each of the `epochs` from the first.
+            The validation value after the last epoch (or the best one), where the training may go on with batch-norm
+            statistics computed anew; the wall seconds of the training alone since what is recorded, or all of them
+            where it began anew; and as details the parameters, the test value after the whole training (for reports
+            only), the `fresh_accuracy` where that is the value, and lists of what was seen in each of the `epochs`
+            from the first.
 
         Raises:
             UserError: the data set (which may have changed, or be another one on this machine), the device, the
@@ -114,14 +120,17 @@ class Training:
             checkpoint.remove()
         recorded = min(reached, held)
         seconds = float(curves.seconds[-1] - (curves.seconds[recorded - 1] if recorded else 0.0))
-        return _outcome(curves, seconds, over, not (over or curves_only), history)
+        value = curves.valid_value[0].max() if self.best and over else curves.valid_value[0, -1]
+        if fresh := not (over or curves_only):
+            value = curves.observed[FRESH_ACCURACY][0, -1]
+        return _outcome(curves, float(value), seconds, over, fresh, history)
 
     def _train(
         self, graph: Graphs, last: int, checkpoint: Checkpoint | None, curves_only: bool, history: bool
     ) -> tuple[Curves, int]:
         """What was seen, and how many epochs of it the checkpoint held."""
         stops = last < self.recipe.epochs
-        observer: Observer = FreshAccuracy(last if stops and not curves_only else None)
+        observer: Observer = FreshAccuracy(last if stops and not curves_only else None, self.measure)
         with self._ready(graph) as (images, device):
             if history:
                 observer = History(images, last, images=self.history_images)
@@ -131,7 +140,8 @@ class Training:
                 state, on_epoch = checkpoint.load(told, last, observer), checkpoint.save
             go_on = partial(
                 train, graph, images, self.skeleton, self.recipe, [self.seed], device, self.threads, self.patience,
-                self.time_limit, until=last, on_epoch=on_epoch, observer=observer,
+                self.time_limit, until=last, on_epoch=on_epoch, observer=observer, measure=self.measure,
+                keep_best=self.best,
             )  # fmt: skip
             curves, end = go_on(state=state, test=not (stops or curves_only))
             if stops and self._over(curves) and not curves_only:
@@ -175,9 +185,10 @@ class Training:
         """Train for one step on noise: PyTorch loads much of itself, and starts a device, when they are first used."""
         batch = self.recipe.batch
         noise = np.random.default_rng(0).normal(size=(batch + 1, *shape)).astype(np.float32)
-        labels = np.arange(batch + 1) % 2
+        values = self.skeleton.classes == 1
+        labels = (np.arange(batch + 1) % 2).astype(np.float32 if values else np.int64)
         images = Images.of((noise[:-1], noise[-1:], noise[:0]), (labels[:-1], labels[-1:], labels[:0]))
-        skeleton, recipe = replace(self.skeleton, classes=2), replace(self.recipe, epochs=1)
+        skeleton, recipe = replace(self.skeleton, classes=1 if values else 2), replace(self.recipe, epochs=1)
         train(graph, images, skeleton, recipe, [0], device, self.threads)
 
 
@@ -194,22 +205,24 @@ def _process() -> _Process:
     return _Process()
 
 
-def _outcome(curves: Curves, seconds: float, over: bool, fresh: bool, history: bool) -> Outcome:
+def _outcome(curves: Curves, value: float, seconds: float, over: bool, fresh: bool, history: bool) -> Outcome:
     epochs = {
         "train_loss": _plain(curves.train_loss[0]),
         "train_accuracy": _plain(curves.accuracy("train")[0]),
         "valid_loss": _plain(curves.valid_loss[0]),
         "valid_accuracy": _plain(curves.accuracy("valid")[0]),
+        **({} if curves.measure == "accuracy" else {f"valid_{curves.measure}": _plain(curves.valid_value[0])}),
         "seconds": _plain(curves.seconds),
         **{name: _plain(curves.observed[name][0]) for name in (HISTORIES if history else ())},
     }
-    [tested] = [None] if curves.diverged else _plain(curves.accuracy("test"))
+    if curves.measure == "r2":  # nothing is correct or not
+        del epochs["train_accuracy"], epochs["valid_accuracy"]
+    [tested] = [None] if curves.diverged else _plain(curves.test_value)
     details: dict[str, Any] = {"parameters": curves.parameters, "test_accuracy": tested, "epochs": epochs}
     if curves.diverged:
         return Outcome.failed("the loss became NaN or infinite", seconds, details)
-    value = float(curves.accuracy("valid")[0, -1])
     if fresh:
-        value = details[FRESH_ACCURACY] = float(curves.observed[FRESH_ACCURACY][0, -1])
+        details[FRESH_ACCURACY] = value
     return Outcome({VALUE: value}, seconds, len(curves.seconds), details=details, partial=not over)
 
 

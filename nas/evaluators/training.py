@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from concurrent.futures import CancelledError, Executor, Future
+import logging
+from collections.abc import Callable, Iterable
+from concurrent.futures import CancelledError, Executor, Future, wait
 from dataclasses import asdict, replace
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.datasets import Dataset, Digits
+from nas.datasets import Dataset, Digits, remarks
 from nas.errors import OptionError, UserError
 from nas.evaluators.calls import describe, leave_import_of_main
 from nas.evaluators.candidate import VALUE, Training, load
@@ -20,15 +22,17 @@ from nas.evaluators.devices import check_names, existing, kind
 from nas.evaluators.executors import LocalExecutor, Opener
 from nas.networks import Skeleton, skeleton_of
 from nas.options import Natural, Positive, PositiveInt, validated
-from nas.training import HISTORIES, History, Recipe
+from nas.training import HISTORIES, History, Measure, Recipe, measure_of
 from nas.types import Batch, Candidate, Evaluation, Outcome, Reference, Space, Values
+
+_log = logging.getLogger(__name__)
 
 
 @validated
 class TrainingEvaluator:
-    """Trains every candidate; its value is the validation accuracy after the last epoch.
+    """Trains every candidate; its value is how good the last epoch is on the validation images.
 
-    A candidate's training may stop after any epoch, and go on later: the value is then the validation accuracy with
+    A candidate's training may stop after any epoch, and go on later: the value is then that of the epoch with
     batch-norm statistics computed anew (see `nas.training.recalibrated`). What a training needs to go on is in a
     checkpoint, see `keep_checkpoints`.
 
@@ -53,13 +57,15 @@ class TrainingEvaluator:
         executor: where candidates are trained; None: `LocalExecutor()`.
         history_images: of how many validation images a history of outputs is kept where an encoder asks for one; None:
             of all.
+        measure: what the value is: `accuracy`, `balanced_accuracy` or `macro_f1`, or `r2` where the data set's target
+            is a value; None: the first of these that fits. See `nas.training.measures`.
+        value: of the `last` epoch, or of the `best` one by validation, where the training was whole.
 
     Raises:
         UserError: the data set cannot be used, or an option is out of its range.
     """
 
     slots = 1
-    value = VALUE
     continues = True
 
     def __init__(
@@ -77,10 +83,12 @@ class TrainingEvaluator:
         time_limit: Positive | None = None,
         executor: Opener | None = None,
         history_images: PositiveInt | None = None,
+        measure: Measure | None = None,
+        value: Literal["last", "best"] = "last",
     ) -> None:
         leave_import_of_main()
         self.space = space
-        self.slots = workers
+        self.slots, self.value = workers, VALUE
         self._opener = executor or LocalExecutor()
         self._checkpoints: Path | None = None
         dataset, recipe, devices_ = dataset or Digits(), recipe or Recipe(), check_names(device, devices)
@@ -96,23 +104,27 @@ class TrainingEvaluator:
         if history_images is not None and history_images > len(images.y_valid):
             text = f"is {history_images}, must be at most {len(images.y_valid)}, the validation images"
             raise OptionError("history_images", text)
-        numbers = {**asdict(skeleton or Skeleton()), "classes": images.classes, "image_channels": shape[1]}
+        numbers = {**asdict(skeleton or Skeleton()), "classes": images.outputs, "image_channels": shape[1]}
         self.skeleton = skeleton_of(space)(**numbers)
         self._images = {"dataset": type(dataset).__name__, "images": str(shape), "images_sha256": images.digest}
         self._training = Training(
             dataset, images.digest, self.skeleton, recipe, seed, devices_, None, threads, patience, time_limit,
-            history_images,
+            history_images, measure_of(images.target, measure), value == "best",
         )  # fmt: skip
+        for remark in remarks(images):
+            _log.info(remark)
 
     def identity(self) -> dict[str, str]:
         """The data set with its digest, the skeleton, the recipe, the seed and the patience."""
         return {
             **self._images,
             "skeleton": str(asdict(self.skeleton)),
-            "recipe": str(asdict(self._training.recipe)),
+            "recipe": str(self._training.recipe.told()),
             "seed": f"{self._training.seed}",
             "patience": f"{self._training.patience}",
             **({} if self._training.history_images is None else {"history": f"{self._training.history_images} images"}),
+            **({} if self._training.measure == "accuracy" else {"signal": f"validation {self._training.measure}"}),
+            **({"epoch": "best"} if self._training.best else {}),
         }
 
     def platform(self) -> dict[str, str]:
@@ -133,9 +145,17 @@ class TrainingEvaluator:
         return self.skeleton.parameters(batch.graphs).astype(np.float64)
 
     @cached_property
-    def _executor(self) -> Executor:
+    def _prepare(self) -> Callable[[], None]:
         graph = self.space.graphs(self.space.sample(1, np.random.default_rng(self._training.seed)))
-        return self._opener.open(self.slots, self._training.time_limit, partial(self._training.prepare, graph))
+        return partial(self._training.prepare, graph)
+
+    @cached_property
+    def _executor(self) -> Executor:
+        return self._opener.open(self.slots, self._training.time_limit, self._prepare)
+
+    def start(self) -> None:
+        """Wait until all workers are ready to train; what goes wrong with that is told by the first candidate."""
+        wait([self._executor.submit(self._prepare) for _ in range(self.slots)])
 
     @cached_property
     def _device_kind(self) -> str:

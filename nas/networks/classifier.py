@@ -38,6 +38,7 @@ class Classifier(nn.Module, ABC):
         super().__init__()
         copies = len(generators)
         self.copies = copies
+        self.mixed_precision = True  # on CUDA
         with torch.random.fork_rng(devices=[]):  # the layers' own initial weights are drawn, and replaced below
             self.features = nn.Sequential(*self.layers(graph, skeleton))
             self.dense = nn.Conv2d(copies * skeleton.last, copies * skeleton.classes, 1, groups=copies)

@@ -132,7 +132,8 @@ def starting(fidelities: Sequence[int], first: int | None) -> tuple[int, ...]:
             "knows several fidelities, or evaluator=training with more than one epoch"
         )
     if first is not None and first not in fidelities[:-1]:
-        raise OptionError("first", f"is {first}, must be one of the fidelities, {_listed(fidelities[:-1])} epochs")
+        below = f"must be one of the fidelities below the last, {_listed(fidelities[:-1])} epochs"
+        raise OptionError("first", f"is {first}, {below}")
     return tuple(one for one in fidelities if first is None or one >= first)
 
 

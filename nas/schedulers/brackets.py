@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from math import ceil
 from typing import Annotated
 
@@ -90,4 +91,4 @@ class Hyperband(Halving):
     def bracket(self, number: int, rungs: int) -> tuple[int, int]:
         """As algorithm 1 has it: few candidates that begin on a high rung, many on a low one."""
         first = number % rungs
-        return first, ceil(rungs / (rungs - first) * self.eta ** (rungs - 1 - first))
+        return first, ceil(Fraction(rungs, rungs - first) * Fraction(self.eta) ** (rungs - 1 - first))

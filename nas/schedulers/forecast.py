@@ -9,7 +9,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Lt
 from numpy.typing import NDArray
 
-from nas.options import PositiveInt, Share, validated
+from nas.options import PositiveInt, validated
 from nas.schedulers.base import Job, Standing, geometric
 from nas.types import Prediction, Values
 
@@ -37,7 +37,7 @@ class Forecast:
 
     def __init__(
         self,
-        chance: Annotated[Share, Lt(1)] = 0.2,
+        chance: Annotated[float, Gt(0), Lt(1)] = 0.2,
         learn: Annotated[int, Ge(3)] = 7,
         eta: Annotated[float, Gt(1)] = 2.0,
         first: PositiveInt | None = None,

@@ -20,7 +20,13 @@ from nas.types import Acquisition, Estimator, Evaluator, Space, Strategy
 if TYPE_CHECKING:
     from nas.search.runner import Function
 
-_OF_RUNS = ("stop", "resume", "warm_start", "retry_failed")  # options that a composed search has no use for
+_OF_RUNS = (
+    "stop",
+    "resume",
+    "warm_start",
+    "retry_failed",
+    "scheduler",
+)  # options that a composed search has no use for
 _INITIAL = 7  # trials before the surrogate is asked, where the budget is larger
 
 

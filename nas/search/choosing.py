@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from nas.search.phases import Phases
 from nas.search.trials import Trials
@@ -71,7 +72,9 @@ def choose(
     ]
 
 
-def recommended(estimator: Estimator, batch: Batch, values: Values, trials: Trials) -> int | None:
+def recommended(
+    estimator: Estimator, batch: Batch, values: Values, trials: Trials, among: NDArray[np.intp] | None
+) -> int | None:
     """The leading trial with the highest mean of value and posterior mean, of a surrogate that tells noise apart.
 
     Args:
@@ -79,8 +82,10 @@ def recommended(estimator: Estimator, batch: Batch, values: Values, trials: Tria
         batch: the `n` architectures of the trials.
         values: `(n,)` what each would be worth after a whole training; NaN where it failed.
         trials: all.
+        among: rows of which one is recommended; None: the leading.
     """
-    known, leading, posterior = trials.known, trials.leading, getattr(estimator, "posterior", None)
+    known, posterior = trials.known, getattr(estimator, "posterior", None)
+    leading = trials.leading if among is None else among
     if posterior is None or len(known) < estimator.min_trials:
         return None
     estimator.fit(batch.take(known), values[known])

@@ -23,12 +23,12 @@ def print_summary(result: dict[str, Any], folder: Path) -> None:
     best = result["best"]
     random = result["random_search_expected_value"]
     expected = f"; random search: {random[-1]:.5f} expected" if random and random[-1] is not None else ""
-    done = result.get(
-        "evaluations", len(result["incumbent_value"])
-    )  # fewer than the budget where the space was used up
-    place = best["step"] - result["warm_trials"]
-    found = f"found at {place + 1}" if place >= 0 else "known before"
-    print(f"best after {done} evaluations: {best['value']:.5f} ({found}){expected}")
+    done = result.get("evaluations", len(result["incumbent_value"]))  # fewer than the budget where the space is used up
+    whole = result.get("trained_to_the_end", done)
+    count = f"{done} evaluations" if result["unit"] == "evaluations" else f"{done} candidates, {whole} of them whole"
+    if expected and result["unit"] != "evaluations":
+        expected = expected.replace("search:", "search in whole trainings:")
+    print(f"best after {count}: {best['value']:.5f} ({_found(result)}){expected}")
     if best["test_accuracy"] is not None:
         regret = "" if result["test_regret"] is None else f", regret {result['test_regret']:.5f}"
         print(f"test accuracy {best['test_accuracy']:.5f}{regret}")
@@ -52,3 +52,15 @@ def print_summary(result: dict[str, Any], folder: Path) -> None:
     print("measured on " + ", ".join(f"{name} {value}" for name, value in result["measured_on"].items()))
     print("seconds: " + ", ".join(f"{name} {seconds:.2f}" for name, seconds in result["wall_seconds"].items()))
     print(f"everything else in {folder}")
+
+
+def _found(result: dict[str, Any]) -> str:
+    """When the best was known."""
+    place = result["best"]["step"] - result["warm_trials"]
+    if place < 0:
+        return "known before"
+    if result["unit"] == "evaluations":
+        return f"found at {place + 1}"
+    reached = [at for at, value in enumerate(result["incumbent_value"], 1) if value == result["best"]["value"]]
+    epochs = f"after {result['best']['epochs']} epochs" if result["best"]["partial"] else "known after the budget"
+    return f"known after {reached[0]} % of the budget" if reached else epochs

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nas.search.search import Search
 from nas.types import Values
@@ -18,16 +19,22 @@ class Course:
 
     Attributes:
         unit: what is counted: `evaluations`, or `percent` of the budget.
-        incumbents: `p` rows of trials, None where there was none yet. Of trials that stopped early, none is an
-            incumbent where another was trained to the end: to know what it is worth, its training has to be paid.
+        incumbents: `p` rows of trials, None where there was none yet. A trial that stopped early is none: to know what
+            it is worth, its training has to be paid.
         cost: `(p,)` seconds of training so far, those of estimates included; NaN where unknown.
+        observed: seconds of estimates at the last point.
         draws: `(p,)` how many whole trainings could have been paid so far, or None where that is unknown.
     """
 
     unit: str
     incumbents: list[int | None]
     cost: Values
+    observed: float
     draws: list[int] | None
+    counted: NDArray[np.intp] | None = None
+    """Rows of trials that were trained to the end before a budget of seconds was spent; None: all that were."""
+    last: int | None = None
+    """The row of these that was the incumbent at the end; None: there is none."""
 
     @classmethod
     def of(cls, search: Search, stopped: bool = False) -> Course:
@@ -36,7 +43,8 @@ class Course:
         by_evaluations = search.spending.unit == "evaluations"
         if by_evaluations and not trials.events.partial.any():
             leaders = _leaders(trials.value)[len(trials) - trials.charged :]
-            return cls("evaluations", leaders, np.cumsum(trials.charges), list(range(1, len(leaders) + 1)))
+            observed = float(trials.estimate_seconds[~trials.warm].sum())
+            return cls("evaluations", leaders, np.cumsum(trials.charges), observed, list(range(1, len(leaders) + 1)))
         return _by_percent(search, stopped or search.used_up)
 
     def of_column(self, column: Values) -> list[float | None]:
@@ -67,7 +75,6 @@ def _by_percent(search: Search, early: bool) -> Course:
         "seconds": np.maximum.accumulate(np.where(own, clock, 0.0)),
     }[budget.unit]
     competes = np.isfinite(events.value) & ~events.partial
-    competes = competes if competes.any() else np.isfinite(events.value)
     leaders = [None if place is None else int(events.rows[place])
                for place in _leaders(np.where(competes, events.value, np.nan))]  # fmt: skip
     points = budget.amount * np.arange(1, _POINTS + 1) / _POINTS
@@ -77,10 +84,18 @@ def _by_percent(search: Search, early: bool) -> Course:
     draws = None
     if budget.unit == "epochs":
         draws = [int(point // schedule.rungs[-1]) for point in points]
-    costs = np.where(unknown, np.nan, cost)
+    costs, observed = np.where(unknown, np.nan, cost), np.cumsum(estimates)
+    counted, incumbent = None, None
+    if budget.unit == "seconds":
+        in_time = spent <= budget.amount * (1 + 1e-12)
+        counted = np.unique(events.rows[competes & in_time])
+        incumbent = leaders[int(in_time.sum()) - 1] if in_time.any() else None
     return Course(
         "percent",
         [None if place < 0 else leaders[place] for place in last.tolist()],
         np.array([0.0 if place < 0 else costs[place] for place in last.tolist()]),
+        float(observed[last[-1]]) if last[-1] >= 0 else 0.0,
         draws,
+        counted,
+        incumbent,
     )

@@ -41,6 +41,9 @@ def run_search(
     running: dict[Future[Outcome], Candidate] = {}
     budget = Budget.of(budget)
     before = float(np.nanmax(search.trials.events.clock, initial=0.0))
+    if hasattr(evaluator, "start"):  # what its workers need before the first evaluation is not the search's time
+        with search.phases("setup"):
+            evaluator.start()
     clock: Clock = SimulatedClock(before) if getattr(evaluator, "simulated", False) else WallClock(before)
     told = budget.unit == "seconds" or isinstance(clock, SimulatedClock)  # that of the wall makes no history twice
     search.clock, noted = clock.now if told else None, -1
@@ -53,7 +56,8 @@ def run_search(
             reason = reason or stops()
             while reason is None and len(running) < evaluator.slots and (asked := search.ask()):
                 if not alone or (search.rounds != noted and len(search.unfinished) > 1):
-                    journal.note_pending(search.unfinished)
+                    with search.phases("journal"):
+                        journal.note_pending(search.unfinished)
                     noted = search.rounds
                 with search.phases("evaluate"):
                     future = _submitted(evaluator, asked[0])
@@ -64,9 +68,9 @@ def run_search(
             with search.phases("evaluate"):
                 done = clock.wait(running)
             search.clock = clock.now if told else None
-            _record(
-                [(running.pop(future), future) for future in [*running] if future in done], search, journal, callback
-            )
+            with search.phases("journal"):
+                over = [(running.pop(future), future) for future in [*running] if future in done]
+                _record(over, search, journal, callback)
         whole = search.spending.spent >= budget.amount
         if reason is None and search.used_up and not whole:
             _log.warning("the space is used up after %d evaluations", search.trials.charged)

@@ -36,9 +36,8 @@ def draw_progress(
     low, high = scale * np.nanmin(shown), scale * np.nanmax(shown)
     margin = 0.05 * (high - low) + 1e-4 * scale
     axes.set_ylim(low - margin, high + margin)
-    unit = " (%)" if scale == 100 else ""
     signal = drawable(measured_on.get("signal", "value"), 30)
-    axes.set(xlabel=unit, ylabel=f"best {signal} so far{unit}")
+    axes.set(xlabel=unit, ylabel=f"best {signal} so far" + (" (%)" if scale == 100 else ""))
     axes.set_title(drawable(measured_on.get("table", "")), fontsize="medium")
     axes.legend(loc="lower right")
     axes.grid(alpha=0.3)

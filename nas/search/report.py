@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,10 @@ from nas.search.journal import write_whole
 from nas.search.plots import draw_cell, draw_progress
 from nas.search.search import Search
 from nas.search.trial import Trial
+from nas.search.trials import Trials
 from nas.types import Batch, Evaluator, Reference, Values
+
+_log = logging.getLogger("nas.search")
 
 
 def write_report(
@@ -50,16 +54,20 @@ def write_report(
     if trials.best is None:
         raise UserError(f"all {len(trials)} evaluations failed; the first: {trials[0].error}")
     with search.phases("report"):
-        best, batch = trials.best, space.batch(trials.genes)
+        batch = space.batch(trials.genes)
         course = Course.of(search, about.get("stopped") is not None)
+        best, late = _in_time(trials, course)
         test = _test_accuracy(evaluator, search, batch)
         reference = evaluator.reference()
         exact = reference is not None and np.array_equal(reference.signal, reference.test, equal_nan=True)
-        recommended = best if exact else search.recommended() or best
+        whole = course.counted if course.counted is not None and len(course.counted) else None
+        recommended = best if exact else search.recommended(whole) or best
         random = random_test = None
         if reference is not None and course.draws is not None:
             random = _random(reference.signal, course.draws)
             random_test = _random(reference.signal, course.draws, reference.test)
+    for line in late:
+        _log.warning(line)
     the_best = batch.take(slice(best.step, best.step + 1))
     result = {
         "version": __version__,
@@ -68,16 +76,19 @@ def write_report(
         "recommended": _described(recommended, search, batch, test),
         "unit": course.unit,
         "evaluations": trials.charged,
+        "trained_to_the_end": int((np.isfinite(trials.value) & ~trials.partial & ~trials.warm).sum()),
         "spent": search.spending.spent,
         "failures": trials.failures,
-        "test_regret": None if test is None or reference is None else _finite(reference.test.max() - test[best.step]),
+        "test_regret": None
+        if test is None or reference is None or best.partial
+        else _finite(reference.test.max() - test[best.step]),
         "best_of_space": None if reference is None else _best_of_space(reference),
         "incumbent_value": course.of_column(trials.value),
         "incumbent_test_accuracy": None if test is None else course.of_column(test),
         "random_search_expected_value": random,
         "random_search_expected_test_accuracy": random_test,
         "cumulative_cost_seconds": [None if np.isnan(cost) else round(float(cost), 3) for cost in course.cost],
-        "observed_seconds": round(float(trials.estimate_seconds[~trials.warm].sum()), 3),
+        "observed_seconds": round(course.observed, 3),
         "wall_seconds": {name: round(spent, 3) for name, spent in seconds(search).items()},
     }
     write_whole(folder / "result.json", json.dumps(result, indent=1, allow_nan=False, default=_plain) + "\n")
@@ -87,9 +98,33 @@ def write_report(
     expected = None if random is None else np.array(random, dtype=np.float64)
     unit = course.unit if course.unit == "evaluations" else f"% of {search.spending.budget}"
     about_it = evaluator.identity()
-    attempt(progress.name, lambda: draw_progress(curve, expected, about_it, unit).savefig(progress, dpi=120))
+    if np.isfinite(curve).any():
+        attempt(progress.name, lambda: draw_progress(curve, expected, about_it, unit).savefig(progress, dpi=120))
     attempt(cell.name, lambda: draw_cell(cell, the_best.graphs, title))
     return result
+
+
+def _in_time(trials: Trials, course: Course) -> tuple[Trial, list[str]]:
+    """The best trial that was known before the budget was spent, and what is to be said of those that were not."""
+    best = trials.best
+    assert best is not None
+    if best.partial:
+        return best, [
+            f"no candidate was trained to the end: the best is told as it is after {best.epochs} epochs, and no test "
+            f"accuracy; give the search a larger budget"
+        ]
+    if course.counted is None:
+        return best, []
+    whole = np.flatnonzero(np.isfinite(trials.value) & ~trials.partial)
+    late = np.setdiff1d(whole, course.counted)
+    if course.last is None:
+        return best, ["no candidate was trained to the end within the budget: what is told is of trainings after it"]
+    counted = trials[course.last]
+    better = late[trials.value[late] > trials.value[counted.step]]
+    if not len(better):
+        return counted, []
+    told = f"the best of them has {trials.value[better].max():.5f}; to let it count, go on with a larger budget"
+    return counted, [f"{len(better)} better candidates were trained to the end after the budget was spent: {told}"]
 
 
 def _described(trial: Trial, search: Search, batch: Batch, test: Values | None) -> dict[str, Any]:
@@ -101,7 +136,9 @@ def _described(trial: Trial, search: Search, batch: Batch, test: Values | None) 
         "genes": batch.canonical[trial.step].tolist(),
         "value": trial.values[search.trials.value_name],
         "values": trial.values,
-        "test_accuracy": None if test is None else _finite(test[trial.step]),
+        "epochs": trial.epochs,
+        "partial": trial.partial,
+        "test_accuracy": None if test is None or trial.partial else _finite(test[trial.step]),
     }
 
 

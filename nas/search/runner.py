@@ -176,6 +176,11 @@ def _run(
 
     if not search.estimated and parts.estimator.min_trials:
         _log.warning("the estimator was never asked: all %d candidates are the strategy's own", search.trials.charged)
+    if search.cut_pools:
+        _log.warning(
+            "%d of %d rounds had fewer than pool=%d candidates: to observe them all takes more seconds than were left",
+            search.cut_pools, search.rounds, search.pool,
+        )  # fmt: skip
     about = {
         "measured_on": record["measured_on"],
         "config": {name: record[name] for name in vars(config) if name in record},

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.schedulers import Full, Job, Scheduler, Standing
+from nas.search.phases import Phases
 from nas.search.trials import Trials
 from nas.types import Evaluator, Values
 
@@ -46,9 +47,10 @@ class Schedule:
         continues = getattr(evaluator, "continues", True)
         return cls(scheduler, scheduler.rungs(fidelities), continues, evaluator.slots)
 
-    def next(self, spending: Spending, new: bool) -> Job | None:
+    def next(self, spending: Spending, new: bool, phases: Phases) -> Job | None:
         """What the scheduler says, given what is known, what is spent, and whether a new candidate may begin."""
-        return self.scheduler.next(self.standing(spending, new))
+        with phases("schedule"):
+            return self.scheduler.next(self.standing(spending, new))
 
     def standing(self, spending: Spending, new: bool = True) -> Standing:
         """How a search stands on the rungs; see `nas.schedulers.Standing`."""

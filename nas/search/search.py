@@ -77,10 +77,9 @@ class Search:
         self.trials = Trials(len(space.cardinalities), value)
         self.believe: Belief = believe_estimates
         """What the surrogate is told of pending candidates, given the known values: a value each, or nothing."""
-        self.rounds = 0
-        """How often candidates were chosen."""
-        self.used_up = False
-        """Whether no candidate is left."""
+        self.rounds = 0  # how often candidates were chosen
+        self.cut_pools = 0  # rounds of fewer candidates than `pool`: to observe all took more seconds than were left
+        self.used_up = False  # whether no candidate is left
         self._batch = GrowingBatch(space)
         self._queue: deque[Candidate] = deque()  # chosen to follow
         self._again: deque[Candidate] = deque()  # that failed, or were pending when the run was stopped
@@ -97,16 +96,16 @@ class Search:
         """`(n,)`: what each trial would be worth after a whole training, as far as is known; NaN where it failed."""
         return self.schedule.projected(self.trials)
 
-    def recommended(self) -> Trial | None:
+    def recommended(self, among: NDArray[np.intp] | None = None) -> Trial | None:
         """Fit the surrogate, and return the trial with the highest mean of value and posterior mean.
 
         The highest value may be luck. Of what it does not share with its neighbours half is taken to be luck, and half
         to be the network's own: one measurement does not tell them apart. The trial of the highest value is returned
         where the surrogate tells no noise apart or knows too few trials. Of trials that stopped, none is returned where
-        another was trained to the end.
+        another was trained to the end. `among` are the rows that count (then None is returned where nothing is told).
         """
-        row = recommended(self.estimator, self._batch.view, self.values, self.trials)
-        return self.best if row is None else self.trials[row]
+        row = recommended(self.estimator, self._batch.view, self.values, self.trials, among)
+        return (self.best if among is None else None) if row is None else self.trials[row]
 
     @property
     def estimated(self) -> bool:
@@ -153,7 +152,7 @@ class Search:
             return self._again.popleft()
         spending = self.spending
         new = spending.left > 0
-        while spending.goes_on and (job := self.schedule.next(spending, new)) is not None:
+        while spending.goes_on and (job := self.schedule.next(spending, new, self.phases)) is not None:
             one = self._going_on(job.row, job) if job.row is not None else self._beginning(job)
             if one is not None and spending.pays(one):
                 return one
@@ -284,8 +283,10 @@ class Search:
             self.strategy.revalue(self._batch.view.take(rows), values)
         best = float(self.trials.value[self.trials.leading].max(initial=-np.inf))
         self.rounds += 1
+        pool = self.spending.pool(self.pool, self.batch, self.estimator) if ready else wanted
+        self.cut_pools += ready and pool < self.pool
         return choose(
-            self.strategy, self.estimator if ready else None, self.acquisition, self.pool if ready else wanted, wanted,
+            self.strategy, self.estimator if ready else None, self.acquisition, pool, wanted,
             None if most is None else most - allocated, pending, best, rng, self.phases,
         )  # fmt: skip
 

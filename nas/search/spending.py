@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from nas.budget import Budget
+from nas.encoders import observers
 from nas.search.schedule import Schedule
 from nas.search.trials import Trials
-from nas.types import Candidate
+from nas.types import Candidate, Estimator
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,19 @@ class Spending:
     def goes_on(self) -> bool:
         """Whether anything may be begun: a budget of evaluations lets trainings go on when no candidate may begin."""
         return self.unit == "evaluations" or self.left > 0
+
+    def pool(self, pool: int, batch: int, estimator: Estimator) -> int:
+        """How many candidates may be observed, at least `batch`, for half of the seconds that are left.
+
+        Args:
+            pool: how many there would be.
+            batch: how many are chosen of them.
+            estimator: may observe candidates at a price; what that is shows in those that it has observed.
+        """
+        price = sum(float(encoder.price) for encoder in observers(estimator))
+        if self.unit != "seconds" or not price:
+            return pool
+        return min(pool, max(batch, int(self.left / 2 / price)))
 
     def pays(self, candidate: Candidate) -> bool:
         """Whether what is left is enough for a candidate, as far as that is known before."""

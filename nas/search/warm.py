@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from nas.search.journal import read_trials
 from nas.search.record import measured_on_code, read_record
 from nas.search.trials import Trials
 from nas.types import Candidate, Evaluator, Outcome, Space
+
+_log = logging.getLogger("nas.search")
 
 _ORIGIN = "warm start"
 _SAME = 1e-4  # by how much a value may differ from the table's: files hold few digits
@@ -83,6 +86,8 @@ def _warm(trials: Trials, space: Space) -> Trials:
     for row in trials.known[~trials.partial[trials.known]].tolist():
         kept.setdefault(trials[row].key, row)
     rows = np.array(sorted(kept.values()), dtype=np.intp)
+    if partial := int(trials.partial.sum()):
+        _log.info("%d known trials are left out: they were not trained to the end", partial)
     warm = Trials(len(space.cardinalities), trials.value_name)
     marked = [
         replace(trials[row], step=step, warm=True, proposed_by=_ORIGIN, clock=None)  # its clock was another search's

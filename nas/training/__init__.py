@@ -3,6 +3,7 @@
 from nas.training.curves import Curves
 from nas.training.history import HISTORIES, History
 from nas.training.loop import train
+from nas.training.measures import Measure, measure_of
 from nas.training.observer import Observer
 from nas.training.recalibration import FRESH_ACCURACY, FreshAccuracy, recalibrated
 from nas.training.recipe import Recipe
@@ -17,6 +18,7 @@ __all__ = [
     "DamagedStateError",
     "FreshAccuracy",
     "History",
+    "Measure",
     "Observer",
     "Part",
     "Recipe",
@@ -24,6 +26,7 @@ __all__ = [
     "SupernetRecipe",
     "description",
     "load_state",
+    "measure_of",
     "recalibrated",
     "remove_state",
     "save_state",

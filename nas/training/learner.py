@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +18,13 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from nas.networks.classifier import Classifier
+
 
 class Learner:
     """A network, its optimizer and schedule, and the generators of image orders and augmentation.
+
+    `measured` is the moving average of the network where the recipe asks for one, else the network itself.
 
     Args:
         graph: one graph.
@@ -37,6 +42,10 @@ class Learner:
 
         weights, self.orders = _generators(graph, seeds)
         self.network = skeleton.network(graph, weights).to(device)
+        self.network.mixed_precision = recipe.mixed_precision
+        self.measured = copy.deepcopy(self.network) if recipe.averaging else self.network
+        self._kept: dict[str, Tensor] | None = None
+        self._keeps = 1 - 1 / max(1.0, recipe.averaging * steps)
         self._optimizer = torch.optim.SGD(
             self.network.parameters(),
             recipe.learning_rate,
@@ -46,18 +55,51 @@ class Learner:
             fused=True,
         )
         self._schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self._optimizer, recipe.epochs * steps)
+        self._warmup = recipe.warmup * steps
 
     def step(self) -> None:
         """Move the weights along their gradients, and clear these."""
+        done = self._schedule.last_epoch
+        group = self._optimizer.param_groups[0]
+        rate = group["lr"]
+        if done < self._warmup:
+            group["lr"] = rate * (done + 1) / (self._warmup + 1)
         self._optimizer.step()
+        group["lr"] = rate
         self._optimizer.zero_grad(set_to_none=True)
         self._schedule.step()
+        if self.measured is not self.network:
+            self._average(min(self._keeps, (done + 1) / (done + 10)))  # the first steps are soon forgotten
+
+    def _average(self, keeps: float) -> None:
+        """Draw the average, of weights and of batch-norm statistics, towards what the network is now."""
+        import torch
+
+        pairs = zip(self.measured.state_dict().values(), self.network.state_dict().values(), strict=True)
+        floating = [pair for pair in pairs if pair[0].is_floating_point()]
+        with torch.no_grad():
+            torch._foreach_lerp_([mean for mean, _ in floating], [now for _, now in floating], 1 - keeps)
+
+    def keep(self) -> None:
+        """Remember the measured network as it is now."""
+        self._kept = {name: tensor.clone() for name, tensor in self.measured.state_dict().items()}
+
+    def recall(self) -> Classifier:
+        """The measured network as it was kept, where it was: training does not go on from it."""
+        if self._kept is None:
+            return self.measured
+        kept = copy.deepcopy(self.measured)
+        kept.load_state_dict(self._kept)
+        return kept
 
     def tensors(self) -> dict[str, NDArray[Any]]:
         """Copies of all that changes; see `nas.training.state.State`."""
         import torch
 
         named = {f"weights.{name}": tensor for name, tensor in self.network.state_dict().items()}
+        if self.measured is not self.network:
+            named |= {f"average.{name}": tensor for name, tensor in self.measured.state_dict().items()}
+        named |= {f"kept.{name}": tensor for name, tensor in (self._kept or {}).items()}
         for name, parameter in self.network.named_parameters():
             momentum = self._optimizer.state.get(parameter, {}).get("momentum_buffer")
             if momentum is not None:  # none without momentum, or for weights that nothing depends on
@@ -79,6 +121,12 @@ class Learner:
 
         for name, tensor in self.network.state_dict().items():
             _fill(tensor, state, f"weights.{name}")
+        for name, tensor in self.measured.state_dict().items() if self.measured is not self.network else ():
+            _fill(tensor, state, f"average.{name}")
+        if any(name.startswith("kept.") for name in state.tensors):
+            self.keep()
+            for name, tensor in (self._kept or {}).items():
+                _fill(tensor, state, f"kept.{name}")
         for name, parameter in self.network.named_parameters():
             if f"momentum.{name}" in state.tensors:
                 momentum = torch.empty_like(parameter)  # in its memory format, which the fused step relies on

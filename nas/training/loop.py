@@ -14,9 +14,10 @@ from nas.graphs import Graphs
 from nas.networks import Skeleton
 from nas.training.curves import Curves, OnEpoch, Record
 from nas.training.learner import Learner
+from nas.training.measures import Measure, measure_of
 from nas.training.observer import Observer
 from nas.training.recipe import Recipe
-from nas.training.scoring import Part, loss_of, score
+from nas.training.scoring import Part, correct_of, loss_of, score
 from nas.training.state import State, description
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ def train(
     on_epoch: OnEpoch | None = None,
     observer: Observer | None = None,
     test: bool = True,
+    measure: Measure | None = None,
+    keep_best: bool = False,
 ) -> tuple[Curves, State]:
     """Train one network once for each seed, jointly as the groups of grouped convolutions.
 
@@ -67,6 +70,9 @@ def train(
             it raises ends the training. Its seconds are nobody's.
         observer: looks at the network; its seconds are the training's.
         test: whether test images are scored, once, at the end; their seconds are nobody's.
+        measure: what the validation and test values are; None: accuracy, or R2 where the target is a value.
+        keep_best: whether the test images are scored with the weights of the epoch of the best validation value (mean
+            of the copies), the first of several, not of the last.
 
     Returns:
         What was seen in all epochs, those of the state included, and the state to go on from.
@@ -79,7 +85,8 @@ def train(
 
     if len(images.x_train) < recipe.batch:
         raise OptionError("batch", f"is {recipe.batch}, must be at most {len(images.x_train)}, the training images")
-    fits = {"image_channels": images.x_train.shape[1], "classes": images.classes}
+    fits = {"image_channels": images.x_train.shape[1], "classes": images.outputs}
+    measure = measure_of(images.target, measure)
     for name, needed in fits.items():
         if (stated := getattr(skeleton, name)) != needed:
             raise OptionError(name, f"is {stated}, but the images need {needed}")
@@ -96,9 +103,10 @@ def train(
         parts = {name: Part(*tensors) for name, tensors in images.on(device).items()}
         start = perf_counter() - (state.seconds if state else 0.0)
         steps = len(parts["train"]) // recipe.batch
+        weights = _class_weights(parts["train"], images) if recipe.class_weights else None
         learner = Learner(graph, skeleton, recipe, seeds, steps, device)
         seen = (steps * recipe.batch, len(parts["valid"]), len(parts["test"]))
-        record = Record(seen, int(skeleton.parameters(graph)[0]), len(seeds))
+        record = Record(seen, int(skeleton.parameters(graph)[0]), len(seeds), measure)
         if state:
             learner.restore(state)
             record.restore(state)
@@ -111,17 +119,19 @@ def train(
             return State({**learner.tensors(), **record.tensors(), **seen}, training)
 
         while record.epochs < last and not record.stalled(patience):
-            record.add("train", *_epoch(learner, parts["train"], recipe, clock, observer))
-            record.add("valid", *score(learner.network, parts["valid"]))
+            record.add("train", *_epoch(learner, parts["train"], recipe, weights, clock, observer))
+            record.add_valid(score(learner.measured, parts["valid"], measure))
+            if keep_best and record.is_best:
+                learner.keep()
             if observer:
-                record.observe(observer.after_epoch(learner.network, parts))
+                record.observe(observer.after_epoch(learner.measured, parts))
             clock.check()
             record.seconds.append(clock.seconds)
             if on_epoch:
                 with clock.stopped():
                     on_epoch(record.curves(), now)
         if test:
-            record.test = score(learner.network, parts["test"])
+            record.test = score(learner.recall(), parts["test"], measure)
         return record.curves(), now()
     finally:
         torch.set_num_threads(before)
@@ -149,7 +159,7 @@ class _Clock:
 
 
 def _epoch(
-    learner: Learner, part: Part, recipe: Recipe, clock: _Clock, observer: Observer | None
+    learner: Learner, part: Part, recipe: Recipe, weights: Tensor | None, clock: _Clock, observer: Observer | None
 ) -> tuple[Tensor, Tensor]:
     """Train for one epoch; sums of losses and of correct images of each copy, `(copies,)`."""
     import torch
@@ -159,15 +169,23 @@ def _epoch(
     loss = torch.zeros(network.copies, device=part.labels.device)
     correct = torch.zeros(network.copies, dtype=torch.int64, device=part.labels.device)
     for images, labels in _batches(learner, part, recipe):
-        losses, right = loss_of(network, images, labels)
+        losses, predicted = loss_of(network, images, labels, weights, recipe.label_smoothing)
         losses.mean(dim=0).sum().backward()  # type: ignore[no-untyped-call]
         clock.check()
         learner.step()
         if observer:
             observer.after_step(network)
         loss += losses.detach().sum(dim=0)
-        correct += right.sum(dim=0)
+        correct += correct_of(predicted, labels)
     return loss, correct
+
+
+def _class_weights(part: Part, images: Images) -> Tensor:
+    """`(classes,)`: the same weight in total for each class, 1 for an image in the mean."""
+    import torch
+
+    counts = torch.bincount(part.labels, minlength=images.classes)
+    return len(part) / (images.classes * counts.float())
 
 
 def _batches(learner: Learner, part: Part, recipe: Recipe) -> Iterator[tuple[Tensor, Tensor]]:

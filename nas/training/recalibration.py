@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.errors import UserError
+from nas.training.measures import Measure
 from nas.training.scoring import Part, score, scores_of
 from nas.training.state import State
 
@@ -62,16 +63,17 @@ def recalibrated(network: Classifier, train: Part) -> Iterator[None]:
 
 
 class FreshAccuracy:
-    """Measures, once, the validation accuracy with batch-norm statistics computed anew; an `Observer`.
+    """Measures, once, the validation value with batch-norm statistics computed anew; an `Observer`.
 
-    Its `fresh_accuracy` is 0..1 after that epoch, and NaN after all others.
+    Its `fresh_accuracy` is that value after that epoch, and NaN after all others.
 
     Args:
         epoch: after which; None: after none.
+        measure: what it is, if not the accuracy.
     """
 
-    def __init__(self, epoch: int | None) -> None:
-        self._epoch, self._over = epoch, 0
+    def __init__(self, epoch: int | None, measure: Measure = "accuracy") -> None:
+        self._epoch, self._over, self._measure = epoch, 0, measure
 
     def after_step(self, network: Classifier) -> None:
         """Do nothing."""
@@ -84,8 +86,8 @@ class FreshAccuracy:
         if self._over != self._epoch:
             return {FRESH_ACCURACY: torch.full((network.copies,), torch.nan)}
         with recalibrated(network, parts["train"]):
-            _, correct = score(network, parts["valid"])
-        return {FRESH_ACCURACY: correct.double() / len(parts["valid"])}
+            scored = score(network, parts["valid"], self._measure)
+        return {FRESH_ACCURACY: torch.from_numpy(scored.value)}
 
     def tensors(self) -> Mapping[str, NDArray[Any]]:
         """Nothing beyond what the curves hold."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, Any
+from dataclasses import asdict, dataclass, fields
+from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Lt
 
 from nas.options import Natural, NonNegative, Positive, PositiveInt, validated
+
+_LATER = ("label_smoothing", "warmup", "averaging", "class_weights", "mixed_precision")
+"""What recipes had not at first; a run from before then is one with the defaults."""
 
 
 @validated
@@ -26,6 +29,12 @@ class Recipe:
         flip: whether a training image is mirrored, left to right, half the time.
         cutout: side, in pixels, of the square set to 0 at a random place of a training image (DeVries and Taylor 2017);
             at least 0.
+        label_smoothing: share of each label that is spread over all classes (Szegedy et al. 2016, section 7), below 1.
+        warmup: epochs, at least 0, in which the learning rate first rises to where the cosine is then.
+        averaging: epochs, at least 0, over which an exponential moving average of the weights reaches back (Polyak and
+            Juditsky 1992): its decay is one step's share of them. That average is what is measured; 0: none is taken.
+        class_weights: `balanced`: each class weighs as much as any other in the loss; None: each image does.
+        mixed_precision: whether to compute in bfloat16 on CUDA.
 
     Raises:
         OptionError: a number is out of its range.
@@ -40,6 +49,16 @@ class Recipe:
     shift: Natural = 1
     flip: bool = False
     cutout: Natural = 0
+    label_smoothing: Annotated[float, Ge(0), Lt(1)] = 0.0
+    warmup: NonNegative = 0.0
+    averaging: NonNegative = 0.0
+    class_weights: Literal["balanced"] | None = None
+    mixed_precision: bool = True
+
+    def told(self) -> dict[str, Any]:
+        """All numbers by name, without those that recipes had not at first where they are as they were then."""
+        defaults = {field.name: field.default for field in fields(self)}
+        return {n: value for n, value in asdict(self).items() if n not in _LATER or value != defaults[n]}
 
     @property
     def augmentation(self) -> dict[str, Any]:

@@ -5,6 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.training.measures import Measure, measured
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -33,30 +38,67 @@ def scores_of(network: Classifier, images: Tensor) -> Tensor:
     import torch
 
     images = images.contiguous(memory_format=torch.channels_last)
-    with torch.autocast("cuda", torch.bfloat16, enabled=images.is_cuda):
+    with torch.autocast("cuda", torch.bfloat16, enabled=images.is_cuda and network.mixed_precision):
         scores: Tensor = network(images)
     return scores
 
 
-def loss_of(network: Classifier, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Cross-entropy and correctness of every image in every copy, `(n, copies)` each."""
+def loss_of(
+    network: Classifier, images: Tensor, labels: Tensor, weights: Tensor | None = None, smoothing: float = 0.0
+) -> tuple[Tensor, Tensor]:
+    """Loss and prediction of every image in every copy, `(n, copies)` each.
+
+    Args:
+        network: in any mode.
+        images: `(n, copies * channels, h, w)`.
+        labels: `(n, copies)`: classes, of which the loss is the cross-entropy, or floating values, squared error.
+        weights: of the classes; None: 1.
+        smoothing: share of the label that is spread over all classes (Szegedy et al. 2016, section 7).
+    """
     from torch.nn.functional import cross_entropy
 
     scores = scores_of(network, images).float()
-    losses = cross_entropy(scores.flatten(0, 1), labels.flatten(), reduction="none").view_as(labels)
-    return losses, scores.argmax(dim=2) == labels
+    if labels.is_floating_point():
+        return (scores[..., 0] - labels).square(), scores[..., 0].detach()
+    losses = cross_entropy(
+        scores.flatten(0, 1), labels.flatten(), weights, reduction="none", label_smoothing=smoothing
+    ).view_as(labels)
+    return losses, scores.argmax(dim=2)
 
 
-def score(network: Classifier, part: Part) -> tuple[Tensor, Tensor]:
-    """Sum of losses and number of correct images of each copy, `(copies,)` each, in evaluation mode."""
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """What scoring of one part told, of each copy.
+
+    Attributes:
+        losses: `(copies,)` sums.
+        correct: `(copies,)` images classified correctly; 0 of values.
+        value: `(copies,)` the measure; see `nas.training.measures`.
+    """
+
+    losses: Tensor
+    correct: Tensor
+    value: NDArray[np.float64]
+
+
+def score(network: Classifier, part: Part, measure: Measure = "accuracy") -> Scored:
+    """Score a network in evaluation mode."""
     import torch
 
     network.eval()
     loss = torch.zeros(network.copies, device=part.labels.device)
-    correct = torch.zeros(network.copies, dtype=torch.int64, device=part.labels.device)
+    told = [part.labels.new_zeros((0, network.copies))]
     with torch.inference_mode():
         for first in range(0, len(part), _BATCH):
-            losses, right = loss_of(network, *part.rows(slice(first, first + _BATCH), network.copies))
+            losses, predicted = loss_of(network, *part.rows(slice(first, first + _BATCH), network.copies))
             loss += losses.sum(dim=0)
-            correct += right.sum(dim=0)
-    return loss, correct
+            told.append(predicted)
+    predicted = torch.cat(told)
+    value = measured(measure, predicted.cpu().numpy(), part.labels.cpu().numpy())
+    return Scored(loss, correct_of(predicted, part.labels[:, None]), value)
+
+
+def correct_of(predicted: Tensor, labels: Tensor) -> Tensor:
+    """How many images of each copy are classified correctly, `(copies,)`; 0 of values."""
+    right = predicted == labels
+    return right.sum(dim=0) * (not labels.is_floating_point())

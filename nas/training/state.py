@@ -28,10 +28,10 @@ class State:
     """All that a training needs to go on from the end of an epoch; nothing in it is code.
 
     Attributes:
-        tensors: `weights.*`, the parameters and buffers under their names in the network; `momentum.*`, the
-            optimizer's, under the same names; `schedule.step` and `schedule.learning_rate`; `orders`, the states of the
-            generators of image orders and augmentation, `(s, bytes)`; `curves.*`, see `Curves`; `observer.*`, what an
-            observer remembers.
+        tensors: `weights.*`, the parameters and buffers under their names in the network; `average.*`, their moving
+            average where one is taken; `kept.*`, those of the best epoch where they are kept; `momentum.*`, the
+            optimizer's; `schedule.step` and `schedule.learning_rate`; `orders`, the states of the generators of image
+            orders and augmentation, `(s, bytes)`; `curves.*`, see `Curves`; `observer.*`, what an observer remembers.
         training: of what: the graph, the skeleton, the recipe, the seeds, and the SHA-256 of the images, as text.
     """
 
@@ -80,7 +80,7 @@ def description(
         "graph": " ".join(vertices),
         "skeleton": type(skeleton).__name__,
         **{f"skeleton.{name}": str(value) for name, value in asdict(skeleton).items()},
-        **{f"recipe.{name}": str(value) for name, value in asdict(recipe).items()},
+        **{f"recipe.{name}": str(value) for name, value in recipe.told().items()},
         "seeds": ", ".join(map(str, seeds)),
         "images": images.digest,
     }

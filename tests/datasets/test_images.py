@@ -64,9 +64,11 @@ def test_standardising_uses_the_training_images_only() -> None:
     rng = np.random.default_rng(0)
     train = rng.normal(5, 3, size=(100, 2, 3, 3)) * np.array([1, 0])[:, None, None]
     other = rng.normal(size=(4, 2, 3, 3))
-    scaled, scaled_other = standardised(train, other)
+    (scaled, scaled_other), pixels = standardised(train, other)
     assert scaled.dtype == scaled_other.dtype == np.float32
     np.testing.assert_allclose(scaled[:, 0].mean(), 0, atol=1e-5)
     np.testing.assert_allclose(scaled[:, 0].std(), 1, atol=1e-5)
     assert (scaled[:, 1] == 0).all()  # a constant channel stays finite
     np.testing.assert_allclose(scaled_other[:, 0], (other[:, 0] - train[:, 0].mean()) / train[:, 0].std(), rtol=1e-4)
+    np.testing.assert_allclose((train - np.reshape(pixels.mean, (2, 1, 1))) / np.reshape(pixels.deviation, (2, 1, 1)),
+                               scaled, rtol=1e-3, atol=1e-3)  # fmt: skip

@@ -119,8 +119,8 @@ def test_an_early_value_is_the_accuracy_with_statistics_computed_anew(evaluator,
     learner.restore(state)
     parts = {name: Part(*tensors) for name, tensors in images.on("cpu").items()}
     with recalibrated(learner.network, parts["train"]):
-        correct = int(score(learner.network, parts["valid"])[1])
-    stale = int(score(learner.network, parts["valid"])[1])
+        correct = int(score(learner.network, parts["valid"]).correct)
+    stale = int(score(learner.network, parts["valid"]).correct)
     assert outcome.values == {"validation": correct / 50}
     assert outcome.details["fresh_accuracy"] == correct / 50
     assert outcome.details["epochs"]["valid_accuracy"][-1] == stale / 50

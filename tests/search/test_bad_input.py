@@ -44,7 +44,7 @@ def data(small_table: Path) -> dict[str, str]:
         (["budget=minutes:7"], "budget is 'minutes:7', must be a number of evaluations of at least 1"),
         (
             ["table=digits", "scheduler=asha", "scheduler.first=9"],
-            "scheduler.first is 9, must be one of the fidelities, 1, 2, 3, 4, 5, 6, 7",
+            "scheduler.first is 9, must be one of the fidelities below the last, 1, 2, 3, 4, 5, 6, 7",
         ),
         (["estimator.k=abc"], "estimator.k is 'abc', must be a whole number"),
         (["estimator.encoder.width=x"], "estimator.encoder.width is 'x'"),

@@ -13,6 +13,7 @@ import pytest
 from fidelities import VALUE, Dies, Line, Staged, StopsError, history, never, run, some, trained
 
 from nas.schedulers import Asha, Forecast, Full, Halving, Hyperband, OneEpoch
+from nas.search.phases import Phases
 from nas.search.schedule import Schedule
 from nas.spaces import NB101
 from nas.strategies import LocalSearch, RandomSearch, RegularizedEvolution
@@ -49,7 +50,7 @@ def test_epochs_are_never_overspent_and_all_are_spent_up_to_one_job(
     assert [*np.cumsum(spent)] == [*np.cumsum(search.trials.events.trained(continues))]
     assert search.spending.spent == sum(spent) <= 60
     spending = search.spending
-    if spending.left and (job := search.schedule.next(spending, True)):  # the next job is not paid for
+    if spending.left and (job := search.schedule.next(spending, True, Phases())):  # the next job is not paid for
         reached = 0 if job.row is None else next(one["epochs"] for one in reversed(lines) if one["step"] == job.row)
         assert (job.until or 9) - reached * continues > 60 - sum(spent)
     else:

@@ -107,7 +107,10 @@ def test_a_larger_budget_goes_on_as_if_it_had_been_given(tmp_path: Path) -> None
             "a candidate can be measured after its whole training only: leave scheduler",
         ),
         (["table=auto", "budget=epochs:40"], "how many epochs an evaluation takes is unknown here"),
-        (["scheduler=asha", "scheduler.first=8"], "scheduler.first is 8, must be one of the fidelities, 1, 2, 3, 4, 5"),
+        (
+            ["scheduler=asha", "scheduler.first=8"],
+            "scheduler.first is 8, must be one of the fidelities below the last, 1, 2, 3",
+        ),
         (["budget=epochs:7"], "budget is 'epochs:7', must be at least epochs:8: one whole training takes that"),
         (["budget=minutes:7"], "budget is 'minutes:7', must be a number of evaluations of at least 1"),
     ],

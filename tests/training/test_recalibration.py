@@ -66,7 +66,7 @@ def test_the_fresh_accuracy_is_measured_once_and_changes_nothing() -> None:
     )
     parts = {name: Part(*tensors) for name, tensors in data.on("cpu").items()}
     with recalibrated(network, parts["train"]):
-        fresh = score(network, parts["valid"])[1] / 300
+        fresh = score(network, parts["valid"]).correct / 300
     np.testing.assert_allclose(curves.observed["fresh_accuracy"][:, 1], fresh, rtol=1e-6)
 
 
