@@ -83,10 +83,11 @@ class ByHand:
     momentum: NDArray[np.float64]
     orders: list[torch.Generator]
     step: int
+    average: NDArray[np.float64] | None
 
     @classmethod
     def of(cls, state: State) -> ByHand:
-        weight, momentum = (
+        weight, momentum, average = (
             np.concatenate(
                 [
                     state.tensors[f"{kind}.dense.weight"].reshape(-1, CLASSES, PIXELS),
@@ -95,10 +96,12 @@ class ByHand:
                 axis=2,
                 dtype=np.float64,
             )
-            for kind in ("weights", "momentum")
+            if f"{kind}.dense.weight" in state.tensors
+            else None
+            for kind in ("weights", "momentum", "average")
         )
         orders = [torch.Generator().set_state(torch.from_numpy(order.copy())) for order in state.tensors["orders"]]
-        return cls(weight, momentum, orders, int(state.tensors["schedule.step"]))
+        return cls(weight, momentum, orders, int(state.tensors["schedule.step"]), average)
 
     def epoch(self, images: Images, recipe: Recipe) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """One epoch of training; loss and correct images of each copy."""
@@ -112,24 +115,31 @@ class ByHand:
             y = images.y_train[order.numpy()]
             for batch in range(steps):
                 rows = slice(batch * recipe.batch, (batch + 1) * recipe.batch)
-                loss, correct, gradient = regression(self.weight[copy], x[rows], y[rows])
+                loss, correct, gradient = regression(self.weight[copy], x[rows], y[rows], recipe)
                 seen[:, copy] += loss.sum(), correct.sum()
                 done = (self.step + batch) / (recipe.epochs * steps)
                 rate = recipe.learning_rate * (1 + np.cos(np.pi * done)) / 2
+                rate *= min(1, (self.step + batch + 1) / (recipe.warmup * steps + 1))
                 gradient = gradient + recipe.weight_decay * self.weight[copy]
                 self.momentum[copy] = recipe.momentum * self.momentum[copy] + gradient
                 self.weight[copy] -= rate * (gradient + recipe.momentum * self.momentum[copy])
+                if self.average is not None:
+                    done = self.step + batch + 1
+                    keeps = min(1 - 1 / (recipe.averaging * steps), done / (done + 9))
+                    self.average[copy] = keeps * self.average[copy] + (1 - keeps) * self.weight[copy]
         self.step += steps
         return seen[0] / (steps * recipe.batch), seen[1].astype(np.int64)
 
 
 def regression(
-    weight: NDArray[np.float64], x: NDArray[np.float32], y: NDArray[np.int64]
+    weight: NDArray[np.float64], x: NDArray[np.float32], y: NDArray[np.int64], recipe: Recipe | None = None
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64]]:
-    """Loss and correctness of each image, and the gradient of the mean loss."""
+    """Loss and correctness of each image, and the gradient of the mean loss; all images are of equal classes."""
     pixels = np.concatenate([x.reshape(len(x), -1), np.ones((len(x), 1))], axis=1, dtype=np.float64)
     scores = pixels @ weight.T
     likely = np.exp(scores - scores.max(axis=1, keepdims=True))
     likely /= likely.sum(axis=1, keepdims=True)
-    error = likely - np.eye(CLASSES)[y]
-    return -np.log(likely[np.arange(len(y)), y]), scores.argmax(axis=1) == y, error.T @ pixels / len(y)
+    smoothing = recipe.label_smoothing if recipe else 0.0
+    wanted = (1 - smoothing) * np.eye(CLASSES)[y] + smoothing / CLASSES
+    error = likely - wanted
+    return -(wanted * np.log(likely)).sum(axis=1), scores.argmax(axis=1) == y, error.T @ pixels / len(y)

@@ -21,7 +21,7 @@ class Sizes:
         stem: channels of the first convolution and the first stack, at least 1.
         stacks: number of stacks, at least 1.
         cells: cells in a stack, at least 1.
-        classes: at least 2.
+        classes: how many numbers a network gives for an image: one for each class, or one value; at least 1.
         image_channels: channels of an image, at least 1.
 
     Raises:
@@ -31,7 +31,7 @@ class Sizes:
     stem: PositiveInt = 8
     stacks: PositiveInt = 2
     cells: PositiveInt = 1
-    classes: Annotated[int, Ge(2), FOLLOWS] = 10
+    classes: Annotated[int, Ge(1), FOLLOWS] = 10
     image_channels: Annotated[int, Ge(1), FOLLOWS] = 3
 
     def widths(self) -> Iterator[tuple[int, int]]:

@@ -30,9 +30,12 @@ STILL = plain(epochs=6, batch=10, learning_rate=1e-30)  # too little to change a
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"noise": 0.5}, {"shift": 1}, {"flip": True}, {"cutout": 2}, {"momentum": 0.1, "weight_decay": 0.0}],
+    [
+        {}, {"noise": 0.5}, {"shift": 1}, {"flip": True}, {"cutout": 2}, {"momentum": 0.1, "weight_decay": 0.0},
+        {"label_smoothing": 0.3}, {"warmup": 2.5}, {"averaging": 1.5}, {"averaging": 40.0, "label_smoothing": 0.1},
+    ],
     ids=str,
-)
+)  # fmt: skip
 def test_every_step_is_that_of_nesterov_with_weight_decay_on_a_cosine(changes: dict[str, float]) -> None:
     recipe = replace(PLAIN, **changes)
     data = images(train=11)  # 3 of them are left out: a batch less one
@@ -40,14 +43,16 @@ def test_every_step_is_that_of_nesterov_with_weight_decay_on_a_cosine(changes: d
     curves, last = train(GRAPH, data, Pixels(), recipe, SEEDS)
     hand = ByHand.of(state)
     assert hand.step == 2  # of 4 images each
+    assert (hand.average is None) == (not recipe.averaging)
     for epoch in range(1, recipe.epochs):
         loss, correct = hand.epoch(data, recipe)
         np.testing.assert_allclose(curves.train_loss[:, epoch], loss, rtol=1e-5)
         np.testing.assert_array_equal(curves.train_correct[:, epoch], correct)
-        scored = [regression(weight, *data.part("valid"))[:2] for weight in hand.weight]
+        measured = hand.weight if hand.average is None else hand.average
+        scored = [regression(weight, *data.part("valid"))[:2] for weight in measured]
         np.testing.assert_allclose(curves.valid_loss[:, epoch], [loss.mean() for loss, _ in scored], rtol=1e-5)
         np.testing.assert_array_equal(curves.valid_correct[:, epoch], [c.sum() for _, c in scored])
-    scored = [regression(weight, *data.part("test"))[:2] for weight in hand.weight]
+    scored = [regression(weight, *data.part("test"))[:2] for weight in measured]
     np.testing.assert_allclose(curves.test_loss, [loss.mean() for loss, _ in scored], rtol=1e-5)
     np.testing.assert_array_equal(curves.test_correct, [c.sum() for _, c in scored])
     then = ByHand.of(last)
