@@ -11,6 +11,8 @@ from nas._version import __version__
 
 _COMMANDS = {
     "search": "search for an architecture",
+    "retrain": "train what a run recommends for long, and leave a model",
+    "predict": "tell what a model says of image files",
     "compare": "compare methods by their runs",
     "study": "compare performance predictors: how well they rank, and at which price",
     "data": "list, fetch, convert and verify benchmark tables",

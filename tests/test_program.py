@@ -44,7 +44,10 @@ def test_a_command_gets_what_follows_and_gives_its_exit_code(capsys) -> None:
 
 def test_what_is_no_command_is_one_line(capsys) -> None:
     assert main(["space=nb101"]) == 1
-    assert capsys.readouterr().err == "error: 'space=nb101' is no command, expected nas search|compare|study|data ...\n"
+    assert (
+        capsys.readouterr().err
+        == "error: 'space=nb101' is no command, expected nas search|retrain|predict|compare|study|data ...\n"
+    )
     assert main([]) == 2
     assert capsys.readouterr().err.startswith("usage: nas COMMAND")
     assert main(["--version"]) == 0

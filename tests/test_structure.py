@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "nas"
-PROGRAMS = {"nas.compare", "nas.data", "nas.study"}  # run, not imported from
+PROGRAMS = {"nas.compare", "nas.data", "nas.predict", "nas.retrain", "nas.study"}  # run, not imported from
 HEAVY = {"faiss", "hydra", "lightgbm", "matplotlib", "nevergrad", "scipy", "sklearn", "torch"}
 LIGHT = ["nas", "nas.spaces", "nas.benchmarks", "nas.benchmarks.published", "nas.graphs", "nas.networks", "nas.types"]
 BACK = {"nas.search.result": "nas.search.runner"}  # `Result.resume` makes another, by an import when it is called

@@ -46,6 +46,7 @@ class Images:
         names: of the classes; None: they have none but their numbers.
         pixels: how the images were made of those that are stored; None: it is not known.
         values: how the values were made of those that are stored; None: they are as they are stored.
+        joined: whether the validation images are among those to train on; the validation part is empty then.
 
     Raises:
         UserError: an array has a wrong shape, type or value, there is one class only, or two parts share an image.
@@ -60,12 +61,13 @@ class Images:
     names: tuple[str, ...] | None = None
     pixels: Scale | None = None
     values: Scale | None = None
+    joined: bool = False
 
     def __post_init__(self) -> None:
         values = isinstance(self.y_train, np.ndarray) and self.y_train.dtype == np.float32
         kind = np.dtype(np.float32 if values else np.int64)
         for part in PARTS:
-            _check_part(part, *self.part(part), kind, empty_allowed=part == "test")
+            _check_part(part, *self.part(part), kind, empty_allowed=part == "test" or (self.joined and part == "valid"))
         shape = self.x_train.shape[1:]
         for part in PARTS[1:]:
             if (other := self.part(part)[0].shape[1:]) != shape:
@@ -90,6 +92,12 @@ class Images:
         (x_train, x_valid, x_test), (y_train, y_valid, y_test) = images, labels
         named = None if names is None else tuple(names)
         return cls(x_train, y_train, x_valid, y_valid, x_test, y_test, named, pixels, values)
+
+    def with_validation(self) -> Images:
+        """The same with the validation images among those to train on."""
+        x, y = np.concatenate([self.x_train, self.x_valid]), np.concatenate([self.y_train, self.y_valid])
+        nothing = self.x_valid[:0], self.y_valid[:0]
+        return Images(x, y, *nothing, self.x_test, self.y_test, self.names, self.pixels, self.values, joined=True)
 
     def part(self, name: str) -> tuple[NDArray[np.float32], Labels]:
         """Images and labels of `train`, `valid` or `test`."""

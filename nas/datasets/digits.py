@@ -55,5 +55,5 @@ class Digits:
         images = (pixels[order].reshape(-1, 1, 8, 8) / 8 - 1).astype(np.float32)
         classes = labels[order].astype(np.int64)
         parts = np.split(np.arange(len(images)), [self.train, self.train + self.valid])
-        names = tuple(map(str, range(10)))
-        return Images.of([images[part] for part in parts], [classes[part] for part in parts], names, Scale((8,), (8,)))
+        names, scale = tuple(map(str, range(10))), Scale((8.0,), (8.0,))
+        return Images.of([images[part] for part in parts], [classes[part] for part in parts], names, scale)

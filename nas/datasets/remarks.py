@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from nas.datasets.base import PARTS, Images
@@ -36,3 +38,31 @@ def remarks(images: Images) -> list[str]:
 
 def _called(images: Images, place: int) -> str:
     return f"class {place}" if images.names is None else repr(images.names[place])
+
+
+@dataclass(frozen=True)
+class Chance:
+    """What is reached without looking at an image.
+
+    Attributes:
+        value: by always telling the commonest class of the training images, or the mean of their values.
+        most: what is at most 2.5 standard errors above it.
+    """
+
+    value: float
+    most: float
+
+
+def chance(images: Images, part: str, measure: str) -> Chance:
+    """What is reached on a part (`valid` or `test`) without looking at an image, by a measure."""
+    labels = images.part(part)[1]
+    if not len(labels):
+        return Chance(float("nan"), float("nan"))
+    if images.target == "value":
+        return Chance(0.0, 2.5 / np.sqrt(len(labels)))
+    share = float((labels == np.bincount(images.y_train).argmax()).mean())
+    value = {"accuracy": share, "balanced_accuracy": 1 / images.classes}.get(
+        measure, 2 * share / (1 + share) / images.classes
+    )
+    spread = max(value * (1 - value), 1 / len(labels))
+    return Chance(value, value + 2.5 * float(np.sqrt(spread / len(labels))))

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.datasets import Dataset, Digits, remarks
+from nas.datasets import Dataset, Digits, chance, remarks
 from nas.errors import OptionError, UserError
 from nas.evaluators.calls import describe, leave_import_of_main
 from nas.evaluators.candidate import VALUE, Training, load
@@ -111,6 +111,8 @@ class TrainingEvaluator:
             dataset, images.digest, self.skeleton, recipe, seed, devices_, None, threads, patience, time_limit,
             history_images, measure_of(images.target, measure), value == "best",
         )  # fmt: skip
+        self.classes = images.names
+        self.chance = chance(images, "valid", self._training.measure)
         for remark in remarks(images):
             _log.info(remark)
 

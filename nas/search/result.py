@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nas.errors import UserError
+from nas.models import found_model
 from nas.search._messages import assigned
 from nas.search.journal import read_lines, take_over
 from nas.search.record import NO_RUN, measured_on, measured_on_code, read_record
@@ -92,6 +93,15 @@ class Result:
         step = self.content.get("recommended", {}).get("step")
         return self.best if step is None else self.trials[int(step)]
 
+    @property
+    def model(self) -> Any:
+        """The trained network that `nas.retrain` left in the folder, or in `model` inside: a torch module.
+
+        Raises:
+            UserError: there is none, or a file of it is damaged.
+        """
+        return found_model(self.folder).model
+
     def top(self, n: int) -> list[Trial]:
         """The `n` trials of the highest values, or fewer, best first."""
         return self.trials.top(n)
@@ -136,13 +146,15 @@ def _flat(options: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def load(folder: str | Path) -> Result:
-    """Read the run in a folder.
+    """Read the run in a folder, or the model that `nas.retrain` left there, of which only `model` can be asked.
 
     Raises:
-        UserError: there is no run, or it is damaged.
+        UserError: there is neither, or it is damaged.
     """
     folder = Path(folder)
     record = read_record(folder)
+    if record is None and (folder / "model.json").is_file():
+        return Result(folder, {}, {})
     if record is None:
         raise UserError(f"{folder} {NO_RUN}")
     path = folder / "result.json"

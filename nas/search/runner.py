@@ -193,8 +193,16 @@ def _run(
         "diverged_at": record.get("diverged_at"),
         "warm_trials": len(search.trials) - search.trials.charged,
         "deaths": parts.evaluator.deaths,
+        "classes": getattr(parts.evaluator, "classes", None),
     }
-    write_report(folder, search, parts.evaluator, about, seconds.total)
+    content = write_report(folder, search, parts.evaluator, about, seconds.total)
+    level = getattr(parts.evaluator, "chance", None)  # of an evaluator that trains
+    if level is not None and content["best"]["value"] <= level.most:
+        _log.warning(
+            "the best value, %.4f, is not clearly above what no network at all has, %.4f: train longer "
+            "(evaluator.recipe.epochs), larger networks (evaluator.skeleton.stem) or with more images",
+            content["best"]["value"], level.value,
+        )  # fmt: skip
     return load(folder)
 
 
