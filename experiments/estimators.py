@@ -121,6 +121,14 @@ def within(prediction: Prediction, truth: Values, width: float) -> float | None:
     return float((np.abs(truth - prediction.mean) <= width * prediction.std).mean())
 
 
+def begun(path: Path, kept: Path) -> Path:
+    """Let a journal that is not there yet begin with one that is kept, packed with gzip, in a folder."""
+    packed = kept / f"{path.name}.gz"
+    if packed.exists() and not path.exists():
+        path.write_bytes(gzip.decompress(packed.read_bytes()))
+    return path
+
+
 def journal(path: Path) -> dict[str, dict[str, Any]]:
     """Read what was measured; a last line that was cut off by a kill is dropped."""
     measured: dict[str, dict[str, Any]] = {}

@@ -25,11 +25,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 import nas
-from experiments.estimators import journal
+from experiments.estimators import begun, journal
 from nas._drawing import as_written
 from nas._threads import one_thread
 
 RESULTS = Path(__file__).parent / "results"
+KEPT = RESULTS / "fidelity"
+"""Journals of runs before, packed with gzip: a new one begins with what they know."""
 SCHEDULERS = ("full", "one_epoch", "halving", "hyperband", "asha", "forecast")
 _REACHES = "percent to what full training has at its end"
 _TEST_REACHES = "percent to the test accuracy that full training has at its end"
@@ -168,7 +170,7 @@ def main() -> None:
     if unknown := set(chosen) - set(known_methods):
         parser.error(f"--methods {sorted(unknown)} unknown, allowed: {', '.join(known_methods)}")
     options.folder.mkdir(parents=True, exist_ok=True)
-    path = options.folder / f"{options.setting}.jsonl"
+    path = begun(options.folder / f"{options.setting}.jsonl", KEPT)
     known, runs = journal(path), defaultdict[str, list[dict[str, Any]]](list)
     with path.open("a", encoding="utf-8") as file:
         for seed in range(options.first, options.first + options.seeds):

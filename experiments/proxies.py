@@ -29,7 +29,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from experiments.estimators import journal
+from experiments.estimators import begun, journal
 from nas._config import build, composed
 from nas.datasets import Digits, Images
 from nas.datasets.base import standardised
@@ -264,10 +264,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("outputs/experiments/proxies"))
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
-    path = options.folder / f"{options.space}_{options.data}.jsonl"
-    kept = KEPT / f"{path.name}.gz"
-    if kept.exists() and not path.exists():
-        path.write_bytes(gzip.decompress(kept.read_bytes()))
+    path = begun(options.folder / f"{options.space}_{options.data}.jsonl", KEPT)
     known = journal(path)
     space: Any = build(composed([f"space={options.space}"])["space"], "space")
     images = DATA[options.data]()

@@ -20,9 +20,9 @@ from nas.evaluators.candidate import VALUE, Training, load
 from nas.evaluators.checkpoint import Checkpoint
 from nas.evaluators.devices import check_names, existing, kind
 from nas.evaluators.executors import LocalExecutor, Opener
-from nas.networks import Skeleton, skeleton_of
+from nas.networks import SizeOptions, Skeleton, skeleton_of
 from nas.options import Natural, Positive, PositiveInt, validated
-from nas.training import HISTORIES, History, Measure, Recipe, measure_of
+from nas.training import HISTORIES, History, Measure, RecipeOptions, measure_of
 from nas.types import Batch, Candidate, Evaluation, Outcome, Reference, Space, Values
 
 _log = logging.getLogger(__name__)
@@ -43,8 +43,8 @@ class TrainingEvaluator:
         space: the search space.
         dataset: what to train on; None: `Digits()`.
         skeleton: how large to make what surrounds the cells; its kind is the space's, its classes and image channels
-            follow from the data set. None: `Skeleton()`.
-        recipe: how to train; None: `Recipe()`.
+            follow from the data set. None: `SizeOptions()`.
+        recipe: how to train; None: `RecipeOptions()`.
         seed: 0 or more.
         device: `cpu`, `cuda`, one CUDA device such as `cuda:1`, or `auto`: CUDA where there is one. It is looked for
             where candidates are trained.
@@ -72,8 +72,8 @@ class TrainingEvaluator:
         self,
         space: Space,
         dataset: Dataset | None = None,
-        skeleton: Skeleton | None = None,
-        recipe: Recipe | None = None,
+        skeleton: Skeleton | SizeOptions | None = None,
+        recipe: RecipeOptions | None = None,
         seed: Natural = 0,
         device: str = "auto",
         devices: list[str] | None = None,
@@ -91,20 +91,25 @@ class TrainingEvaluator:
         self.slots, self.value = workers, VALUE
         self._opener = executor or LocalExecutor()
         self._checkpoints: Path | None = None
-        dataset, recipe, devices_ = dataset or Digits(), recipe or Recipe(), check_names(device, devices)
+        dataset, devices_ = dataset or Digits(), check_names(device, devices)
         if not self._opener.elsewhere:
             for name in devices_:
                 existing(name)
-        self.fidelities = tuple(range(1, recipe.epochs + 1))
         images = load(dataset)
         shape = images.x_train.shape
+        recipe = (recipe or RecipeOptions()).following(len(images.y_train), min(shape[2:]))
+        self.fidelities = tuple(range(1, recipe.epochs + 1))
         if len(images.y_train) < recipe.batch:
             text = f"is {recipe.batch}, must be at most {len(images.y_train)}: there are no more training images"
             raise OptionError("recipe.batch", text)
         if history_images is not None and history_images > len(images.y_valid):
             text = f"is {history_images}, must be at most {len(images.y_valid)}, the validation images"
             raise OptionError("history_images", text)
-        numbers = {**asdict(skeleton or Skeleton()), "classes": images.outputs, "image_channels": shape[1]}
+        numbers = {
+            **(skeleton or SizeOptions()).following(min(shape[2:])),
+            "classes": images.outputs,
+            "image_channels": shape[1],
+        }
         self.skeleton = skeleton_of(space)(**numbers)
         self._images = {"dataset": type(dataset).__name__, "images": str(shape), "images_sha256": images.digest}
         self._training = Training(

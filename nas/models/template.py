@@ -36,6 +36,9 @@ class Model(nn.Module):
         self.classes: list[str] | None = about["classes"]
         self.shape = tuple(about["image"][name] for name in ("channels", "height", "width"))
         self.network = Network(about["normalisation"]["mean"], about["normalisation"]["deviation"])
+        named, told = 1 if self.classes is None else len(self.classes), self.network.dense.out_features
+        if named != told:
+            raise ValueError(f"model.json names {named} classes, but the network tells {told}")
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Map images `(n, channels, height, width)` to scores `(n, classes)`, or to values `(n,)`."""

@@ -8,7 +8,7 @@ from nas.networks.channels import vertex_channels
 from nas.networks.choice import skeleton_of
 from nas.networks.log_size import LogSize
 from nas.networks.residual import ResidualSkeleton
-from nas.networks.sizes import Sizes
+from nas.networks.sizes import SizeOptions, Sizes
 from nas.networks.skeleton import Skeleton
 
-__all__ = ["LogSize", "ResidualSkeleton", "Sizes", "Skeleton", "skeleton_of", "vertex_channels"]
+__all__ = ["LogSize", "ResidualSkeleton", "SizeOptions", "Sizes", "Skeleton", "skeleton_of", "vertex_channels"]

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from nas._config import build, composed, config_folder
 from nas.datasets import Dataset, Images
 from nas.errors import OptionError, UserError
-from nas.networks import Skeleton, skeleton_of
+from nas.networks import SizeOptions, Skeleton, skeleton_of
 from nas.search import Result
 from nas.search.trial import Trial
-from nas.training import Measure, Recipe, measure_of
+from nas.training import Measure, Recipe, RecipeOptions, measure_of
 from nas.types import Space
 
 
@@ -59,16 +59,17 @@ class Plan:
         own = options.get("dataset") is None
         dataset: Dataset = build(record["dataset"] if own else options["dataset"], "dataset")
         images = dataset.load()
-        recipe: Recipe = build(options["recipe"], "recipe")
+        asked: RecipeOptions = build(options["recipe"], "recipe")
+        recipe = asked.following(len(images.y_train), min(images.x_train.shape[2:]))
         if epochs is not None:
             recipe = replace(recipe, epochs=epochs)
         if len(images.y_train) < recipe.batch:
             text = f"is {recipe.batch}, must be at most {len(images.y_train)}: there are no more training images"
             raise OptionError("recipe.batch", text)
-        numbers = {**asdict(_skeleton(evaluator)), **{n: v for n, v in options["skeleton"].items() if v is not None}}
-        numbers |= {"classes": images.outputs, "image_channels": images.x_train.shape[1]}
+        sizes = _sizes(evaluator, min(images.x_train.shape[2:]))
+        sizes |= {name: number for name, number in options["skeleton"].items() if number is not None}
         try:
-            skeleton = skeleton_of(space)(**numbers)
+            skeleton = skeleton_of(space)(**sizes, classes=images.outputs, image_channels=images.x_train.shape[1])
         except OptionError as error:
             raise error.below("skeleton") from error
         measure = measure_of(images.target, evaluator.get("measure") if own else None)
@@ -89,11 +90,11 @@ def _best_first(result: Result, top: int) -> list[Trial]:
     return [first, *(trial for trial in result.top(top) if trial.step != first.step)][:top]
 
 
-def _skeleton(evaluator: dict[str, Any]) -> Skeleton:
-    """That of the run's candidates; for a run on a table, that of the class."""
+def _sizes(evaluator: dict[str, Any], side: int) -> dict[str, int]:
+    """Those of the run's candidates; for a run on a table, those of a first run on such images."""
     node = evaluator.get("skeleton")
-    made: Skeleton = Skeleton() if node is None else build(node, "skeleton")
-    return made
+    made: SizeOptions | Skeleton = SizeOptions() if node is None else build(node, "skeleton")
+    return made.following(side)
 
 
 def _dataset(record: dict[str, Any], overrides: Sequence[str]) -> list[str]:

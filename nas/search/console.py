@@ -25,8 +25,9 @@ def print_summary(result: dict[str, Any], folder: Path) -> None:
     expected = f"; random search: {random[-1]:.5f} expected" if random and random[-1] is not None else ""
     done = result.get("evaluations", len(result["incumbent_value"]))  # fewer than the budget where the space is used up
     whole = result.get("trained_to_the_end", done)
-    count = f"{done} evaluations" if result["unit"] == "evaluations" else f"{done} candidates, {whole} of them whole"
-    if expected and result["unit"] != "evaluations":
+    by_evaluations = result.get("unit", "evaluations") == "evaluations"  # as it always was at first
+    count = f"{done} evaluations" if by_evaluations else f"{done} candidates, {whole} of them whole"
+    if expected and not by_evaluations:
         expected = expected.replace("search:", "search in whole trainings:")
     print(f"best after {count}: {best['value']:.5f} ({_found(result)}){expected}")
     if best["test_accuracy"] is not None:
@@ -59,7 +60,7 @@ def _found(result: dict[str, Any]) -> str:
     place = result["best"]["step"] - result["warm_trials"]
     if place < 0:
         return "known before"
-    if result["unit"] == "evaluations":
+    if result.get("unit", "evaluations") == "evaluations":
         return f"found at {place + 1}"
     reached = [at for at, value in enumerate(result["incumbent_value"], 1) if value == result["best"]["value"]]
     epochs = f"after {result['best']['epochs']} epochs" if result["best"]["partial"] else "known after the budget"

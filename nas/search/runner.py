@@ -176,6 +176,7 @@ def _run(
 
     if not search.estimated and parts.estimator.min_trials:
         _log.warning("the estimator was never asked: all %d candidates are the strategy's own", search.trials.charged)
+    level = getattr(parts.evaluator, "chance", None)  # of an evaluator that trains
     if search.cut_pools:
         _log.warning(
             "%d of %d rounds had fewer than pool=%d candidates: to observe them all takes more seconds than were left",
@@ -194,9 +195,9 @@ def _run(
         "warm_trials": len(search.trials) - search.trials.charged,
         "deaths": parts.evaluator.deaths,
         "classes": getattr(parts.evaluator, "classes", None),
+        "chance": None if level is None else vars(level),
     }
     content = write_report(folder, search, parts.evaluator, about, seconds.total)
-    level = getattr(parts.evaluator, "chance", None)  # of an evaluator that trains
     if level is not None and content["best"]["value"] <= level.most:
         _log.warning(
             "the best value, %.4f, is not clearly above what no network at all has, %.4f: train longer "

@@ -6,7 +6,7 @@ from nas.training.loop import train
 from nas.training.measures import Measure, measure_of
 from nas.training.observer import Observer
 from nas.training.recalibration import FRESH_ACCURACY, FreshAccuracy, recalibrated
-from nas.training.recipe import Recipe
+from nas.training.recipe import Recipe, RecipeOptions
 from nas.training.scoring import Part, score
 from nas.training.state import DamagedStateError, State, description, load_state, remove_state, save_state
 from nas.training.supernet import SupernetRecipe, shared_accuracy, train_supernet
@@ -22,6 +22,7 @@ __all__ = [
     "Observer",
     "Part",
     "Recipe",
+    "RecipeOptions",
     "State",
     "SupernetRecipe",
     "description",

@@ -151,6 +151,16 @@ def test_a_changed_byte_is_refused(model: Path, tmp_path: Path, name: str) -> No
             model_folder._imported(damaged / "model.py").load(damaged)
 
 
+def test_a_class_too_many_is_refused(model: Path, tmp_path: Path) -> None:
+    changed = tmp_path / "changed"
+    shutil.copytree(model, changed)
+    about = json.loads((changed / "model.json").read_text())
+    about["classes"].append("grey")
+    (changed / "model.json").write_text(json.dumps(about))
+    with pytest.raises(UserError, match=r"the model in \S+ cannot be read: model\.json names 3 classes, but"):
+        _ = nas.load(changed).model
+
+
 def test_what_is_no_model_is_one_line(tmp_path: Path, run: Path) -> None:
     with pytest.raises(UserError, match="holds no run"):
         nas.load(tmp_path)
