@@ -12,6 +12,7 @@ is not measured again. Prints the table, and writes it with a figure to `experim
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import sys
