@@ -35,6 +35,8 @@ def draw_curves(curves: Curves, seed: int) -> Figure:
     if np.isfinite(tested := curves.test_value[seed]):
         right.plot(epochs[-1:], [tested], "o", color="C2", label="test, at the end")
     left.set(xlabel="epochs", ylabel="loss", yscale="log")
+    for of in (left.yaxis.set_major_formatter, left.yaxis.set_minor_formatter):
+        of(lambda loss, _: f"{loss:g}")
     right.set(xlabel="epochs", ylabel=curves.measure.replace("_", " "))
     shown = curves.valid_value[:, len(epochs) // 10 :]
     if np.isfinite(shown).any():
