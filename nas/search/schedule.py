@@ -49,6 +49,8 @@ class Schedule:
 
     def next(self, spending: Spending, new: bool, phases: Phases) -> Job | None:
         """What the scheduler says, given what is known, what is spent, and whether a new candidate may begin."""
+        if self.scheduler.full:
+            return self.scheduler.next(self.standing(spending, new))
         with phases("schedule"):
             return self.scheduler.next(self.standing(spending, new))
 

@@ -143,7 +143,7 @@ def test_random_search_with_one_slot_is_the_strategy_itself(tmp_path: Path, smal
         run_search(search, evaluator, journal, 20, Callback())
     archs = RandomSearch(small_space).ask(20, np.random.default_rng([5, 0])).batch.genes
     assert (search.trials.genes == archs).all()
-    assert {*search.phases} == {"ask", "evaluate"}
+    assert {*search.phases} == {"ask", "evaluate", "journal"}
 
 
 @pytest.mark.parametrize(("slots", "batch", "budget"), [(1, 1, 5), (2, 1, 1), (1, 2, 5)])
