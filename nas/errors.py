@@ -1,5 +1,9 @@
 """Errors that are addressed to the user."""
 
+from collections.abc import Sequence
+
+_TOLD = 20  # of many things in a message, at most
+
 
 class UserError(ValueError):
     """A mistake the user can mend; its text is one line: what is wrong, what is allowed, what to do."""
@@ -25,3 +29,9 @@ class OptionError(UserError):
     def below(self, path: str) -> "OptionError":
         """The same error, of an option below `path`."""
         return OptionError(f"{path}.{self.option}", self.text)
+
+
+def some(told: Sequence[str]) -> str:
+    """As many of these as fit on a line, and how many more there are."""
+    more = f", and {len(told) - _TOLD} more" if len(told) > _TOLD else ""
+    return f"{', '.join(told[:_TOLD])}{more}"

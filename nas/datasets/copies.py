@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.errors import UserError
-
-_TOLD = 20  # pairs of copies in a message, at most
+from nas.errors import UserError, some
 
 Digests = Mapping[str, tuple[Sequence[bytes], Sequence[str]]]
 """Of each part, in order, the digests of its images and what a message calls each."""
@@ -35,9 +33,8 @@ def check_disjoint(parts: Digests, remedy: str = "parts must be disjoint") -> No
         ]
         seen = {**own, **seen}
     if pairs:
-        more = f", and {len(pairs) - _TOLD} more" if len(pairs) > _TOLD else ""
         count = "" if len(pairs) == 1 else f"{len(pairs)} images are in two parts: "
-        raise UserError(f"{count}{', '.join(pairs[:_TOLD])}{more}: {remedy}")
+        raise UserError(f"{count}{some(pairs)}: {remedy}")
 
 
 def not_repeated_later(digests: Sequence[Sequence[bytes]]) -> list[NDArray[np.bool_]]:

@@ -14,13 +14,12 @@ from numpy.typing import NDArray
 
 from nas.datasets.base import Images, Target
 from nas.datasets.files import Labelled, found
-from nas.datasets.parts import Copies, Split, Stored, data_set, divided
+from nas.datasets.parts import Copies, Split, Stored, data_set, divided, numbered
 from nas.datasets.pictures import Reader, UnreadableError
-from nas.errors import UserError
+from nas.errors import UserError, some
 from nas.options import Natural, PositiveInt, validated
 
 _log = logging.getLogger(__name__)
-_TOLD = 20  # files in a message, at most
 
 
 @validated
@@ -89,8 +88,7 @@ class ImageFolder:
         parts = {part: self._stored(entries) for part, entries in self._read(found(root, self.target)).items()}
         names = None
         if self.target == "class":
-            names = sorted(set(parts["train"].labels.tolist()))
-            parts = {part: _numbered(part, stored, names) for part, stored in parts.items()}
+            parts, names = numbered(parts)
         try:
             return data_set(divided(parts, self.split, self.seed, names), self.copies, names)
         except UserError as error:
@@ -106,9 +104,9 @@ class ImageFolder:
                 except UnreadableError as error:
                     broken.append(str(error))
         if broken and self.broken == "refuse":
-            raise UserError(f"{_some(broken)}: mend or remove such files, or pass over them with dataset.broken=skip")
+            raise UserError(f"{some(broken)}: mend or remove such files, or pass over them with dataset.broken=skip")
         if broken:
-            _log.warning("%d files are passed over: %s", len(broken), _some(broken))
+            _log.warning("%d files are passed over: %s", len(broken), some(broken))
         shapes = Counter(image.shape[1:] for entries in read.values() for _, image in entries)
         if len(shapes) > 1:
             [(height, width), _] = shapes.most_common(1)[0]
@@ -119,7 +117,7 @@ class ImageFolder:
                 if image.shape[1:] != (height, width)
             ]
             raise UserError(
-                f"most images are {width}x{height}, but {_some(others)}: "
+                f"most images are {width}x{height}, but {some(others)}: "
                 f"scale all with dataset.size=SIDE or dataset.size=[HEIGHT,WIDTH]"
             )
         return read
@@ -129,16 +127,3 @@ class ImageFolder:
         shape = (0, self.channels, 1, 1)
         images = np.stack([image for _, image in entries]) if entries else np.zeros(shape, dtype=np.uint8)
         return Stored(images, labels, [str(entry.file) for entry, _ in entries])
-
-
-def _numbered(part: str, stored: Stored, names: Sequence[str]) -> Stored:
-    """With the places of the classes for their names."""
-    for name in sorted(set(stored.labels.tolist()) - set(names)):
-        raise UserError(f"{name!r} is a class of the {part} part that the training part has not: {', '.join(names)}")
-    numbers = np.array([names.index(name) for name in stored.labels.tolist()], dtype=np.int64)
-    return Stored(stored.images, numbers, stored.called)
-
-
-def _some(told: Sequence[str]) -> str:
-    more = f", and {len(told) - _TOLD} more" if len(told) > _TOLD else ""
-    return f"{', '.join(told[:_TOLD])}{more}"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from nas.benchmarks.archives import Arrays
 from nas.datasets.base import PARTS, Images, Target, check_finite, places
-from nas.datasets.parts import Copies, Split, Stored, data_set, divided
+from nas.datasets.parts import Copies, Split, Stored, data_set, divided, numbered
 from nas.errors import UserError
 from nas.options import Natural, validated
 
@@ -69,11 +69,11 @@ class NpzFile:
             raise UserError(f"no data set at {self.path}: name the file with dataset.path=FILE") from error
         read = Arrays(Path(self.path), content)
         try:
-            parts = {part: self._stored(read, *pair) for part, pair in self._arrays(read).items()}
+            parts: Mapping[str, Stored] = {part: self._stored(read, *pair) for part, pair in self._arrays(read).items()}
             _check_units(parts)
             names = None
             if self.target == "class":
-                names = _named(parts, read)
+                parts, names = _named(parts, read)
             return data_set(divided(parts, self.split, self.seed, names), self.copies, names)
         except UserError as error:
             raise UserError(f"{self.path}: {error}") from error
@@ -144,20 +144,15 @@ def _values(name: str, array: NDArray[Any]) -> NDArray[np.float32]:
     return array.astype(np.float32)
 
 
-def _named(parts: dict[str, Stored], read: Mapping[str, NDArray[Any]]) -> list[str] | None:
-    """Names of the classes; labels that are names become their places, in alphabetical order."""
+def _named(
+    parts: Mapping[str, Stored], read: Mapping[str, NDArray[Any]]
+) -> tuple[Mapping[str, Stored], list[str] | None]:
+    """The parts with numbers for their classes, and the names of these."""
     if any(part.labels.dtype.kind == "U" for part in parts.values()):
-        names: list[str] = sorted(set(parts["train"].labels.tolist()))
-        for part, stored in parts.items():
-            for other in sorted(set(stored.labels.tolist()) - set(names), key=str)[:1]:
-                raise UserError(f"{other!r} is a class of the {part} part that the training part has not")
-            numbers = np.array([names.index(name) for name in stored.labels.tolist()], dtype=np.int64)
-            parts[part] = Stored(stored.images, numbers, stored.called)
-        return names
+        return numbered(parts)
     if "classes" not in read:
-        return None
+        return parts, None
     classes = read["classes"]
     if classes.dtype.kind != "U" or classes.ndim != 1 or len(set(classes.tolist())) < len(classes):
         raise UserError(f"classes is {classes.dtype} {classes.shape}, must be different names of shape (classes,)")
-    named: list[str] = classes.tolist()
-    return named
+    return parts, classes.tolist()

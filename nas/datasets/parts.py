@@ -87,16 +87,33 @@ def divided(
     return [*split[:2], parts.get("test", split[2])]
 
 
-def data_set(
-    parts: Sequence[Stored], copies: Copies, names: Sequence[str] | None = None, option: str = "dataset.copies"
-) -> Images:
+def numbered(parts: Mapping[str, Stored]) -> tuple[dict[str, Stored], list[str]]:
+    """The parts with the places of classes for their names, and these: those of train, in alphabetical order.
+
+    Raises:
+        UserError: another part has a class that train has not.
+    """
+    names = sorted(set(parts["train"].labels.tolist()))
+    places = {name: place for place, name in enumerate(names)}
+    made = {}
+    for part, stored in parts.items():
+        labels = stored.labels.tolist()
+        for name in sorted(set(labels) - set(names), key=str):
+            raise UserError(
+                f"{name!r} is a class of the {part} part that the training part has not: {', '.join(names)}"
+            )
+        numbers = np.array([places[name] for name in labels], dtype=np.int64)
+        made[part] = Stored(stored.images, numbers, stored.called)
+    return made, names
+
+
+def data_set(parts: Sequence[Stored], copies: Copies, names: Sequence[str] | None = None) -> Images:
     """Standardise train, valid and test, which must not share an image.
 
     Args:
         parts: these three, in order.
         copies: `refuse` them, or `drop` those that occur again in a later part: out of the training part first.
         names: of the classes.
-        option: what the user calls `copies`.
 
     Raises:
         UserError: the images or the labels are not what they should be.
@@ -108,7 +125,7 @@ def data_set(
         called: Mapping[str, Any] = {
             name: (digest, part.called) for name, digest, part in zip(PARTS, digests, parts, strict=True)
         }
-        check_disjoint(called, f"remove them from one part, or leave them out of the first with {option}=drop")
+        check_disjoint(called, "remove them from one part, or leave them out of the first with dataset.copies=drop")
     if not len(parts[0].images):
         raise UserError("no images are left to train on: all of them are copies of others")
     images: list[NDArray[np.float32]] = [part.images for part in parts]

@@ -82,14 +82,12 @@ def write_model(
         for path in part.iterdir():
             with open(path, "rb") as file:
                 os.fsync(file.fileno())
+        old = folder.with_name(f"{folder.name}.old")
+        shutil.rmtree(old, ignore_errors=True)
         if folder.exists():
-            old = folder.with_name(f"{folder.name}.old")
-            shutil.rmtree(old, ignore_errors=True)
             os.replace(folder, old)
-            os.replace(part, folder)
-            shutil.rmtree(old, ignore_errors=True)
-        else:
-            os.replace(part, folder)
+        os.replace(part, folder)
+        shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         raise UserError(
             f"the model cannot be written to {folder} ({error.strerror or error}): make room or name another folder, "

@@ -11,11 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.datasets.pictures import Reader, UnreadableError
-from nas.errors import UserError
+from nas.errors import UserError, some
 from nas.models import Model
 
 _AT_ONCE = 256  # images
-_TOLD = 20  # files in a message, at most
 
 
 @dataclass(frozen=True)
@@ -86,12 +85,7 @@ def _images(files: Sequence[Path], reader: Reader, shape: tuple[int, int, int]) 
         if read[-1].shape != shape:
             other.append(f"{file} is {read[-1].shape[2]}x{read[-1].shape[1]}")
     if broken:
-        raise UserError(f"{_some(broken)}: leave out what is no image")
+        raise UserError(f"{some(broken)}: leave out what is no image")
     if other:
-        raise UserError(f"{_some(other)}, the model was trained on {shape[2]}x{shape[1]}: scale them with --resize")
+        raise UserError(f"{some(other)}, the model was trained on {shape[2]}x{shape[1]}: scale them with --resize")
     return read
-
-
-def _some(told: Sequence[str]) -> str:
-    more = f", and {len(told) - _TOLD} more" if len(told) > _TOLD else ""
-    return f"{', '.join(told[:_TOLD])}{more}"

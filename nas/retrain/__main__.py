@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nas._output import console, read_to_the_end
-from nas.search._messages import one_line
+from nas.search._messages import answered
 from nas.training import Curves
 
 
@@ -43,20 +43,11 @@ def _main(argv: Sequence[str] | None, prog: str) -> int:
     logging.basicConfig(format="%(levelname)s: %(message)s")
     logging.getLogger("nas").setLevel(logging.INFO)
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    try:
-        return _retrain(options)
-    except KeyboardInterrupt:
-        print("stopped: the same command goes on from the last epoch", file=sys.stderr)
-        return 130
-    except Exception as error:
-        line = one_line(error, "the same command goes on from the last epoch")
-        if line is None:
-            raise
-        print(f"error: {line}", file=sys.stderr)
-        return 1
+    again = "the same command goes on from the last epoch"
+    return answered(lambda: _retrain(options), again, f"stopped: {again}")
 
 
-def _retrain(options: argparse.Namespace) -> int:
+def _retrain(options: argparse.Namespace) -> None:
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -91,7 +82,6 @@ def _retrain(options: argparse.Namespace) -> int:
             told=lambda line: progress.console.print(line, highlight=False, soft_wrap=True), seen=seen, epochs=begins,
         )  # fmt: skip
     print(f"model in {model.folder}: README.md, model.py, model.json, model.safetensors and more")
-    return 0
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import Any
 from nas._config import build, composed, config_folder
 from nas.datasets import Dataset, Images
 from nas.errors import OptionError, UserError
+from nas.evaluators.candidate import load
 from nas.networks import SizeOptions, Skeleton, skeleton_of
 from nas.search import Result
 from nas.search.trial import Trial
@@ -58,7 +59,7 @@ class Plan:
         space = _space(record, evaluator)
         own = options.get("dataset") is None
         dataset: Dataset = build(record["dataset"] if own else options["dataset"], "dataset")
-        images = dataset.load()
+        images = load(dataset)  # once with the evaluator of the run
         asked: RecipeOptions = build(options["recipe"], "recipe")
         recipe = asked.following(len(images.y_train), min(images.x_train.shape[2:]))
         if epochs is not None:
@@ -100,9 +101,7 @@ def _sizes(evaluator: dict[str, Any], side: int) -> dict[str, int]:
 def _dataset(record: dict[str, Any], overrides: Sequence[str]) -> list[str]:
     """The override that names the images of a run on a table, where those have its name."""
     measured = record.get("measured_on") or {}
-    if any(one.partition("=")[0] == "dataset" for one in overrides):
-        return []
-    if record.get("dataset"):
+    if record.get("dataset") or any(one.partition("=")[0] == "dataset" for one in overrides):
         return []
     if "function" in measured:
         raise UserError("the run called a function: its candidates are no networks that could be trained")

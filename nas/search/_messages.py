@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import sys
+from collections.abc import Callable
 from concurrent.futures import BrokenExecutor
 from pathlib import Path
 
@@ -52,6 +53,31 @@ def one_line(error: BaseException, going_on: str) -> str | None:
     if isinstance(error, RuntimeError):
         return _of_launcher(error) if "submitit" in sys.modules else None
     return str(error) if isinstance(error, UserError) else None
+
+
+def answered(program: Callable[[], object], again: str, stopped: str) -> int:
+    """Run a program that goes on when the same command is given again; a mistake is one line on standard error.
+
+    Args:
+        program: what is run.
+        again: how to go on after a mistake.
+        stopped: what is said after Ctrl-C.
+
+    Returns:
+        The exit code.
+    """
+    try:
+        program()
+    except KeyboardInterrupt:
+        print(stopped, file=sys.stderr)
+        return 130
+    except Exception as error:
+        line = one_line(error, again)
+        if line is None:
+            raise
+        print(f"error: {line}", file=sys.stderr)
+        return 1
+    return 0
 
 
 def _of_launcher(error: RuntimeError) -> str:

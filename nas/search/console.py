@@ -22,13 +22,12 @@ def print_summary(result: dict[str, Any], folder: Path) -> None:
     """Say what was found, on what it was measured, and where the rest is."""
     best = result["best"]
     random = result["random_search_expected_value"]
-    expected = f"; random search: {random[-1]:.5f} expected" if random and random[-1] is not None else ""
     done = result.get("evaluations", len(result["incumbent_value"]))  # fewer than the budget where the space is used up
     whole = result.get("trained_to_the_end", done)
     by_evaluations = result.get("unit", "evaluations") == "evaluations"  # as it always was at first
     count = f"{done} evaluations" if by_evaluations else f"{done} candidates, {whole} of them whole"
-    if expected and not by_evaluations:
-        expected = expected.replace("search:", "search in whole trainings:")
+    alike = "random search" if by_evaluations else "random search in whole trainings"
+    expected = f"; {alike}: {random[-1]:.5f} expected" if random and random[-1] is not None else ""
     print(f"best after {count}: {best['value']:.5f} ({_found(result)}){expected}")
     if best["test_accuracy"] is not None:
         regret = "" if result["test_regret"] is None else f", regret {result['test_regret']:.5f}"

@@ -76,7 +76,7 @@ def write_report(
         "recommended": _described(recommended, search, batch, test),
         "unit": course.unit,
         "evaluations": trials.charged,
-        "trained_to_the_end": int((np.isfinite(trials.value) & ~trials.partial & ~trials.warm).sum()),
+        "trained_to_the_end": int((~trials.warm[trials.whole]).sum()),
         "spent": search.spending.spent,
         "failures": trials.failures,
         "test_regret": None
@@ -115,8 +115,7 @@ def _in_time(trials: Trials, course: Course) -> tuple[Trial, list[str]]:
         ]
     if course.counted is None:
         return best, []
-    whole = np.flatnonzero(np.isfinite(trials.value) & ~trials.partial)
-    late = np.setdiff1d(whole, course.counted)
+    late = np.setdiff1d(trials.whole, course.counted)
     if course.last is None:
         return best, ["no candidate was trained to the end within the budget: what is told is of trainings after it"]
     counted = trials[course.last]

@@ -116,7 +116,7 @@ class Result:
         with Path(path).open("w", encoding="utf-8", newline="") as file:
             rows = csv.writer(file)
             rows.writerow(["genes", trials.value_name, "seconds", "measured_on"])
-            for trial in map(trials.__getitem__, trials.known[~trials.partial[trials.known]].tolist()):
+            for trial in map(trials.__getitem__, trials.whole.tolist()):
                 rows.writerow([trial.genes, trial.values[trials.value_name], trial.seconds, code])
 
     def resume(self, *, function: Function | None = None, callbacks: Iterable[Callback] = (), **changes: Any) -> Result:

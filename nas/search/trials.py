@@ -125,6 +125,11 @@ class Trials:
         return np.flatnonzero(np.isfinite(self.value))
 
     @property
+    def whole(self) -> NDArray[np.intp]:
+        """The rows that did not fail and were trained to the end."""
+        return np.flatnonzero(np.isfinite(self.value) & ~self.partial)
+
+    @property
     def leading(self) -> NDArray[np.intp]:
         """The rows that did not fail and were trained the longest: to the end, where any was."""
         known = self.known

@@ -83,7 +83,7 @@ def _of_csv(path: Path, space: Space, evaluator: Evaluator) -> Trials:
 def _warm(trials: Trials, space: Space) -> Trials:
     """The same trials, marked; those that failed or were not trained whole, and repetitions, are left out."""
     kept: dict[str, int] = {}
-    for row in trials.known[~trials.partial[trials.known]].tolist():
+    for row in trials.whole.tolist():
         kept.setdefault(trials[row].key, row)
     rows = np.array(sorted(kept.values()), dtype=np.intp)
     if partial := int(trials.partial.sum()):

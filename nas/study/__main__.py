@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nas._output import read_to_the_end
-from nas.search._messages import one_line
+from nas.search._messages import answered
 from nas.study.study import study
 
 
@@ -33,18 +33,11 @@ def _main(argv: Sequence[str] | None, prog: str) -> int:
     arguments = parser.parse_args(argv)
     quick = ["study=quick"] if arguments.quick else []
     own = [f"hydra.searchpath=[{','.join(f'file://{Path(folder).resolve()}' for folder in arguments.config_dir)}]"]
-    try:
-        study([*quick, *arguments.overrides], own if arguments.config_dir else [])
-    except KeyboardInterrupt:
-        print("stopped: the same command goes on from what is recorded", file=sys.stderr)
-        return 130
-    except Exception as error:
-        line = one_line(error, "start the same command again")
-        if line is None:
-            raise
-        print(f"error: {line}", file=sys.stderr)
-        return 1
-    return 0
+    return answered(
+        lambda: study([*quick, *arguments.overrides], own if arguments.config_dir else []),
+        "start the same command again",
+        "stopped: the same command goes on from what is recorded",
+    )
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -75,10 +76,16 @@ class Learner:
         """Draw the average, of weights and of batch-norm statistics, towards what the network is now."""
         import torch
 
+        means, nows = self._averaged
+        with torch.no_grad():
+            torch._foreach_lerp_(means, nows, 1 - keeps)
+
+    @cached_property
+    def _averaged(self) -> tuple[list[Tensor], list[Tensor]]:
+        """What is averaged, and what it is drawn to: they stay in place, as `restore` fills them."""
         pairs = zip(self.measured.state_dict().values(), self.network.state_dict().values(), strict=True)
         floating = [pair for pair in pairs if pair[0].is_floating_point()]
-        with torch.no_grad():
-            torch._foreach_lerp_([mean for mean, _ in floating], [now for _, now in floating], 1 - keeps)
+        return [mean for mean, _ in floating], [now for _, now in floating]
 
     def keep(self) -> None:
         """Remember the measured network as it is now."""

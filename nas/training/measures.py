@@ -39,13 +39,13 @@ def measured(measure: Measure, predicted: NDArray[Any], labels: NDArray[Any]) ->
     Returns:
         `(copies,)`; NaN without images.
     """
-    from sklearn.metrics import balanced_accuracy_score, f1_score, r2_score
-
     if not len(labels):
         return np.full(predicted.shape[1], np.nan)
     if measure == "accuracy":
         share: NDArray[np.float64] = (predicted == labels[:, None]).mean(axis=0)
         return share
+    from sklearn.metrics import balanced_accuracy_score, f1_score, r2_score
+
     score: Any = {"balanced_accuracy": balanced_accuracy_score, "macro_f1": f1_score, "r2": r2_score}[measure]
     options: dict[str, Any] = {"average": "macro", "zero_division": 0.0} if measure == "macro_f1" else {}
     return np.array(
